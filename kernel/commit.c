@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core.h"
+
+/* A slot's planes are written every third commit. */
+#define TURNS	3u
+
+int triad_commit_init(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	u32 max = max_t(u32, core->active->max, core->spare->max);
+	/* room for all that writes can ask for: a commit needs no memory later */
+	u32 nodes = (u32)triad_geometry_nodes(&core->geo, max);
+	int i, r;
+
+	commit->block = triad_alloc(TRIAD_BLOCK_SIZE);
+	commit->scratch = triad_alloc(max * sizeof(*commit->scratch));
+	commit->order = triad_alloc(max * sizeof(*commit->order));
+	commit->zones = triad_alloc(core->geo.nr_zones * sizeof(*commit->zones));
+	commit->plane = triad_alloc(TRIAD_BLOCK_SIZE);
+	commit->bits = triad_alloc(TRIAD_PLANE_BITS / 8);
+	for (i = 0; i < core->geo.map_depth; i++)
+		commit->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
+	if (!commit->block || !commit->scratch || !commit->order || !commit->zones ||
+	    !commit->plane || !commit->bits || !commit->update.buffer[core->geo.map_depth - 1])
+		return -ENOMEM;
+	for (i = 0; i < core->geo.map_depth; i++)
+		if (!commit->update.buffer[i])
+			return -ENOMEM;
+	r = triad_list_reserve(&commit->nodes, nodes);
+	if (!r)
+		r = triad_list_reserve(&commit->adds, max + nodes);
+	if (!r)
+		r = triad_list_reserve(&commit->frees, max + nodes);
+	return r;
+}
+
+void triad_commit_free(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	int i;
+
+	triad_free(commit->block);
+	triad_free(commit->scratch);
+	triad_free(commit->order);
+	triad_free(commit->zones);
+	triad_free(commit->plane);
+	triad_free(commit->bits);
+	for (i = 0; i < TRIAD_MAX_DEPTH; i++)
+		triad_free(commit->update.buffer[i]);
+	triad_list_free(&commit->nodes);
+	triad_list_free(&commit->adds);
+	triad_list_free(&commit->frees);
+	memset(commit, 0, sizeof(*commit));
+}
+
+bool triad_commit_needed(const struct triad_core *core, bool clean)
+{
+	return core->nr_entries || (clean && core->root.segment);
+}
+
+/* The next root begins where the log stands now. */
+static void capture(struct triad_core *core)
+{
+	struct triad_root *root = &core->commit.root;
+
+	root->next = core->space.next;
+	root->next_seq = core->next_seq;
+	memcpy(root->chain, core->chain, sizeof(root->chain));
+}
+
+static void swap_lists(struct triad_list *x, struct triad_list *y)
+{
+	struct triad_list t = *x;
+
+	*x = *y;
+	*y = t;
+}
+
+void triad_commit_freeze(struct triad_core *core, bool clean)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_space *space = &core->space;
+
+	commit->clean = clean;
+	commit->slot = core->slot_a;
+	commit->root = core->root;
+	capture(core);
+	commit->reserved = triad_geometry_nodes(&core->geo, core->nr_entries);
+
+	core->frozen = core->active;
+	core->active = core->spare;
+	core->spare = NULL;
+	swap_lists(&space->log_frozen, &space->log_active);
+	space->log_active.nr = 0;
+	core->nr_entries = 0;
+	core->nr_leaves = 0;
+	core->nr_blocks = 0;
+	core->budget = triad_div64(core->geo.usable - space->used, 3);
+}
+
+void triad_commit_sort(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+
+	commit->nr_order = triad_index_sorted(core->frozen, commit->scratch, commit->order);
+	commit->nr_nodes = triad_map_count(&core->geo, core->frozen, commit->order,
+					   commit->nr_order);
+}
+
+int triad_commit_take(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	u32 i, got, left = commit->nr_nodes;
+	u64 pba;
+	int r;
+
+	core->space.reserved -= commit->reserved;
+	commit->reserved = 0;
+	commit->nodes.nr = 0;
+	core->space.nodes.nr = 0;
+	for (; left; left -= got) {
+		r = triad_space_take(&core->space, TRIAD_CURSOR_NODE, left, &pba, &got);
+		if (!r)
+			r = triad_space_note(&core->space.nodes, pba, got);
+		for (i = 0; i < got && !r; i++)
+			r = triad_list_push(&commit->nodes, pba + i);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int triad_commit_intent(struct triad_core *core, struct triad_record *rec, u64 durable,
+			void *block)
+{
+	struct triad_commit *commit = &core->commit;
+	u64 zone, lowest = ~0ULL, highest = 0;
+	u32 i;
+	int r;
+
+	if (!commit->nodes.nr)
+		return 1;
+	triad_log_begin(core, rec, TRIAD_RECORD_INTENT);
+	for (i = 0; i < commit->nodes.nr; i++) {
+		zone = triad_zone_of(&core->geo, commit->nodes.v[i]);
+		lowest = min_t(u64, lowest, zone);
+		highest = max_t(u64, highest, zone);
+		if (rec->nr_extents &&
+		    rec->extents[rec->nr_extents - 1].start +
+		    rec->extents[rec->nr_extents - 1].nr == zone + 1)
+			continue;
+		if (rec->nr_extents < TRIAD_RECORD_MAX_RANGES)
+			triad_record_add_extent(rec, zone, 1);
+	}
+	if (rec->nr_extents == TRIAD_RECORD_MAX_RANGES) {
+		/* too many to name one by one: too many is safe, too few is not */
+		rec->nr_extents = 0;
+		triad_record_add_extent(rec, lowest, highest - lowest + 1);
+	}
+	r = triad_log_seal(core, rec, durable, block);
+	if (!r && commit->clean) {
+		/* nobody writes: this record still belongs to the interval */
+		for (i = 0; i < core->space.log_active.nr && !r; i++)
+			r = triad_list_push(&core->space.log_frozen,
+					    core->space.log_active.v[i]);
+		core->space.log_active.nr = 0;
+		capture(core);
+	}
+	return r;
+}
+
+/* ---- prepare --------------------------------------------------------------- */
+
+static int compare(const void *x, const void *y)
+{
+	u64 a = *(const u64 *)x, b = *(const u64 *)y;
+
+	return a < b ? -1 : a > b;
+}
+
+static int update_map(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_map_update *u = &commit->update;
+	int r;
+
+	commit->adds.nr = 0;
+	commit->frees.nr = 0;
+	u->map = &core->space.map;
+	u->index = core->frozen;
+	u->order = commit->order;
+	u->nr_order = commit->nr_order;
+	u->birth = (u32)commit->root.generation;
+	u->nodes = commit->nodes.v;
+	u->nr_nodes = commit->nodes.nr;
+	u->adds = &commit->adds;
+	u->frees = &commit->frees;
+	r = triad_map_apply(u);
+	if (r)
+		return r;
+	commit->root.map = u->root;
+	triad_sort(commit->adds.v, commit->adds.nr, sizeof(u64), compare);
+	triad_sort(commit->frees.v, commit->frees.nr, sizeof(u64), compare);
+	return 0;
+}
+
+/* The zones as they will be, and the root's counters. */
+static int update_zones(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	const struct triad_geometry *geo = &core->geo;
+	u32 now = (u32)commit->root.generation;
+	struct triad_zone *z;
+	u64 zone, hwm = core->space.hwm;
+	u32 i;
+
+	memcpy(commit->zones, core->space.zones, geo->nr_zones * sizeof(*commit->zones));
+	for (zone = 0; zone < hwm; zone++)
+		commit->zones[zone].pending = 0;
+	for (i = 0; i < commit->adds.nr; i++) {
+		zone = triad_zone_of(geo, commit->adds.v[i]);
+		z = &commit->zones[zone];
+		z->used++;
+		z->changed = now;
+		if (zone >= hwm) {
+			/* zones that come into use get their planes from now on */
+			for (; hwm <= zone; hwm++)
+				commit->zones[hwm].changed = now;
+		}
+	}
+	for (i = 0; i < commit->frees.nr; i++) {
+		z = &commit->zones[triad_zone_of(geo, commit->frees.v[i])];
+		if (!z->used)
+			return -EUCLEAN;
+		z->used--;
+		z->pending++;
+		z->changed = now;
+	}
+	commit->root.hwm_zones = hwm;
+	commit->root.used = core->space.used + commit->adds.nr - commit->frees.nr;
+	commit->root.pending = commit->frees.nr;
+	commit->root.dead = triad_space_list_blocks(&core->space.log_frozen) -
+			    commit->update.nr_data_added;
+	return 0;
+}
+
+/*
+ * Does the plane on disk in this commit's slot differ from what it must say?
+ * The slot had its turn three generations ago; and a commit that never landed
+ * may have written planes of the zones that replay suspects.
+ */
+static bool plane_is_old(const struct triad_core *core, u64 zone, u32 *next_suspect)
+{
+	const struct triad_commit *commit = &core->commit;
+	const struct triad_list *suspects = &core->suspects;
+
+	while (*next_suspect < suspects->nr && suspects->v[*next_suspect] < zone)
+		++*next_suspect;
+	if (*next_suspect < suspects->nr && suspects->v[*next_suspect] == zone)
+		return true;
+	return (u32)commit->root.generation - commit->zones[zone].changed < TURNS;
+}
+
+/* Set and clear the bits of one zone; lists are sorted, at and behind pos. */
+static int change_bits(const struct triad_geometry *geo, u64 zone,
+		       const struct triad_list *list, u32 *pos, u8 *bits, bool set)
+{
+	u64 start = triad_zone_start(geo, zone);
+	u64 end = start + geo->zone_blocks;
+
+	for (; *pos < list->nr && list->v[*pos] < end; ++*pos) {
+		u32 nr = list->v[*pos] - start;
+
+		if (triad_bit(bits, nr) == set)
+			return -EUCLEAN;
+		if (set)
+			triad_bit_set(bits, nr);
+		else
+			triad_bit_clear(bits, nr);
+	}
+	return 0;
+}
+
+static int write_plane(struct triad_core *core, u64 zone, u32 *add, u32 *free)
+{
+	struct triad_commit *commit = &core->commit;
+	u32 size = triad_zone_size(&core->geo, zone);
+	bool rebuilt;
+	int r;
+
+	r = triad_space_read_current(&core->space, zone, commit->bits, commit->plane, &rebuilt);
+	if (!r)
+		r = change_bits(&core->geo, zone, &commit->frees, free, commit->bits, false);
+	if (!r)
+		r = change_bits(&core->geo, zone, &commit->adds, add, commit->bits, true);
+	if (r)
+		return r;
+	if (rebuilt)
+		commit->zones[zone].changed = (u32)commit->root.generation;
+	/* two ways to know how much is used: they must agree */
+	if (triad_bits_count(commit->bits, 0, size) !=
+	    commit->zones[zone].used + size - triad_zone_usable(&core->geo, zone))
+		return -EUCLEAN;
+	memcpy(commit->plane->bits, commit->bits, sizeof(commit->plane->bits));
+	return triad_space_write(&core->space, TRIAD_PLANE_MAGIC, zone, &commit->root,
+				 triad_plane_pba(&core->geo, zone, commit->slot), commit->plane);
+}
+
+/* Planes and summary blocks of the slot that are older than what they describe. */
+static int write_space(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_summary_disk *block = (struct triad_summary_disk *)commit->plane;
+	u64 zone, first, hwm = commit->root.hwm_zones;
+	u32 suspect = 0, add = 0, free = 0;
+	bool old = false;
+	int r;
+
+	triad_sort(core->suspects.v, core->suspects.nr, sizeof(u64), compare);
+	for (zone = 0; zone < hwm; zone++) {
+		if (plane_is_old(core, zone, &suspect)) {
+			old = true;
+			r = write_plane(core, zone, &add, &free);
+			if (r)
+				return r;
+			triad_yield();
+		}
+		if ((zone + 1) % TRIAD_SUMMARY_ZONES && zone + 1 < hwm)
+			continue;
+		if (old) {
+			first = zone - zone % TRIAD_SUMMARY_ZONES;
+			memset(block, 0, sizeof(*block));
+			triad_space_encode_zones(&commit->zones[first], zone + 1 - first,
+						 block->zone);
+			r = triad_space_write(&core->space, TRIAD_SUMMARY_MAGIC, first,
+					      &commit->root,
+					      triad_summary_pba(&core->geo, first, commit->slot),
+					      block);
+			if (r)
+				return r;
+		}
+		old = false;
+	}
+	return add == commit->adds.nr && free == commit->frees.nr ? 0 : -EUCLEAN;
+}
+
+int triad_commit_prepare(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_root *root = &commit->root;
+	int r;
+
+	root->slot = commit->slot;
+	root->generation = core->root.generation + 1;
+	root->segment = commit->clean ? 0 : root->next;
+	root->time = triad_now();
+	memcpy(root->prev, core->root.version, sizeof(root->prev));
+	memcpy(root->prev_chain, core->root.chain, sizeof(root->prev_chain));
+	r = triad_hash(core->hash, core->parent, sizeof(core->parent), core->root.version,
+		       sizeof(core->root.version), root->version);
+	if (!r)
+		r = update_map(core);
+	if (!r)
+		r = update_zones(core);
+	if (!r)
+		r = write_space(core);
+	if (!r)
+		r = triad_space_sum(core->hash, commit->zones, root->hwm_zones,
+				    root->summary_sum);
+	/* rule 2: all of the interval is durable before the root is written */
+	if (!r)
+		r = core->store->ops->flush(core->store);
+	if (!r)
+		r = triad_root_seal(root, core->hash, commit->block);
+	return r;
+}
+
+int triad_commit_root(struct triad_core *core)
+{
+	return core->store->ops->write_root(core->store, core->commit.slot,
+					    core->commit.block);
+}
+
+void triad_commit_land(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_space *space = &core->space;
+	struct triad_zone *zones = space->zones;
+
+	memcpy(core->parent, core->root.version, sizeof(core->parent));
+	core->slot_b = core->slot_c;
+	core->slot_c = commit->slot;
+	core->slot_a = 3 - core->slot_b - core->slot_c;
+	space->hwm_b = core->root.hwm_zones;
+	core->root = commit->root;
+	core->degraded = false;
+
+	space->zones = commit->zones;
+	commit->zones = zones;
+	space->slot_b = core->slot_b;
+	space->slot_c = core->slot_c;
+	space->hwm = core->root.hwm_zones;
+	space->used = core->root.used;
+	space->pending = core->root.pending;
+	space->dead = core->root.dead;
+	space->map.root = core->root.map;
+	swap_lists(&space->log_backup, &space->log_frozen);
+	space->log_frozen.nr = 0;
+	space->nodes.nr = 0;
+	core->suspects.nr = 0;
+	triad_space_recount(space);
+
+	core->spare = core->frozen;
+	core->spare_is_dirty = true;
+	core->frozen = NULL;
+	if (commit->clean)
+		core->session = false;
+}
+
+void triad_commit_recycle(struct triad_core *core)
+{
+	if (core->spare_is_dirty)
+		triad_index_reset(core->spare);
+	core->spare_is_dirty = false;
+}
+
+int triad_commit_run(struct triad_core *core, bool clean)
+{
+	struct triad_record *rec = &core->record;
+	int r;
+
+	/* with an empty log there are no nodes, and nothing to announce */
+	if (core->nr_entries) {
+		r = triad_log_start(core);
+		if (r)
+			return r;
+	}
+	triad_commit_recycle(core);
+	triad_commit_freeze(core, clean);
+	triad_commit_sort(core);
+	r = triad_commit_take(core);
+	if (!r)
+		r = triad_commit_intent(core, rec, core->known_durable, core->window);
+	if (!r)
+		r = core->store->ops->write(core->store, rec->place, 1, core->window);
+	if (!r)
+		r = core->store->ops->flush(core->store);
+	if (r >= 0)
+		r = triad_commit_prepare(core);
+	if (!r)
+		r = triad_commit_root(core);
+	if (r)
+		return r;
+	triad_commit_land(core);
+	triad_commit_recycle(core);
+	return 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * core.h - one opened device: letters, log position, map, space.
+ *
+ * The core is plain sequential code.  The kernel's shell serialises it with one
+ * mutex; the calls that may run without it say so.  An error from any call that
+ * writes means that the device must not be written any further ("read-only"):
+ * what was acknowledged is in the log, and the next opening recovers it.
+ *
+ * Life of a write:  triad_log_room -> triad_log_begin -> triad_log_write ... ->
+ * triad_log_seal -> (the shell writes the blocks) -> triad_log_publish.
+ * Life of a commit: triad_commit_freeze -> triad_commit_sort -> triad_commit_take
+ * -> triad_commit_intent (a record, made durable) -> triad_commit_prepare ->
+ * triad_commit_root -> triad_commit_land.
+ */
+#ifndef TRIAD_CORE_H
+#define TRIAD_CORE_H
+
+#include "record.h"
+#include "space.h"
+
+struct triad_core;
+
+struct triad_commit {
+	bool clean;		/* writes are fenced off: empty segment pointer */
+	int slot;		/* that is overwritten */
+	struct triad_root root;	/* the next root */
+	void *block;		/* ... sealed */
+	u64 *scratch;
+	u32 *order;
+	u32 nr_order;
+	u32 nr_nodes;
+	u64 reserved;		/* of space->reserved, for the frozen interval */
+	struct triad_list nodes;
+	struct triad_list adds;
+	struct triad_list frees;
+	struct triad_map_update update;
+	struct triad_zone *zones;	/* as of the next root */
+	struct triad_plane_disk *plane;
+	u8 *bits;
+};
+
+struct triad_core {
+	struct triad_store *store;
+	struct triad_hash *hash;
+	struct triad_geometry geo;
+	struct triad_slot slots[TRIAD_NR_SLOTS];	/* as found */
+	struct triad_choice choice;			/* as found */
+
+	struct triad_root root;		/* c, as it is on disk */
+	u8 parent[TRIAD_HASH_SIZE];	/* b's version, goes into the next one */
+	int slot_a, slot_b, slot_c;
+	bool degraded;
+
+	struct triad_space space;
+	struct triad_index *active;
+	struct triad_index *frozen;	/* NULL when no commit runs */
+	struct triad_index *spare;	/* next active, see triad_commit_recycle */
+	bool spare_is_dirty;
+
+	/* the log */
+	u64 next_seq;
+	u8 chain[TRIAD_HASH_SIZE];
+	u64 known_durable;	/* highest durable mark that replay found */
+	bool session;		/* the opening record is durable */
+	struct triad_list suspects;	/* zones that commits which never landed may have written */
+
+	/* the interval: what the active index will hold when all is published */
+	u32 nr_entries;
+	u32 nr_leaves;		/* covered by discards */
+	u64 nr_blocks;
+	u64 budget;		/* blocks it may take */
+
+	/* what recovery did */
+	u64 replayed_records;
+	u64 replayed_blocks;
+
+	struct triad_commit commit;
+	struct triad_record record;	/* replay and the records of the core itself */
+	u8 *window;			/* replay's read-ahead */
+	u64 window_pba;
+	u32 window_nr;
+};
+
+/* ---- open.c --------------------------------------------------------------- */
+
+/*
+ * Read the three slots; no seal is verified, since H is not known yet.
+ * Returns 0, or -ENODATA if there is no slot from which H's name can be taken;
+ * *first is the slot whose root names it.
+ */
+int triad_core_probe(struct triad_slot slots[TRIAD_NR_SLOTS], struct triad_store *store,
+		     int *first);
+
+/*
+ * Open a device: read roots, select, load the summary, replay.  Writes nothing.
+ * device_blocks is the size of what the store reads.  core must be zeroed, with
+ * store and hash set.  -ENODATA: no root can be proven current (core->slots and
+ * core->choice say why); -EUCLEAN, -EBADMSG: a structure is damaged; -ENOSPC:
+ * the device is smaller than the root says.  On any error the core is freed but
+ * for slots and choice.
+ */
+int triad_core_open(struct triad_core *core, u64 device_blocks);
+
+/*
+ * Make three good roots and a protected backup again, if core->degraded.
+ * Sequential; to be called before anything is written.
+ */
+int triad_core_heal(struct triad_core *core);
+
+void triad_core_close(struct triad_core *core);
+
+/* True if unknown feature bits forbid writing. */
+static inline bool triad_core_must_not_write(const struct triad_core *core)
+{
+	return core->root.ro_compat != 0;
+}
+
+/* Write three fresh roots; root holds all that never changes.  For triadsetup. */
+int triad_core_format(struct triad_store *store, struct triad_hash *hash,
+		      const struct triad_root *root, const struct triad_geometry *geo);
+
+/* ---- replay.c -------------------------------------------------------------- */
+
+/*
+ * Load the log behind c into the active index, and the places of the records
+ * between b and c into the space.  Sets core->degraded if b's log is damaged.
+ */
+int triad_replay(struct triad_core *core);
+
+/*
+ * Hand every record behind c to visit, in order.  Used by replay, and by the
+ * tool to show a log.  An error of visit ends the walk and is returned.
+ */
+typedef int (*triad_replay_fn)(struct triad_core *core, const struct triad_record *rec,
+			       void *context);
+int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
+		      triad_replay_fn visit, void *context);
+
+/* ---- log.c ------------------------------------------------------------------ */
+
+/*
+ * Make the pointer and this session's opening record durable (rules 1 and 5).
+ * To be called before the first record; free when already done.
+ */
+int triad_log_start(struct triad_core *core);
+
+/*
+ * True if a record with so many payload blocks and index entries may be added
+ * to the interval now.  If not, a commit is needed first.
+ */
+bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
+		    u32 nr_leaves);
+
+/* Account for what is about to be added.  Call room first. */
+void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags);
+int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, u32 nr);
+void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr);
+
+/*
+ * Take the place of the next record and encode the header.  The payload's
+ * checksums must stand in rec->csums.  durable is the sequence number of the
+ * last record known durable.
+ */
+int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durable,
+		   void *block);
+
+/* The record and all before it are written: make it visible to lookups. */
+int triad_log_publish(struct triad_core *core, const struct triad_record *rec);
+
+/* ---- commit.c ----------------------------------------------------------------- */
+
+int triad_commit_init(struct triad_core *core);	/* memory for commits to come */
+void triad_commit_free(struct triad_core *core);
+
+/* True if there is something to commit, or (clean) the pointer to be emptied. */
+bool triad_commit_needed(const struct triad_core *core, bool clean);
+
+/* Freeze the interval at the last sealed record; a new one begins. */
+void triad_commit_freeze(struct triad_core *core, bool clean);
+
+/* Sort and count.  Every record before the freeze is published.  No lock needed. */
+void triad_commit_sort(struct triad_core *core);
+
+/* Take the places of the new nodes. */
+int triad_commit_take(struct triad_core *core);
+
+/*
+ * Build the record that announces where the nodes go.  It must be durable before
+ * prepare writes the first plane: a commit that never lands leaves planes that
+ * the next one must know of.  Returns 1 if there is nothing to announce.
+ */
+int triad_commit_intent(struct triad_core *core, struct triad_record *rec, u64 durable,
+			void *block);
+
+/* Write nodes, planes and summary, flush, seal the root.  No lock needed. */
+int triad_commit_prepare(struct triad_core *core);
+
+/*
+ * Write the root over a.  No lock needed.  An error leaves the outcome unknown:
+ * repeat until it succeeds, or go read-only.
+ */
+int triad_commit_root(struct triad_core *core);
+
+/* Move the letters. */
+void triad_commit_land(struct triad_core *core);
+
+/* No lookup can be using the spare index any more: make it ready. */
+void triad_commit_recycle(struct triad_core *core);
+
+/* The whole of it, for callers without concurrency. */
+int triad_commit_run(struct triad_core *core, bool clean);
+
+#endif

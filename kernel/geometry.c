@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "geometry.h"
+
+#define DEFAULT_INTERVAL	65536u	/* 256 MiB of 4 KiB blocks */
+#define MIN_INTERVAL		1536u	/* one discard of 1 GiB fits */
+
+u32 triad_zone_size(const struct triad_geometry *geo, u64 zone)
+{
+	u64 end = geo->device_blocks - TRIAD_TAIL_BLOCKS;
+	u64 start = triad_zone_start(geo, zone);
+
+	return end - start < geo->zone_blocks ? end - start : geo->zone_blocks;
+}
+
+/* The slot whose 1 MiB holds this block, or -1. */
+static int slot_of(u64 pba)
+{
+	int slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+		if (pba >= TRIAD_SLOT_PBA(slot) &&
+		    pba < TRIAD_SLOT_PBA(slot) + TRIAD_SLOT_BLOCKS)
+			return slot;
+	return -1;
+}
+
+bool triad_zone_is_fixed(const struct triad_geometry *geo, u64 zone, u32 offset)
+{
+	return offset < TRIAD_ZONE_HEADER ||
+	       slot_of(triad_zone_start(geo, zone) + offset) >= 0;
+}
+
+u32 triad_zone_usable(const struct triad_geometry *geo, u64 zone)
+{
+	u64 start = triad_zone_start(geo, zone);
+	u32 size = triad_zone_size(geo, zone);
+	u32 usable = size - TRIAD_ZONE_HEADER;
+	int slot;
+
+	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++) {
+		u64 from = max_t(u64, TRIAD_SLOT_PBA(slot), start);
+		u64 to = min_t(u64, TRIAD_SLOT_PBA(slot) + TRIAD_SLOT_BLOCKS,
+			       start + size);
+
+		if (from < to)
+			usable -= to - from;
+	}
+	return usable;
+}
+
+bool triad_geometry_valid_pba(const struct triad_geometry *geo, u64 pba)
+{
+	u64 zone;
+
+	if (pba < TRIAD_FIRST_ZONE || pba >= geo->device_blocks - TRIAD_TAIL_BLOCKS)
+		return false;
+	zone = triad_zone_of(geo, pba);
+	return zone < geo->nr_zones &&
+	       !triad_zone_is_fixed(geo, zone, pba - triad_zone_start(geo, zone));
+}
+
+bool triad_geometry_valid_run(const struct triad_geometry *geo, u64 pba, u32 nr)
+{
+	u32 i;
+
+	if (!nr || pba > geo->device_blocks)
+		return false;
+	for (i = 0; i < nr; i++)
+		if (!triad_geometry_valid_pba(geo, pba + i))
+			return false;
+	return true;
+}
+
+static u64 nodes_for(u64 logical_blocks, u64 nr_entries)
+{
+	u64 span = logical_blocks, sum = 0;
+
+	do {
+		span = triad_div64(span + TRIAD_FANOUT - 1, TRIAD_FANOUT);
+		sum += min_t(u64, nr_entries, span);
+	} while (span > 1);
+	return sum;
+}
+
+u64 triad_geometry_nodes(const struct triad_geometry *geo, u64 nr_entries)
+{
+	return nodes_for(geo->logical_blocks, nr_entries);
+}
+
+static u64 reserve_for(u64 usable, u64 logical_blocks)
+{
+	u64 w = 2ULL * DEFAULT_INTERVAL;	/* a header for each block */
+	u64 most = 3 * (w + nodes_for(logical_blocks, DEFAULT_INTERVAL));
+
+	return max_t(u64, 1024, min_t(u64, triad_div64(usable, 32), most));
+}
+
+u64 triad_geometry_reserve(const struct triad_geometry *geo)
+{
+	return reserve_for(geo->usable, geo->logical_blocks);
+}
+
+static u64 cost_of(u64 usable, u64 logical_blocks)
+{
+	return logical_blocks + nodes_for(logical_blocks, logical_blocks) +
+	       reserve_for(usable, logical_blocks);
+}
+
+/* The largest logical size, in whole MiB, that leaves nodes and reserve. */
+static u64 largest_logical(u64 usable)
+{
+	u64 low = 0, high = usable >> 8;	/* in MiB */
+
+	while (low < high) {
+		u64 mid = low + (high - low + 1) / 2;
+
+		if (cost_of(usable, mid << 8) <= usable)
+			low = mid;
+		else
+			high = mid - 1;
+	}
+	return low << 8;
+}
+
+static bool zones_clear_of_slots(const struct triad_geometry *geo)
+{
+	int slot;
+	u32 i;
+
+	/* a zone's header may not lie in a slot's MiB */
+	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++) {
+		for (i = 0; i < TRIAD_SLOT_BLOCKS; i++) {
+			u64 pba = TRIAD_SLOT_PBA(slot) + i;
+			u64 zone = triad_zone_of(geo, pba);
+
+			if (pba - triad_zone_start(geo, zone) < TRIAD_ZONE_HEADER)
+				return false;
+		}
+	}
+	return true;
+}
+
+int triad_geometry_init(struct triad_geometry *geo, u64 device_blocks,
+			u64 logical_blocks, u32 zone_blocks, u32 segment_blocks,
+			u32 interval_blocks, const char **why)
+{
+	u64 space, tail, largest;
+	int slot;
+
+	memset(geo, 0, sizeof(*geo));
+	if (device_blocks < TRIAD_MIN_BLOCKS) {
+		*why = "the device is smaller than 64 MiB";
+		return -EINVAL;
+	}
+	if (device_blocks > TRIAD_MAX_BLOCKS) {
+		*why = "the device is larger than 16 TiB";
+		return -EINVAL;
+	}
+	if (segment_blocks < 16 || segment_blocks > 4096 ||
+	    (segment_blocks & (segment_blocks - 1))) {
+		*why = "the segment size is not a power of two from 64 KiB to 16 MiB";
+		return -EINVAL;
+	}
+	if (zone_blocks < TRIAD_MIN_ZONE_BLOCKS || zone_blocks > TRIAD_PLANE_BITS ||
+	    zone_blocks & 7) {
+		*why = "the zone size is not a multiple of 32 KiB from 4 MiB to 126 MiB";
+		return -EINVAL;
+	}
+	geo->device_blocks = device_blocks;
+	geo->zone_blocks = zone_blocks;
+	geo->segment_blocks = segment_blocks;
+
+	space = device_blocks - TRIAD_TAIL_BLOCKS - TRIAD_FIRST_ZONE;
+	geo->nr_zones = triad_div64(space, zone_blocks);
+	tail = space - geo->nr_zones * zone_blocks;
+	if (tail >= TRIAD_ZONE_HEADER + TRIAD_FANOUT)	/* else not worth a zone */
+		geo->nr_zones++;
+	else
+		space -= tail;
+	if (!zones_clear_of_slots(geo)) {
+		*why = "with this zone size a zone would begin inside a root slot";
+		return -EINVAL;
+	}
+	geo->usable = space - geo->nr_zones * TRIAD_ZONE_HEADER;
+	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++)
+		geo->usable -= TRIAD_SLOT_BLOCKS;
+
+	largest = largest_logical(geo->usable);
+	if (!logical_blocks)
+		logical_blocks = largest;
+	if (logical_blocks > largest || !logical_blocks || logical_blocks & 0xff) {
+		*why = "the logical size is not a multiple of 1 MiB that fits the device";
+		return -EINVAL;
+	}
+	geo->logical_blocks = logical_blocks;
+	geo->map_depth = 1;
+	while (logical_blocks > 1ULL << (TRIAD_FANOUT_SHIFT * geo->map_depth))
+		geo->map_depth++;
+	geo->interval_blocks = interval_blocks ? interval_blocks : DEFAULT_INTERVAL;
+	if (geo->interval_blocks < MIN_INTERVAL || geo->interval_blocks > 16 * DEFAULT_INTERVAL) {
+		*why = "the interval is not between 6 MiB and 4 GiB";
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core.h"
+
+/* Leaves that one interval's discards may cover: bounds the list of freed blocks. */
+#define MAX_LEAVES	4096u
+
+static u64 nodes_of(const struct triad_core *core, u32 nr_entries)
+{
+	return triad_geometry_nodes(&core->geo, nr_entries);
+}
+
+bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
+		    u32 nr_leaves)
+{
+	/* payload, next place, and perhaps an opening and an intent record */
+	u64 need = nr_blocks + 3ULL;
+	u64 nodes = nodes_of(core, core->nr_entries + nr_entries);
+	u64 mine = nodes_of(core, core->nr_entries);
+
+	if (need + nodes > triad_space_available(&core->space) + mine)
+		return false;
+	if (core->nr_entries + nr_entries > core->geo.interval_blocks ||
+	    core->nr_entries + nr_entries > core->active->max ||
+	    core->nr_leaves + nr_leaves > MAX_LEAVES)
+		return false;
+	return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;
+}
+
+/* Promise nodes to the active interval's commit. */
+static void account(struct triad_core *core, u32 nr_entries)
+{
+	core->space.reserved += nodes_of(core, core->nr_entries + nr_entries) -
+				nodes_of(core, core->nr_entries);
+	core->nr_entries += nr_entries;
+}
+
+void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags)
+{
+	triad_record_begin(rec, core->space.next, core->next_seq, flags);
+	rec->index = core->active;
+}
+
+int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, u32 nr)
+{
+	u64 pba;
+	u32 got;
+	int r;
+
+	triad_record_add_extent(rec, lba, nr);
+	account(core, nr);
+	for (; nr; nr -= got) {
+		r = triad_space_take(&core->space, TRIAD_CURSOR_LOG, nr, &pba, &got);
+		if (r)
+			return r;
+		triad_record_add_run(rec, pba, got);
+	}
+	return 0;
+}
+
+void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr)
+{
+	u32 leaves;
+
+	triad_record_add_extent(rec, lba, nr);
+	account(core, triad_index_discard_cost(&core->geo, lba, nr, &leaves));
+	core->nr_leaves += leaves;
+}
+
+int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durable,
+		   void *block)
+{
+	struct triad_space *space = &core->space;
+	u32 got, i;
+	int r;
+
+	r = triad_space_note(&space->log_active, rec->place, 1);
+	for (i = 0; i < rec->nr_runs && !r; i++)
+		r = triad_space_note(&space->log_active, rec->runs[i].start, rec->runs[i].nr);
+	if (!r)
+		r = triad_space_take(space, TRIAD_CURSOR_LOG, 1, &rec->next, &got);
+	if (r)
+		return r;
+	rec->durable = durable;
+	r = triad_record_seal(rec, core->hash, core->root.uuid, core->chain, block);
+	if (r)
+		return r;
+	space->next = rec->next;
+	core->next_seq = rec->seq + 1;
+	core->nr_blocks += rec->nr_blocks + 1;
+	return 0;
+}
+
+int triad_log_publish(struct triad_core *core, const struct triad_record *rec)
+{
+	struct triad_index *index = rec->index;
+	const struct triad_extent *run = rec->runs;
+	u32 i, j, used = 0, block = 0;
+	int r;
+
+	if (rec->flags & TRIAD_RECORD_INTENT)
+		return 0;
+	for (i = 0; i < rec->nr_extents; i++) {
+		const struct triad_extent *e = &rec->extents[i];
+
+		if (rec->flags & TRIAD_RECORD_DISCARD) {
+			r = triad_index_discard(index, &core->geo, e->start, e->nr);
+			if (r)
+				return r;
+			continue;
+		}
+		for (j = 0; j < e->nr; j++) {
+			r = triad_index_add(index, e->start + j, run->start + used,
+					    rec->csums[block++]);
+			if (r)
+				return r;
+			if (++used == run->nr) {
+				run++;
+				used = 0;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Overwrite the segment pointer of c in place (rule 1). */
+static int point(struct triad_core *core)
+{
+	struct triad_root root = core->root;
+	int r;
+
+	root.segment = root.next;
+	r = triad_root_seal(&root, core->hash, core->commit.block);
+	if (!r)
+		r = core->store->ops->write_root(core->store, core->slot_c,
+						 core->commit.block);
+	if (!r)
+		core->root = root;
+	return r;
+}
+
+int triad_log_start(struct triad_core *core)
+{
+	struct triad_record *rec = &core->record;
+	int r;
+
+	if (core->session)
+		return 0;
+	if (!core->root.segment) {
+		r = point(core);
+		if (r)
+			return r;
+	}
+	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);
+	r = triad_log_seal(core, rec, core->known_durable, core->window);
+	if (!r)
+		r = core->store->ops->write(core->store, rec->place, 1, core->window);
+	if (!r)
+		r = core->store->ops->flush(core->store);
+	if (r)
+		return r;
+	core->window_nr = 0;
+	core->known_durable = rec->seq;
+	core->session = true;
+	return 0;
+}

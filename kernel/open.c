@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core.h"
+
+#define WINDOW_BYTES	(64u * TRIAD_BLOCK_SIZE)
+
+static int read_slot(struct triad_slot *slot, struct triad_store *store, unsigned int nr,
+		     void *block)
+{
+	int r = store->ops->read_root(store, nr, block);
+
+	if (r == -ENOMEM)
+		return r;
+	if (!r) {
+		triad_root_decode(slot, nr, block);
+		return 0;
+	}
+	memset(slot, 0, sizeof(*slot));
+	slot->state = TRIAD_SLOT_UNREADABLE;
+	slot->reason = "its device reports a read error";
+	slot->error = r;
+	return 0;
+}
+
+int triad_core_probe(struct triad_slot slots[TRIAD_NR_SLOTS], struct triad_store *store,
+		     int *first)
+{
+	void *block = triad_alloc(TRIAD_BLOCK_SIZE);
+	int i, j, r = 0;
+
+	if (!block)
+		return -ENOMEM;
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
+		r = read_slot(&slots[i], store, i, block);
+	triad_free(block);
+	if (r)
+		return r;
+	/* a name that two roots agree on, else any */
+	*first = -1;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		if (slots[i].state != TRIAD_SLOT_VALID)
+			continue;
+		if (*first < 0)
+			*first = i;
+		for (j = i + 1; j < TRIAD_NR_SLOTS; j++) {
+			if (slots[j].state == TRIAD_SLOT_VALID &&
+			    !memcmp(slots[i].root.uuid, slots[j].root.uuid, TRIAD_UUID_SIZE)) {
+				*first = i;
+				return 0;
+			}
+		}
+	}
+	return *first < 0 ? -ENODATA : 0;
+}
+
+static int read_roots(struct triad_core *core)
+{
+	u8 *block = triad_alloc(TRIAD_BLOCK_SIZE);
+	int i, r = 0;
+
+	if (!block)
+		return -ENOMEM;
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++) {
+		r = read_slot(&core->slots[i], core->store, i, block);
+		if (!r && core->slots[i].state == TRIAD_SLOT_VALID)
+			r = triad_root_verify(&core->slots[i], core->hash, block);
+	}
+	triad_free(block);
+	return r;
+}
+
+/* Rule 10: nothing of the root is used before it is bounded. */
+static int check_root(struct triad_core *core, u64 device_blocks)
+{
+	const struct triad_root *root = &core->root;
+	struct triad_geometry *geo = &core->geo;
+	const char *why;
+
+	if (root->incompat)
+		return -EOPNOTSUPP;
+	if (triad_geometry_init(geo, root->device_blocks, root->logical_blocks,
+				root->zone_blocks, root->segment_blocks,
+				root->interval_blocks, &why))
+		return -EUCLEAN;
+	if (root->map_depth != geo->map_depth || root->hwm_zones > geo->nr_zones ||
+	    !triad_geometry_valid_pba(geo, root->next) || !root->next_seq ||
+	    (root->segment && !triad_geometry_valid_pba(geo, root->segment)) ||
+	    (root->map.pba && !triad_geometry_valid_pba(geo, root->map.pba)) ||
+	    root->used > geo->usable || root->pending > geo->usable ||
+	    root->dead > geo->usable)
+		return -EUCLEAN;
+	return device_blocks < root->device_blocks ? -ENOSPC : 0;
+}
+
+static int load_space(struct triad_core *core)
+{
+	const struct triad_root *root = &core->root;
+	struct triad_space *space = &core->space;
+	int r;
+
+	r = triad_space_init(space, &core->geo, core->store);
+	if (r)
+		return r;
+	space->hash = core->hash;
+	space->slot_c = core->slot_c;
+	space->slot_b = core->slot_b;
+	space->hwm = root->hwm_zones;
+	space->used = root->used;
+	memcpy(space->uuid, root->uuid, sizeof(space->uuid));
+	space->map = (struct triad_map) {
+		.geo = &core->geo,
+		.store = core->store,
+		.checksum_kind = root->checksum_kind,
+		.root = root->map,
+	};
+	r = triad_space_load_summary(space, root);
+	if (r == -EBADMSG) {
+		/* the counts of b are lost with it: heal first */
+		space->nr_rotten++;
+		core->slot_b = space->slot_b = -1;
+		core->degraded = true;
+		r = triad_space_rebuild_summary(space, root);
+	}
+	if (!r && core->slot_b >= 0) {
+		space->hwm_b = min_t(u64, core->slots[core->slot_b].root.hwm_zones,
+				     core->geo.nr_zones);
+		space->pending = root->pending;
+		space->dead = root->dead;
+	}
+	return r;
+}
+
+int triad_core_open(struct triad_core *core, u64 device_blocks)
+{
+	int r;
+
+	r = read_roots(core);
+	if (!r)
+		r = triad_root_select(core->slots, core->hash, &core->choice);
+	if (r)
+		return r;
+	core->root = core->slots[core->choice.current].root;
+	core->slot_c = core->choice.current;
+	core->slot_a = core->choice.overwrite;
+	core->degraded = core->choice.degraded;
+	/* rule 8: while degraded nothing but c and its log is protected */
+	core->slot_b = core->degraded ? -1 : core->choice.backup;
+	memcpy(core->parent, core->slots[core->choice.parent].root.version,
+	       sizeof(core->parent));
+
+	r = check_root(core, device_blocks);
+	if (r)
+		goto err;
+	core->window = triad_alloc(WINDOW_BYTES);
+	if (!core->window) {
+		r = -ENOMEM;
+		goto err;
+	}
+	r = load_space(core);
+	if (!r)
+		r = triad_replay(core);
+	if (!r) {
+		core->space.slot_b = core->slot_b;
+		if (core->slot_b < 0) {
+			core->space.pending = 0;
+			core->space.dead = 0;
+		}
+		core->budget = triad_div64(core->geo.usable - core->space.used, 3);
+		r = triad_commit_init(core);
+	}
+	if (r)
+		goto err;
+	return 0;
+err:
+	triad_core_close(core);
+	return r;
+}
+
+int triad_core_heal(struct triad_core *core)
+{
+	return core->degraded ? triad_commit_run(core, false) : 0;
+}
+
+void triad_core_close(struct triad_core *core)
+{
+	triad_commit_free(core);
+	triad_index_destroy(core->active);
+	triad_index_destroy(core->frozen);
+	triad_index_destroy(core->spare);
+	core->active = core->frozen = core->spare = NULL;
+	triad_space_free(&core->space);
+	triad_list_free(&core->suspects);
+	triad_free(core->window);
+	core->window = NULL;
+}
+
+int triad_core_format(struct triad_store *store, struct triad_hash *hash,
+		      const struct triad_root *template, const struct triad_geometry *geo)
+{
+	struct triad_root root = *template, before;
+	u8 parent[TRIAD_HASH_SIZE];
+	u8 *block;
+	int i, r;
+
+	block = triad_alloc(TRIAD_BLOCK_SIZE);
+	if (!block)
+		return -ENOMEM;
+	root.device_blocks = geo->device_blocks;
+	root.logical_blocks = geo->logical_blocks;
+	root.zone_blocks = geo->zone_blocks;
+	root.segment_blocks = geo->segment_blocks;
+	root.interval_blocks = geo->interval_blocks;
+	root.map_depth = geo->map_depth;
+	root.next = triad_zone_start(geo, 0) + TRIAD_ZONE_HEADER;
+	root.next_seq = 1;
+	root.time = triad_now();
+	triad_random(root.chain, sizeof(root.chain));
+	memcpy(root.prev_chain, root.chain, sizeof(root.chain));
+	triad_random(root.version, sizeof(root.version));
+	triad_random(root.prev, sizeof(root.prev));
+	r = triad_hash(hash, NULL, 0, NULL, 0, root.summary_sum);
+
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++) {
+		root.slot = i;
+		root.generation = i + 1;
+		if (i) {
+			before = root;
+			memcpy(root.prev, before.version, sizeof(root.prev));
+			if (i == 1)
+				triad_random(root.version, sizeof(root.version));
+			else
+				r = triad_hash(hash, parent, sizeof(parent), before.version,
+					       sizeof(before.version), root.version);
+			memcpy(parent, before.version, sizeof(parent));
+		}
+		if (!r)
+			r = triad_root_seal(&root, hash, block);
+		if (!r)
+			r = store->ops->write_root(store, i, block);
+	}
+	if (!r)
+		r = store->ops->flush(store);
+	triad_free(block);
+	return r;
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "record.h"
+
+#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
+
+static_assert(sizeof(__le64) + TRIAD_RECORD_MAX_BLOCKS *
+	      (sizeof(__le64) + sizeof(__le32)) <= TRIAD_RECORD_BODY_SIZE,
+	      "1 MiB in 256 runs fits one header");
+
+u32 triad_checksum(u8 kind, const void *block)
+{
+	if (kind == TRIAD_CHECKSUM_XXH64)
+		return (u32)triad_xxh64(block, TRIAD_BLOCK_SIZE);
+	return triad_crc32c(block, TRIAD_BLOCK_SIZE);
+}
+
+void triad_record_begin(struct triad_record *rec, u64 place, u64 seq, u16 flags)
+{
+	rec->place = place;
+	rec->next = 0;
+	rec->seq = seq;
+	rec->durable = 0;
+	rec->flags = flags;
+	rec->nr_extents = 0;
+	rec->nr_runs = 0;
+	rec->nr_blocks = 0;
+	rec->index = NULL;
+}
+
+bool triad_record_fits(const struct triad_record *rec, u32 nr)
+{
+	u32 bytes = (rec->nr_extents + 1u + rec->nr_runs + nr) * sizeof(__le64) +
+		    (rec->nr_blocks + nr) * sizeof(__le32);
+
+	return rec->nr_blocks + nr <= TRIAD_RECORD_MAX_BLOCKS &&
+	       bytes <= TRIAD_RECORD_BODY_SIZE;
+}
+
+static u16 append(struct triad_extent *list, u16 nr_list, u64 start, u64 nr)
+{
+	if (nr_list && list[nr_list - 1].start + list[nr_list - 1].nr == start) {
+		list[nr_list - 1].nr += nr;
+		return nr_list;
+	}
+	list[nr_list] = (struct triad_extent){ start, nr };
+	return nr_list + 1;
+}
+
+void triad_record_add_extent(struct triad_record *rec, u64 lba, u64 nr)
+{
+	rec->nr_extents = append(rec->extents, rec->nr_extents, lba, nr);
+}
+
+void triad_record_add_run(struct triad_record *rec, u64 pba, u32 nr)
+{
+	rec->nr_blocks += nr;
+	rec->nr_runs = append(rec->runs, rec->nr_runs, pba, nr);
+}
+
+/* The part of a header that says something. */
+static size_t used_bytes(const struct triad_record *rec)
+{
+	size_t words = rec->flags & TRIAD_RECORD_RANGES ?
+		2u * rec->nr_extents : (size_t)rec->nr_extents + rec->nr_runs;
+
+	return offsetof(struct triad_record_disk, body) +
+	       words * sizeof(__le64) + rec->nr_blocks * sizeof(__le32);
+}
+
+static int link(const struct triad_record *rec, struct triad_hash *hash,
+		const void *block, u8 chain[TRIAD_HASH_SIZE])
+{
+	return triad_hash(hash, block, used_bytes(rec), NULL, 0, chain);
+}
+
+static __le64 pack(const struct triad_extent *e)
+{
+	return cpu_to_le64(e->start | (e->nr - 1) << TRIAD_PBA_BITS);
+}
+
+static struct triad_extent unpack(__le64 word)
+{
+	u64 v = le64_to_cpu(word);
+
+	return (struct triad_extent){ v & ADDRESS_MASK, (v >> TRIAD_PBA_BITS) + 1 };
+}
+
+static u32 record_crc(struct triad_record_disk *d)
+{
+	__le32 kept = d->crc;
+	u32 crc;
+
+	d->crc = 0;
+	crc = triad_crc32c(d, sizeof(*d));
+	d->crc = kept;
+	return crc;
+}
+
+int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
+		      const u8 uuid[TRIAD_UUID_SIZE], u8 chain[TRIAD_HASH_SIZE],
+		      void *block)
+{
+	struct triad_record_disk *d = block;
+	__le64 *word = (__le64 *)d->body;
+	__le32 *csum;
+	u32 i;
+
+	memset(d, 0, sizeof(*d));
+	d->magic = cpu_to_le64(TRIAD_RECORD_MAGIC);
+	d->flags = cpu_to_le16(rec->flags);
+	d->nr_extents = cpu_to_le16(rec->nr_extents);
+	d->nr_runs = cpu_to_le16(rec->nr_runs);
+	d->nr_blocks = cpu_to_le16(rec->nr_blocks);
+	memcpy(d->uuid, uuid, sizeof(d->uuid));
+	memcpy(d->chain, chain, sizeof(d->chain));
+	d->seq = cpu_to_le64(rec->seq);
+	d->durable = cpu_to_le64(rec->durable);
+	d->next = cpu_to_le64(rec->next);
+	if (rec->flags & TRIAD_RECORD_OPENING)
+		triad_random(d->nonce, sizeof(d->nonce));
+
+	for (i = 0; i < rec->nr_extents; i++) {
+		if (rec->flags & TRIAD_RECORD_RANGES) {
+			*word++ = cpu_to_le64(rec->extents[i].start);
+			*word++ = cpu_to_le64(rec->extents[i].nr);
+		} else {
+			*word++ = pack(&rec->extents[i]);
+		}
+	}
+	for (i = 0; i < rec->nr_runs; i++)
+		*word++ = pack(&rec->runs[i]);
+	csum = (__le32 *)word;
+	for (i = 0; i < rec->nr_blocks; i++)
+		*csum++ = cpu_to_le32(rec->csums[i]);
+
+	d->crc = cpu_to_le32(record_crc(d));
+	return link(rec, hash, d, chain);
+}
+
+/* Bounds of everything a header says (rule 10). */
+static int check(const struct triad_record *rec, const struct triad_geometry *geo)
+{
+	u64 limit = rec->flags & TRIAD_RECORD_INTENT ? geo->nr_zones : geo->logical_blocks;
+	u64 nr = 0;
+	u32 i;
+
+	if (!triad_geometry_valid_pba(geo, rec->next) || rec->next == rec->place)
+		return -EUCLEAN;
+	for (i = 0; i < rec->nr_extents; i++) {
+		const struct triad_extent *e = &rec->extents[i];
+
+		if (!e->nr || e->start >= limit || e->nr > limit - e->start)
+			return -EUCLEAN;
+		nr += e->nr;
+	}
+	if (rec->flags & TRIAD_RECORD_RANGES)
+		return 0;
+	if (nr != rec->nr_blocks)
+		return -EUCLEAN;
+	for (i = 0, nr = 0; i < rec->nr_runs; i++) {
+		const struct triad_extent *e = &rec->runs[i];
+
+		if (e->nr > TRIAD_RECORD_MAX_BLOCKS ||
+		    !triad_geometry_valid_run(geo, e->start, e->nr))
+			return -EUCLEAN;
+		nr += e->nr;
+	}
+	return nr == rec->nr_blocks ? 0 : -EUCLEAN;
+}
+
+int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
+			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
+			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
+{
+	struct triad_record_disk *d = block;
+	const __le64 *word = (const __le64 *)d->body;
+	const __le32 *csum;
+	u8 own[TRIAD_HASH_SIZE];
+	u32 i;
+	int r;
+
+	if (le64_to_cpu(d->magic) != TRIAD_RECORD_MAGIC ||
+	    memcmp(d->uuid, uuid, sizeof(d->uuid)) ||
+	    memcmp(d->chain, chain, sizeof(d->chain)) ||
+	    le64_to_cpu(d->seq) != seq ||
+	    le32_to_cpu(d->crc) != record_crc(d))
+		return -ENOENT;
+
+	triad_record_begin(rec, place, seq, le16_to_cpu(d->flags));
+	rec->durable = le64_to_cpu(d->durable);
+	rec->next = le64_to_cpu(d->next);
+	rec->nr_extents = le16_to_cpu(d->nr_extents);
+	rec->nr_runs = le16_to_cpu(d->nr_runs);
+	rec->nr_blocks = le16_to_cpu(d->nr_blocks);
+	if (rec->flags & ~(TRIAD_RECORD_RANGES | TRIAD_RECORD_OPENING) ||
+	    (rec->flags & TRIAD_RECORD_RANGES) == TRIAD_RECORD_RANGES ||
+	    rec->nr_extents > TRIAD_RECORD_MAX_BLOCKS ||
+	    rec->nr_runs > TRIAD_RECORD_MAX_BLOCKS ||
+	    rec->nr_blocks > TRIAD_RECORD_MAX_BLOCKS ||
+	    (rec->flags & TRIAD_RECORD_RANGES && (rec->nr_runs || rec->nr_blocks)) ||
+	    used_bytes(rec) > sizeof(*d) || rec->durable >= seq)
+		return -EUCLEAN;
+
+	for (i = 0; i < rec->nr_extents; i++) {
+		if (rec->flags & TRIAD_RECORD_RANGES) {
+			rec->extents[i].start = le64_to_cpu(*word++);
+			rec->extents[i].nr = le64_to_cpu(*word++);
+		} else {
+			rec->extents[i] = unpack(*word++);
+		}
+	}
+	for (i = 0; i < rec->nr_runs; i++)
+		rec->runs[i] = unpack(*word++);
+	csum = (const __le32 *)word;
+	for (i = 0; i < rec->nr_blocks; i++)
+		rec->csums[i] = le32_to_cpu(*csum++);
+
+	r = check(rec, geo);
+	if (r)
+		return r;
+	r = link(rec, hash, d, own);
+	if (!r)
+		memcpy(chain, own, sizeof(own));
+	return r;
+}

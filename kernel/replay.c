@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "core.h"
+
+/*
+ * Blocks read at once.  Records lie mostly one behind the other, so payload is
+ * read ahead far, headers alone a little.
+ */
+#define WINDOW		64u
+#define WINDOW_HEADERS	8u
+
+struct position {
+	u64 place;
+	u64 seq;
+	u8 chain[TRIAD_HASH_SIZE];
+};
+
+static struct position position_of(const struct triad_root *root)
+{
+	struct position p = { .place = root->next, .seq = root->next_seq };
+
+	memcpy(p.chain, root->chain, sizeof(p.chain));
+	return p;
+}
+
+/* One block through the window.  -ENODATA: the medium lost it. */
+static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
+{
+	u64 left = core->geo.device_blocks - pba;
+	int r;
+
+	if (pba < core->window_pba || pba >= core->window_pba + core->window_nr) {
+		core->window_nr = min_t(u64, ahead, left);
+		core->window_pba = pba;
+		r = core->store->ops->read(core->store, pba, core->window_nr, core->window);
+		if (r && core->window_nr > 1) {
+			core->window_nr = 1;
+			r = core->store->ops->read(core->store, pba, 1, core->window);
+		}
+		if (r) {
+			core->window_nr = 0;
+			return r;
+		}
+	}
+	*block = core->window + (pba - core->window_pba) * TRIAD_BLOCK_SIZE;
+	return 0;
+}
+
+/*
+ * Read and decode the record at pos and step behind it.  1: there is none, the
+ * log ends here.
+ */
+static int step(struct triad_core *core, struct position *pos, u32 ahead,
+		struct triad_record *rec)
+{
+	u8 *block;
+	int r;
+
+	r = window_read(core, pos->place, ahead, &block);
+	if (!r)
+		r = triad_record_decode(rec, &core->geo, core->hash, core->root.uuid,
+					pos->place, pos->seq, pos->chain, block);
+	if (r == -ENOENT || r == -ENODATA)
+		return 1;
+	if (r)
+		return r;
+	pos->place = rec->next;
+	pos->seq++;
+	triad_yield();
+	return 0;
+}
+
+/* 1: some payload block does not verify or was lost. */
+static int verify_payload(struct triad_core *core, const struct triad_record *rec)
+{
+	u32 i, j, nr = 0;
+	u8 *block;
+	int r;
+
+	for (i = 0; i < rec->nr_runs; i++) {
+		for (j = 0; j < rec->runs[i].nr; j++) {
+			r = window_read(core, rec->runs[i].start + j, WINDOW, &block);
+			if (r == -ENODATA)
+				return 1;
+			if (r)
+				return r;
+			if (triad_checksum(core->root.checksum_kind, block) != rec->csums[nr++])
+				return 1;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Rule 5: the headers are walked first.  Up to the highest durable mark that
+ * any of them carries records are durable and rot in their payload is rot;
+ * behind it the log ends at the first record whose payload does not verify.
+ */
+static int find_durable(struct triad_core *core, u64 *nr_headers, u64 *durable)
+{
+	struct position pos = position_of(&core->root);
+	int r;
+
+	*nr_headers = 0;
+	*durable = 0;
+	for (;;) {
+		r = step(core, &pos, WINDOW_HEADERS, &core->record);
+		if (r)
+			return r < 0 ? r : 0;
+		*durable = max_t(u64, *durable, core->record.durable);
+		if (++*nr_headers > core->geo.usable)
+			return -EUCLEAN;
+	}
+}
+
+int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
+		      triad_replay_fn visit, void *context)
+{
+	struct position pos = position_of(&core->root), before;
+	struct triad_record *rec = &core->record;
+	u64 nr_headers;
+	int r;
+
+	*nr_records = 0;
+	core->window_nr = 0;
+	r = find_durable(core, &nr_headers, durable);
+	if (r)
+		return r;
+	while (*nr_records < nr_headers) {
+		before = pos;
+		r = step(core, &pos, WINDOW, rec);
+		if (!r && rec->seq > *durable)
+			r = verify_payload(core, rec);
+		if (r < 0)
+			return r;
+		if (r) {
+			pos = before;
+			break;
+		}
+		r = visit(core, rec, context);
+		if (r)
+			return r;
+		++*nr_records;
+	}
+	core->next_seq = pos.seq;
+	memcpy(core->chain, pos.chain, sizeof(core->chain));
+	core->space.next = pos.place;
+	return 0;
+}
+
+static u32 entries_of(const struct triad_core *core, const struct triad_record *rec,
+		      u32 *leaves)
+{
+	u32 i, part, nr = 0;
+
+	*leaves = 0;
+	if (rec->flags & TRIAD_RECORD_INTENT)
+		return 0;
+	if (!(rec->flags & TRIAD_RECORD_DISCARD))
+		return rec->nr_blocks;
+	for (i = 0; i < rec->nr_extents; i++) {
+		nr += triad_index_discard_cost(&core->geo, rec->extents[i].start,
+					       rec->extents[i].nr, &part);
+		*leaves += part;
+	}
+	return nr;
+}
+
+struct totals {
+	u64 entries;
+};
+
+static int count(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	struct totals *totals = context;
+	u32 leaves;
+
+	totals->entries += entries_of(core, rec, &leaves);
+	return 0;
+}
+
+static int note_record(struct triad_list *list, const struct triad_record *rec)
+{
+	u32 i;
+	int r;
+
+	r = triad_space_note(list, rec->place, 1);
+	for (i = 0; i < rec->nr_runs && !r; i++)
+		r = triad_space_note(list, rec->runs[i].start, rec->runs[i].nr);
+	return r;
+}
+
+/* Zones whose planes a commit of these records may have written already. */
+static int suspect(struct triad_core *core, u64 zone, u64 nr)
+{
+	struct triad_list *list = &core->suspects;
+
+	if (list->nr && list->v[list->nr - 1] == zone + nr - 1)
+		return 0;
+	for (; nr; nr--, zone++) {
+		int r = triad_list_push(list, zone);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int suspect_record(struct triad_core *core, const struct triad_record *rec)
+{
+	u32 i;
+	int r;
+
+	r = suspect(core, triad_zone_of(&core->geo, rec->place), 1);
+	for (i = 0; i < rec->nr_runs && !r; i++) {
+		u64 first = triad_zone_of(&core->geo, rec->runs[i].start);
+		u64 last = triad_zone_of(&core->geo, rec->runs[i].start + rec->runs[i].nr - 1);
+
+		r = suspect(core, first, last - first + 1);
+	}
+	if (rec->flags & TRIAD_RECORD_INTENT)
+		for (i = 0; i < rec->nr_extents && !r; i++)
+			r = suspect(core, rec->extents[i].start, rec->extents[i].nr);
+	return r;
+}
+
+static int apply(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	struct triad_record *mine = (struct triad_record *)rec;
+	u32 leaves;
+	int r;
+
+	(void)context;
+	mine->index = core->active;
+	core->nr_entries += entries_of(core, rec, &leaves);
+	core->nr_leaves += leaves;
+	core->nr_blocks += rec->nr_blocks + 1;
+	core->replayed_blocks += rec->nr_blocks;
+	r = note_record(&core->space.log_active, rec);
+	if (!r)
+		r = suspect_record(core, rec);
+	return r ? r : triad_log_publish(core, rec);
+}
+
+/* The log from b to c must stay: with c lost, it leads from b to c's content. */
+static int load_backup_log(struct triad_core *core)
+{
+	const struct triad_root *c = &core->root;
+	struct position pos = position_of(&core->slots[core->slot_b].root);
+	u64 nr = 0;
+	int r;
+
+	core->window_nr = 0;
+	while (pos.seq < c->next_seq) {
+		r = step(core, &pos, WINDOW_HEADERS, &core->record);
+		if (!r)
+			r = note_record(&core->space.log_backup, &core->record);
+		if (r)
+			return r;
+		if (++nr > core->geo.usable)
+			return 1;
+	}
+	return pos.seq == c->next_seq && pos.place == c->next &&
+	       !memcmp(pos.chain, c->chain, sizeof(pos.chain)) ? 0 : 1;
+}
+
+int triad_replay(struct triad_core *core)
+{
+	struct totals totals = { 0 };
+	u64 nr_records, durable;
+	int r;
+
+	core->space.nr_taken = 1;
+	r = triad_replay_walk(core, &nr_records, &durable, count, &totals);
+	if (r)
+		return r;
+	if (totals.entries > 1u << 23)
+		return -EUCLEAN;	/* three intervals of the largest size are fewer */
+	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, totals.entries));
+	core->spare = triad_index_create(core->geo.interval_blocks);
+	if (!core->active || !core->spare)
+		return -ENOMEM;
+	r = triad_replay_walk(core, &core->replayed_records, &core->known_durable, apply, NULL);
+	if (r)
+		return r;
+	triad_space_count(&core->space, &core->space.log_active);
+	core->space.reserved = triad_geometry_nodes(&core->geo, core->nr_entries);
+
+	if (core->slot_b >= 0) {
+		r = load_backup_log(core);
+		if (r < 0)
+			return r;
+		if (r) {
+			/* b could not be used any more: make a new backup first */
+			core->slot_b = -1;
+			core->space.log_backup.nr = 0;
+			core->degraded = true;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "root.h"
+
+#define CRC_BYTES	offsetof(struct triad_root_disk, crc)
+#define SEALED_BYTES	offsetof(struct triad_root_disk, seal)
+
+static bool all_zero(const void *data, size_t size)
+{
+	const u8 *p = data;
+
+	while (size--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+static void bad(struct triad_slot *slot, enum triad_slot_state state, const char *reason)
+{
+	slot->state = state;
+	slot->reason = reason;
+}
+
+static void to_native(struct triad_root *r, const struct triad_root_disk *d)
+{
+	u64 map = le64_to_cpu(d->map.pba_flags);
+
+	r->incompat = le32_to_cpu(d->incompat);
+	r->ro_compat = le32_to_cpu(d->ro_compat);
+	r->compat = le32_to_cpu(d->compat);
+	memcpy(r->uuid, d->uuid, sizeof(r->uuid));
+	memcpy(r->label, d->label, sizeof(r->label));
+	memcpy(r->hash, d->hash, TRIAD_HASH_NAME_SIZE);
+	r->hash[TRIAD_HASH_NAME_SIZE] = 0;
+	r->checksum_kind = d->checksum_kind;
+	r->slot = d->slot;
+	r->root_layout = d->root_layout;
+	r->map_depth = d->map_depth;
+	r->device_blocks = le64_to_cpu(d->device_blocks);
+	r->logical_blocks = le64_to_cpu(d->logical_blocks);
+	r->zone_blocks = le32_to_cpu(d->zone_blocks);
+	r->segment_blocks = le32_to_cpu(d->segment_blocks);
+	r->interval_blocks = le32_to_cpu(d->interval_blocks);
+	memcpy(r->version, d->version, sizeof(r->version));
+	memcpy(r->prev, d->prev, sizeof(r->prev));
+	r->generation = le64_to_cpu(d->generation);
+	r->segment = le64_to_cpu(d->segment);
+	r->next = le64_to_cpu(d->next);
+	r->next_seq = le64_to_cpu(d->next_seq);
+	memcpy(r->chain, d->chain, sizeof(r->chain));
+	memcpy(r->prev_chain, d->prev_chain, sizeof(r->prev_chain));
+	r->map.pba = map & ((1ULL << TRIAD_PBA_BITS) - 1);
+	r->map.csum = le32_to_cpu(d->map.csum);
+	r->map.birth = le32_to_cpu(d->map.birth);
+	memcpy(r->summary_sum, d->summary_sum, sizeof(r->summary_sum));
+	r->snapshots = le64_to_cpu(d->snapshots);
+	r->hwm_zones = le64_to_cpu(d->hwm_zones);
+	r->used = le64_to_cpu(d->used);
+	r->pending = le64_to_cpu(d->pending);
+	r->dead = le64_to_cpu(d->dead);
+	r->time = le64_to_cpu(d->time);
+}
+
+void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block)
+{
+	const struct triad_root_disk *d = block;
+
+	memset(slot, 0, sizeof(*slot));
+	if (le64_to_cpu(d->magic) != TRIAD_ROOT_MAGIC) {
+		if (all_zero(block, sizeof(*d)))
+			bad(slot, TRIAD_SLOT_FOREIGN, "empty");
+		else
+			bad(slot, TRIAD_SLOT_FOREIGN, "no dm-triad root here");
+		return;
+	}
+	to_native(&slot->root, d);
+	if (le32_to_cpu(d->crc) != triad_crc32c(d, CRC_BYTES))
+		bad(slot, TRIAD_SLOT_TORN, "torn or rotten: its crc does not match");
+	else if (le32_to_cpu(d->format_version) != TRIAD_FORMAT_VERSION)
+		bad(slot, TRIAD_SLOT_FOREIGN, "of a format version this program does not know");
+	else if (d->slot != nr)
+		bad(slot, TRIAD_SLOT_FOREIGN, "written for another slot");
+	else if (d->entry_size != sizeof(struct triad_entry_disk) ||
+		 d->fanout_shift != TRIAD_FANOUT_SHIFT ||
+		 d->checksum_kind > TRIAD_CHECKSUM_XXH64)
+		bad(slot, TRIAD_SLOT_FOREIGN, "of a geometry this program does not know");
+	else
+		slot->state = TRIAD_SLOT_VALID;
+}
+
+int triad_root_verify(struct triad_slot *slot, struct triad_hash *hash, const void *block)
+{
+	const struct triad_root_disk *d = block;
+	u8 seal[TRIAD_HASH_SIZE];
+	int r;
+
+	r = triad_hash(hash, d, SEALED_BYTES, NULL, 0, seal);
+	if (r)
+		return r;
+	if (memcmp(seal, d->seal, sizeof(seal)))
+		bad(slot, TRIAD_SLOT_TORN, "its crc matches but not its seal: wrong key or damaged");
+	return 0;
+}
+
+int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *block)
+{
+	struct triad_root_disk *d = block;
+
+	memset(block, 0, TRIAD_BLOCK_SIZE);
+	d->magic = cpu_to_le64(TRIAD_ROOT_MAGIC);
+	d->format_version = cpu_to_le32(TRIAD_FORMAT_VERSION);
+	d->incompat = cpu_to_le32(r->incompat);
+	d->ro_compat = cpu_to_le32(r->ro_compat);
+	d->compat = cpu_to_le32(r->compat);
+	memcpy(d->uuid, r->uuid, sizeof(d->uuid));
+	memcpy(d->label, r->label, sizeof(d->label));
+	memcpy(d->hash, r->hash, sizeof(d->hash));
+	d->checksum_kind = r->checksum_kind;
+	d->slot = r->slot;
+	d->root_layout = r->root_layout;
+	d->map_depth = r->map_depth;
+	d->entry_size = sizeof(struct triad_entry_disk);
+	d->fanout_shift = TRIAD_FANOUT_SHIFT;
+	d->device_blocks = cpu_to_le64(r->device_blocks);
+	d->logical_blocks = cpu_to_le64(r->logical_blocks);
+	d->zone_blocks = cpu_to_le32(r->zone_blocks);
+	d->segment_blocks = cpu_to_le32(r->segment_blocks);
+	d->interval_blocks = cpu_to_le32(r->interval_blocks);
+	memcpy(d->version, r->version, sizeof(d->version));
+	memcpy(d->prev, r->prev, sizeof(d->prev));
+	d->generation = cpu_to_le64(r->generation);
+	d->segment = cpu_to_le64(r->segment);
+	d->next = cpu_to_le64(r->next);
+	d->next_seq = cpu_to_le64(r->next_seq);
+	memcpy(d->chain, r->chain, sizeof(d->chain));
+	memcpy(d->prev_chain, r->prev_chain, sizeof(d->prev_chain));
+	d->map.pba_flags = cpu_to_le64(r->map.pba);
+	d->map.csum = cpu_to_le32(r->map.csum);
+	d->map.birth = cpu_to_le32(r->map.birth);
+	memcpy(d->summary_sum, r->summary_sum, sizeof(d->summary_sum));
+	d->snapshots = cpu_to_le64(r->snapshots);
+	d->hwm_zones = cpu_to_le64(r->hwm_zones);
+	d->used = cpu_to_le64(r->used);
+	d->pending = cpu_to_le64(r->pending);
+	d->dead = cpu_to_le64(r->dead);
+	d->time = cpu_to_le64(r->time);
+	d->crc = cpu_to_le32(triad_crc32c(d, CRC_BYTES));
+	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
+}
+
+int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
+			    const struct triad_root *current, u8 version[TRIAD_HASH_SIZE])
+{
+	return triad_hash(hash, parent->version, TRIAD_HASH_SIZE,
+			  current->version, TRIAD_HASH_SIZE, version);
+}
+
+static bool same(const u8 *x, const u8 *y)
+{
+	return !memcmp(x, y, TRIAD_HASH_SIZE);
+}
+
+/* y was made by a commit on top of x */
+static bool follows(const struct triad_root *x, const struct triad_root *y)
+{
+	return same(y->prev, x->version) && same(y->prev_chain, x->chain) &&
+	       y->generation == x->generation + 1;
+}
+
+/* Roots of one device agree in all that never changes. */
+static bool same_device(const struct triad_root *x, const struct triad_root *y)
+{
+	return !memcmp(x->uuid, y->uuid, sizeof(x->uuid)) &&
+	       !memcmp(x->hash, y->hash, sizeof(x->hash)) &&
+	       x->checksum_kind == y->checksum_kind &&
+	       x->root_layout == y->root_layout &&
+	       x->zone_blocks == y->zone_blocks &&
+	       x->segment_blocks == y->segment_blocks;
+}
+
+static bool valid(const struct triad_slot *slot)
+{
+	return slot->state == TRIAD_SLOT_VALID;
+}
+
+/* A slot that agrees with no other, while two others agree, is foreign. */
+static void drop_foreign(struct triad_slot slots[TRIAD_NR_SLOTS])
+{
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		struct triad_slot *s = &slots[i];
+		struct triad_slot *x = &slots[(i + 1) % 3], *y = &slots[(i + 2) % 3];
+
+		if (valid(s) && valid(x) && valid(y) &&
+		    same_device(&x->root, &y->root) && !same_device(&s->root, &x->root)) {
+			bad(s, TRIAD_SLOT_FOREIGN, "root of another device");
+			return;
+		}
+	}
+}
+
+static void choose(struct triad_choice *choice, int which, int current, int backup,
+		   int overwrite, int parent)
+{
+	choice->which = which;
+	choice->current = current;
+	choice->backup = backup;
+	choice->overwrite = overwrite;
+	choice->parent = parent;
+	choice->degraded = which != 1;
+}
+
+/* Case 1: the one permutation of three valid roots with H(a, b) == c. */
+static int select_permutation(struct triad_slot *s, struct triad_hash *hash,
+			      struct triad_choice *choice, int *nr_found)
+{
+	u8 version[TRIAD_HASH_SIZE];
+	int a, b, c, r;
+
+	*nr_found = 0;
+	for (a = 0; a < 3; a++) {
+		for (b = 0; b < 3; b++) {
+			if (a == b)
+				continue;
+			c = 3 - a - b;
+			r = triad_root_next_version(hash, &s[a].root, &s[b].root, version);
+			if (r)
+				return r;
+			if (!same(version, s[c].root.version))
+				continue;
+			++*nr_found;
+			choose(choice, 1, c, b, a, b);
+		}
+	}
+	return 0;
+}
+
+/* Case 2: y was made from x, and nothing was made from y. */
+static bool select_link(struct triad_slot *s, struct triad_choice *choice)
+{
+	int x, y, third;
+
+	for (x = 0; x < 3; x++) {
+		for (y = 0; y < 3; y++) {
+			third = 3 - x - y;
+			if (x == y || !valid(&s[x]) || !valid(&s[y]) ||
+			    !same_device(&s[x].root, &s[y].root) ||
+			    !follows(&s[x].root, &s[y].root))
+				continue;
+			if (valid(&s[third]) && same(s[third].root.prev, s[y].root.version))
+				continue;
+			choose(choice, 2, y, x, third, x);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int is_grandchild(struct triad_hash *hash, const struct triad_slot *x,
+			 const struct triad_slot *y)
+{
+	u8 version[TRIAD_HASH_SIZE];
+	int r;
+
+	if (!valid(x) || !valid(y) || !same_device(&x->root, &y->root) ||
+	    y->root.generation != x->root.generation + 2)
+		return 0;
+	r = triad_hash(hash, x->root.version, TRIAD_HASH_SIZE, y->root.prev,
+		       TRIAD_HASH_SIZE, version);
+	return r ? r : same(version, y->root.version);
+}
+
+/* Case 3: x is a to y's c, and b between them is lost. */
+static int select_grandchild(struct triad_slot *s, struct triad_hash *hash,
+			     struct triad_choice *choice)
+{
+	int x, y, third, r;
+
+	for (x = 0; x < 3; x++) {
+		for (y = 0; y < 3; y++) {
+			third = 3 - x - y;
+			if (x == y)
+				continue;
+			r = is_grandchild(hash, &s[x], &s[y]);
+			if (r < 0)
+				return r;
+			if (!r)
+				continue;
+			r = is_grandchild(hash, &s[y], &s[third]);
+			if (r < 0)
+				return r;
+			if (r)
+				continue;
+			choose(choice, 3, y, -1, third, x);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
+		      struct triad_hash *hash, struct triad_choice *choice)
+{
+	bool all_agree;
+	int nr_found = 0, r;
+
+	memset(choice, 0, sizeof(*choice));
+	choice->which = 4;
+	choice->current = choice->backup = choice->overwrite = choice->parent = -1;
+	drop_foreign(slots);
+
+	all_agree = valid(&slots[0]) && valid(&slots[1]) && valid(&slots[2]) &&
+		    same_device(&slots[0].root, &slots[1].root) &&
+		    same_device(&slots[0].root, &slots[2].root);
+	if (all_agree) {
+		r = select_permutation(slots, hash, choice, &nr_found);
+		if (r)
+			return r;
+		if (nr_found > 1) {
+			choose(choice, 4, -1, -1, -1, -1);
+			choice->why = "two permutations satisfy H(a,b)=c: damaged";
+			return -ENODATA;
+		}
+		if (nr_found == 1)
+			return 0;
+	}
+	if (!select_link(slots, choice)) {
+		r = select_grandchild(slots, hash, choice);
+		if (r < 0)
+			return r;
+		if (!r) {
+			choice->why = "no two roots prove which one is current";
+			return -ENODATA;
+		}
+	}
+	if (valid(&slots[choice->overwrite]))
+		bad(&slots[choice->overwrite], TRIAD_SLOT_STALE,
+		    "an older copy: its version does not belong to the others");
+	return 0;
+}
+
+const char *triad_slot_state_name(enum triad_slot_state state)
+{
+	static const char * const names[] = {
+		[TRIAD_SLOT_VALID] = "valid",
+		[TRIAD_SLOT_TORN] = "torn",
+		[TRIAD_SLOT_FOREIGN] = "foreign",
+		[TRIAD_SLOT_STALE] = "stale",
+		[TRIAD_SLOT_UNREADABLE] = "unreadable",
+	};
+
+	return names[state];
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * root.h - the three roots: seal, verify, select, next.
+ *
+ * The selection is a pure function of three decoded slots (design section 2).
+ * Nothing here does I/O; hashing may sleep.
+ */
+#ifndef TRIAD_ROOT_H
+#define TRIAD_ROOT_H
+
+#include "format.h"
+
+/* Where a map node lies and how to verify it.  pba 0: a hole. */
+struct triad_ref {
+	u64 pba;
+	u32 csum;
+	u32 birth;
+};
+
+struct triad_root {
+	u32 incompat, ro_compat, compat;
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
+	char hash[TRIAD_HASH_NAME_SIZE + 1];
+	u8 checksum_kind;
+	u8 slot;
+	u8 root_layout;
+	u8 map_depth;
+	u64 device_blocks;
+	u64 logical_blocks;
+	u32 zone_blocks;
+	u32 segment_blocks;
+	u32 interval_blocks;
+	u8 version[TRIAD_HASH_SIZE];
+	u8 prev[TRIAD_HASH_SIZE];
+	u64 generation;
+	u64 segment;
+	u64 next;
+	u64 next_seq;
+	u8 chain[TRIAD_HASH_SIZE];
+	u8 prev_chain[TRIAD_HASH_SIZE];
+	struct triad_ref map;
+	u8 summary_sum[TRIAD_HASH_SIZE];
+	u64 snapshots;
+	u64 hwm_zones;
+	u64 used;
+	u64 pending;
+	u64 dead;
+	u64 time;
+};
+
+enum triad_slot_state {
+	TRIAD_SLOT_VALID,
+	TRIAD_SLOT_TORN,	/* magic is there, checksum or seal is not */
+	TRIAD_SLOT_FOREIGN,	/* not ours, of another device or slot, or empty */
+	TRIAD_SLOT_STALE,	/* valid, but neither current nor its backup */
+	TRIAD_SLOT_UNREADABLE,
+};
+
+struct triad_slot {
+	enum triad_slot_state state;
+	const char *reason;	/* static text; NULL when valid */
+	int error;		/* of the read, when unreadable */
+	struct triad_root root;	/* decoded as far as the state allows */
+};
+
+/* What section 2's cases found. */
+struct triad_choice {
+	int current;		/* slot of c */
+	int backup;		/* slot of b, or -1: lost */
+	int overwrite;		/* slot of a: written next */
+	int parent;		/* slot whose version goes into H with c's */
+	int which;		/* case 1-4 of design section 2 */
+	bool degraded;
+	const char *why;	/* for case 4 */
+};
+
+/*
+ * Decode one slot's sector without trusting any of it.  Says what it is, but
+ * not whether it is sealed: that needs H, whose name is in the root.
+ */
+void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block);
+
+/*
+ * Verify the seal of a slot that decoded as valid; sets the state to torn, with
+ * a reason that tells a wrong key from rot, when it does not hold.  block is
+ * what decode saw.
+ */
+int triad_root_verify(struct triad_slot *slot, struct triad_hash *hash, const void *block);
+
+/* Encode and seal into a block of 4096 bytes. */
+int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void *block);
+
+/*
+ * Find the letters.  Slots that are valid but of another device than the
+ * majority are set to foreign, valid ones that play no part to stale.
+ * Returns 0, -ENODATA when nothing can be proven (case 4), or an error of H.
+ */
+int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
+		      struct triad_hash *hash, struct triad_choice *choice);
+
+/* version = H(parent, current), the version of the root that follows current. */
+int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
+			    const struct triad_root *current, u8 version[TRIAD_HASH_SIZE]);
+
+const char *triad_slot_state_name(enum triad_slot_state state);
+
+#endif

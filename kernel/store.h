@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * store.h - the disk as the pure core sees it.
+ *
+ * The kernel, the tool and the tests each bring one.  Every operation may
+ * sleep.  Errors are negative: -ENODATA says that the medium lost this place
+ * (rot), any other error that nothing is known about it.
+ */
+#ifndef TRIAD_STORE_H
+#define TRIAD_STORE_H
+
+#include <triad/env.h>
+
+struct triad_store;
+
+struct triad_store_ops {
+	/* Read nr blocks at pba.  On an error buf is undefined. */
+	int (*read)(struct triad_store *store, u64 pba, u32 nr, void *buf);
+
+	/*
+	 * Write nr blocks at pba.  buf may be used again on return; the write
+	 * itself, and its error, may come as late as the next flush.
+	 */
+	int (*write)(struct triad_store *store, u64 pba, u32 nr, const void *buf);
+
+	/* Wait for every write of this store, then make the whole disk durable. */
+	int (*flush)(struct triad_store *store);
+
+	/* One root block of 4096 bytes.  write_root is durable on return (FUA). */
+	int (*read_root)(struct triad_store *store, unsigned int slot, void *buf);
+	int (*write_root)(struct triad_store *store, unsigned int slot, const void *buf);
+
+	/*
+	 * All three optional.  prefetch announces a read.  node_get copies a
+	 * map node (already verified) out of a cache and returns true if it was
+	 * there; node_put offers one.  A node is known by its place and birth.
+	 */
+	void (*prefetch)(struct triad_store *store, u64 pba, u32 birth);
+	bool (*node_get)(struct triad_store *store, u64 pba, u32 birth, void *buf);
+	void (*node_put)(struct triad_store *store, u64 pba, u32 birth, const void *buf);
+};
+
+struct triad_store {
+	const struct triad_store_ops *ops;
+};
+
+#endif
