@@ -152,6 +152,9 @@ int triad_log_start(struct triad_core *core);
 bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves);
 
+/* True if a commit should begin now, so that writers need not wait for it. */
+bool triad_log_is_long(const struct triad_core *core);
+
 /* Account for what is about to be added.  Call room first. */
 void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags);
 int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, u32 nr);

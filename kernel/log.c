@@ -26,6 +26,14 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 	return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;
 }
 
+bool triad_log_is_long(const struct triad_core *core)
+{
+	u64 blocks = core->nr_blocks + nodes_of(core, core->nr_entries);
+
+	return core->nr_entries > core->geo.interval_blocks / 4 * 3 ||
+	       core->nr_leaves > MAX_LEAVES / 4 * 3 || blocks > core->budget / 4 * 3;
+}
+
 /* Promise nodes to the active interval's commit. */
 static void account(struct triad_core *core, u32 nr_entries)
 {
@@ -129,10 +137,9 @@ static int point(struct triad_core *core)
 	int r;
 
 	root.segment = root.next;
-	r = triad_root_seal(&root, core->hash, core->commit.block);
+	r = triad_root_seal(&root, core->hash, core->window);
 	if (!r)
-		r = core->store->ops->write_root(core->store, core->slot_c,
-						 core->commit.block);
+		r = core->store->ops->write_root(core->store, core->slot_c, core->window);
 	if (!r)
 		core->root = root;
 	return r;

@@ -238,8 +238,8 @@ static struct slice child_slice(const struct triad_map_update *u, u32 *from, u32
 	return s;
 }
 
-static void prefetch(const struct triad_map_update *u, int level,
-		     const struct triad_node_disk *node, struct slice s)
+static void announce_reads(const struct triad_map_update *u, int level,
+			   const struct triad_node_disk *node, struct slice s)
 {
 	struct triad_ref child;
 
@@ -346,7 +346,7 @@ static int apply(struct triad_map_update *u, int level, struct slice s, u32 cove
 		r = triad_map_read_node(u->map, &old, node);
 		if (r)
 			return r;
-		prefetch(u, level, node, s);
+		announce_reads(u, level, node, s);
 	} else {
 		memset(node, 0, sizeof(*node));
 	}

@@ -138,8 +138,8 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		r = triad_root_select(core->slots, core->hash, &core->choice);
 	if (r)
 		return r;
-	core->root = core->slots[core->choice.current].root;
-	core->slot_c = core->choice.current;
+	core->root = core->slots[core->choice.cur].root;
+	core->slot_c = core->choice.cur;
 	core->slot_a = core->choice.overwrite;
 	core->degraded = core->choice.degraded;
 	/* rule 8: while degraded nothing but c and its log is protected */

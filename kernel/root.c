@@ -148,10 +148,10 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 }
 
 int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
-			    const struct triad_root *current, u8 version[TRIAD_HASH_SIZE])
+			    const struct triad_root *c, u8 version[TRIAD_HASH_SIZE])
 {
 	return triad_hash(hash, parent->version, TRIAD_HASH_SIZE,
-			  current->version, TRIAD_HASH_SIZE, version);
+			  c->version, TRIAD_HASH_SIZE, version);
 }
 
 static bool same(const u8 *x, const u8 *y)
@@ -199,11 +199,11 @@ static void drop_foreign(struct triad_slot slots[TRIAD_NR_SLOTS])
 	}
 }
 
-static void choose(struct triad_choice *choice, int which, int current, int backup,
+static void choose(struct triad_choice *choice, int which, int cur, int backup,
 		   int overwrite, int parent)
 {
 	choice->which = which;
-	choice->current = current;
+	choice->cur = cur;
 	choice->backup = backup;
 	choice->overwrite = overwrite;
 	choice->parent = parent;
@@ -306,7 +306,7 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 
 	memset(choice, 0, sizeof(*choice));
 	choice->which = 4;
-	choice->current = choice->backup = choice->overwrite = choice->parent = -1;
+	choice->cur = choice->backup = choice->overwrite = choice->parent = -1;
 	drop_foreign(slots);
 
 	all_agree = valid(&slots[0]) && valid(&slots[1]) && valid(&slots[2]) &&

@@ -66,7 +66,7 @@ struct triad_slot {
 
 /* What section 2's cases found. */
 struct triad_choice {
-	int current;		/* slot of c */
+	int cur;		/* slot of c */
 	int backup;		/* slot of b, or -1: lost */
 	int overwrite;		/* slot of a: written next */
 	int parent;		/* slot whose version goes into H with c's */
@@ -99,9 +99,9 @@ int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice);
 
-/* version = H(parent, current), the version of the root that follows current. */
+/* version = H(parent, c), the version of the root that follows c. */
 int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
-			    const struct triad_root *current, u8 version[TRIAD_HASH_SIZE]);
+			    const struct triad_root *c, u8 version[TRIAD_HASH_SIZE]);
 
 const char *triad_slot_state_name(enum triad_slot_state state);
 

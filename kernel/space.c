@@ -51,8 +51,12 @@ u32 triad_bits_count(const u8 *bits, u32 from, u32 to)
 
 	for (; from < to && from & 7; from++)
 		n += triad_bit(bits, from);
-	for (; from + 8 <= to; from += 8)
-		n += __builtin_popcount(bits[from >> 3]);
+	for (; from + 64 <= to; from += 64) {
+		u64 word;
+
+		memcpy(&word, bits + (from >> 3), sizeof(word));
+		n += triad_popcount(word);
+	}
 	for (; from < to; from++)
 		n += triad_bit(bits, from);
 	return n;

@@ -7,6 +7,7 @@
 #ifndef TRIAD_ENV_H
 #define TRIAD_ENV_H
 
+#include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/crc32c.h>
 #include <linux/errno.h>
@@ -35,6 +36,11 @@ static inline void *triad_alloc(size_t size)
 static inline void triad_free(void *p)
 {
 	kvfree(p);
+}
+
+static inline u32 triad_popcount(u64 word)
+{
+	return hweight64(word);
 }
 
 static inline u64 triad_div64(u64 n, u32 d)

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Map nodes in memory.  A node never changes once written, and (PBA, birth) names
+ * it for good: a block that was given back and taken again has another birth.
+ */
+#include "triad.h"
+
+struct node {
+	struct rcu_head rcu;
+	struct list_head lru;
+	unsigned long pba;
+	u32 birth;
+	bool used;		/* since it last passed the end of the list */
+	struct triad_node_disk *data;
+};
+
+void triad_cache_init(struct triad_cache *cache, u32 max)
+{
+	xa_init(&cache->nodes);
+	mutex_init(&cache->lock);
+	INIT_LIST_HEAD(&cache->lru);
+	cache->max = max;
+}
+
+static void free_node(struct rcu_head *rcu)
+{
+	struct node *node = container_of(rcu, struct node, rcu);
+
+	free_page((unsigned long)node->data);
+	kfree(node);
+}
+
+static void drop(struct triad_cache *cache, struct node *node)
+{
+	list_del(&node->lru);
+	cache->nr--;
+	call_rcu(&node->rcu, free_node);
+}
+
+static void evict(struct triad_cache *cache)
+{
+	while (cache->nr >= cache->max) {
+		struct node *node = list_first_entry(&cache->lru, struct node, lru);
+
+		if (READ_ONCE(node->used)) {
+			WRITE_ONCE(node->used, false);
+			list_move_tail(&node->lru, &cache->lru);
+			continue;
+		}
+		xa_erase(&cache->nodes, node->pba);
+		drop(cache, node);
+	}
+}
+
+const struct triad_node_disk *triad_cache_find(struct triad_cache *cache, u64 pba, u32 birth)
+{
+	struct node *node = xa_load(&cache->nodes, pba);
+
+	if (!node || node->birth != birth)
+		return NULL;
+	if (!READ_ONCE(node->used))
+		WRITE_ONCE(node->used, true);
+	return node->data;
+}
+
+void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const void *data)
+{
+	struct node *node, *old;
+
+	node = kmalloc(sizeof(*node), GFP_NOIO | __GFP_NOWARN);
+	if (!node)
+		return;
+	node->data = (void *)__get_free_page(GFP_NOIO | __GFP_NOWARN);
+	if (!node->data) {
+		kfree(node);
+		return;
+	}
+	memcpy(node->data, data, sizeof(*node->data));
+	node->pba = pba;
+	node->birth = birth;
+	node->used = true;
+
+	mutex_lock(&cache->lock);
+	evict(cache);
+	old = xa_store(&cache->nodes, pba, node, GFP_NOIO | __GFP_NOWARN);
+	if (xa_is_err(old)) {
+		free_node(&node->rcu);
+	} else {
+		list_add_tail(&node->lru, &cache->lru);
+		cache->nr++;
+		if (old)
+			drop(cache, old);
+	}
+	mutex_unlock(&cache->lock);
+}
+
+void triad_cache_clear(struct triad_cache *cache)
+{
+	struct node *node, *next;
+
+	mutex_lock(&cache->lock);
+	list_for_each_entry_safe(node, next, &cache->lru, lru) {
+		xa_erase(&cache->nodes, node->pba);
+		drop(cache, node);
+	}
+	mutex_unlock(&cache->lock);
+}

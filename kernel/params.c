@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "params.h"
+
+static bool parse_u32(const char *text, u32 *value)
+{
+	u64 v = 0;
+
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		v = v * 10 + (*text - '0');
+		if (v > 0xffffffffULL)
+			return false;
+	}
+	*value = v;
+	return true;
+}
+
+static int fail(const char **error, const char *what)
+{
+	*error = what;
+	return -EINVAL;
+}
+
+int triad_params_parse(struct triad_params *params, unsigned int argc, char **argv,
+		       const char **error)
+{
+	unsigned int i = 2;
+	u32 nr_opts = 0;
+
+	memset(params, 0, sizeof(*params));
+	params->interval_ms = TRIAD_DEFAULT_INTERVAL_MS;
+	params->cache_blocks = TRIAD_DEFAULT_CACHE_BLOCKS;
+	if (!argc)
+		return fail(error, "Device missing: triad <device> [<#opts> <opts>...]");
+	params->device = argv[0];
+	if (argc > 1 && !parse_u32(argv[1], &nr_opts))
+		return fail(error, "The number of optional arguments is not a number");
+	if (argc > 1 && nr_opts != argc - 2)
+		return fail(error, "The number of optional arguments does not match");
+
+	while (i < argc) {
+		const char *name = argv[i++];
+		const char *value = i < argc ? argv[i] : NULL;
+
+		if (!strcmp(name, "read_only")) {
+			params->read_only = true;
+			continue;
+		}
+		if (!value)
+			return fail(error, "Unknown optional argument, or its value is missing");
+		i++;
+		if (!strcmp(name, "root_dev")) {
+			if (params->nr_root_dev == TRIAD_NR_SLOTS)
+				return fail(error, "More than three root_dev");
+			params->root_dev[params->nr_root_dev++] = value;
+		} else if (!strcmp(name, "key")) {
+			params->key = value;
+		} else if (!strcmp(name, "interval_ms")) {
+			if (!parse_u32(value, &params->interval_ms) || params->interval_ms < 10 ||
+			    params->interval_ms > 86400000)
+				return fail(error, "interval_ms is not between 10 and 86400000");
+		} else if (!strcmp(name, "cache_blocks")) {
+			if (!parse_u32(value, &params->cache_blocks) || params->cache_blocks < 64)
+				return fail(error, "cache_blocks is not a number from 64");
+		} else {
+			return fail(error, "Unknown optional argument");
+		}
+	}
+	if (params->nr_root_dev == 2)
+		return fail(error, "root_dev must be given once or three times");
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * params.h - the table line as a struct.
+ *
+ *	<device> [<#opts> <opts>...]
+ *
+ * Pure parsing: nothing is opened, the strings stay the caller's.
+ */
+#ifndef TRIAD_PARAMS_H
+#define TRIAD_PARAMS_H
+
+#include "format.h"
+
+#define TRIAD_DEFAULT_INTERVAL_MS	30000u
+#define TRIAD_DEFAULT_CACHE_BLOCKS	16384u
+
+struct triad_params {
+	const char *device;
+	const char *root_dev[TRIAD_NR_SLOTS];
+	unsigned int nr_root_dev;	/* 0, 1 or 3 */
+	bool read_only;
+	const char *key;		/* hex, or :<size>:<type>:<description> */
+	u32 interval_ms;		/* a log older than that is committed */
+	u32 cache_blocks;		/* map nodes kept in memory, at most */
+};
+
+/* -EINVAL, and *error says what is wrong with the line. */
+int triad_params_parse(struct triad_params *params, unsigned int argc, char **argv,
+		       const char **error);
+
+#endif

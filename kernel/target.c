@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The glue to the device-mapper core: one target, one mapped device. */
+#include <linux/module.h>
+
+#include "triad.h"
+#include "compat.h"
+
+/* ---- rule 12: one instance -------------------------------------------------- */
+
+static DEFINE_MUTEX(registry_lock);
+static LIST_HEAD(registry);
+
+static int registry_claim(struct triad *t)
+{
+	struct triad *other;
+	int r = 0;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(other, &registry, registered)
+		if (other->registered_dev == t->dev->bdev->bd_dev)
+			r = -EBUSY;
+	if (!r) {
+		t->registered_dev = t->dev->bdev->bd_dev;
+		list_add(&t->registered, &registry);
+	}
+	mutex_unlock(&registry_lock);
+	return r;
+}
+
+static void registry_release(struct triad *t)
+{
+	mutex_lock(&registry_lock);
+	list_del_init(&t->registered);
+	mutex_unlock(&registry_lock);
+}
+
+/* ---- mode ---------------------------------------------------------------------- */
+
+static const char *device_name(struct triad *t)
+{
+	return dm_device_name(dm_table_get_md(t->ti->table));
+}
+
+static const char * const mode_names[] = {
+	[TRIAD_MODE_RW] = "rw",
+	[TRIAD_MODE_RO] = "ro",
+	[TRIAD_MODE_FAIL] = "fail",
+};
+
+void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
+{
+	lockdep_assert_held(&t->lock);
+	if (t->mode >= mode)
+		return;
+	WRITE_ONCE(t->mode, mode);
+	DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
+	      device_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
+	wake_up(&t->wait);
+	dm_table_event(t->ti->table);
+}
+
+/* ---- constructor ----------------------------------------------------------------- */
+
+static u64 device_blocks(struct triad *t)
+{
+	return bdev_nr_bytes(t->dev->bdev) >> TRIAD_BLOCK_SHIFT;
+}
+
+static int get_devices(struct triad *t, const struct triad_params *params)
+{
+	struct dm_target *ti = t->ti;
+	unsigned int i;
+	int r;
+
+	r = dm_get_device(ti, params->device, dm_table_get_mode(ti->table), &t->dev);
+	if (r) {
+		ti->error = "The data device cannot be opened";
+		return r;
+	}
+	t->nr_root_dev = params->nr_root_dev;
+	for (i = 0; t->nr_root_dev && i < TRIAD_NR_SLOTS; i++) {
+		const char *name = params->root_dev[t->nr_root_dev == 1 ? 0 : i];
+
+		r = dm_get_device(ti, name, dm_table_get_mode(ti->table), &t->root_dev[i]);
+		if (r) {
+			ti->error = "A root device cannot be opened";
+			return r;
+		}
+	}
+	return 0;
+}
+
+static void put_devices(struct triad *t)
+{
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (t->root_dev[i])
+			dm_put_device(t->ti, t->root_dev[i]);
+	if (t->dev)
+		dm_put_device(t->ti, t->dev);
+}
+
+/*
+ * What cannot change between load and resume: H and the size.  Everything else is
+ * read in preresume, since until then another table may be using the device.
+ */
+static int probe(struct triad *t, const struct triad_params *params)
+{
+	struct triad_slot *slots = kcalloc(TRIAD_NR_SLOTS, sizeof(*slots), GFP_KERNEL);
+	const struct triad_root *root;
+	int first, r;
+
+	if (!slots)
+		return -ENOMEM;
+	r = triad_core_probe(slots, &t->store, &first);
+	if (r) {
+		t->ti->error = r == -ENODATA ?
+			"No dm-triad root found here: not formatted, or the roots are on a root_dev; see triadsetup roots" :
+			"The roots cannot be read";
+		goto out;
+	}
+	root = &slots[first].root;
+	if (t->ti->len != triad_sector(root->logical_blocks)) {
+		DMERR("the table says %llu sectors, the device was formatted with %llu",
+		      (u64)t->ti->len, (u64)triad_sector(root->logical_blocks));
+		t->ti->error = "The length in the table differs from the formatted size; see triadsetup table";
+		r = -EINVAL;
+		goto out;
+	}
+	memcpy(t->hash_name, root->hash, sizeof(t->hash_name));
+	t->hash = triad_hash_create(t->hash_name, params->key, &t->ti->error);
+	r = PTR_ERR_OR_ZERO(t->hash);
+	if (r)
+		t->hash = NULL;
+out:
+	kfree(slots);
+	return r;
+}
+
+static int make_workqueues(struct triad *t)
+{
+	t->read_wq = alloc_workqueue("triad-read", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
+	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1);
+	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
+	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
+}
+
+static void triad_free_instance(struct triad *t)
+{
+	if (t->read_wq)
+		destroy_workqueue(t->read_wq);
+	if (t->log_wq)
+		destroy_workqueue(t->log_wq);
+	if (t->commit_wq)
+		destroy_workqueue(t->commit_wq);
+	triad_write_exit(t);
+	mempool_exit(&t->pages);
+	bioset_exit(&t->bios);
+	triad_hash_destroy(t->hash);
+	put_devices(t);
+	kfree_sensitive(t->key_text);
+	mutex_destroy(&t->lock);
+	kvfree(t);
+}
+
+static struct triad *triad_new_instance(struct dm_target *ti, const struct triad_params *params)
+{
+	struct triad *t = kvzalloc(sizeof(*t), GFP_KERNEL);
+
+	if (!t)
+		return NULL;
+	t->ti = ti;
+	t->interval_ms = params->interval_ms;
+	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
+	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
+	t->store.ops = &triad_store_ops;
+	mutex_init(&t->lock);
+	spin_lock_init(&t->queue_lock);
+	bio_list_init(&t->queue);
+	bio_list_init(&t->flush_queue);
+	bio_list_init(&t->todo);
+	bio_list_init(&t->waiting);
+	init_waitqueue_head(&t->wait);
+	INIT_WORK(&t->log_work, triad_log_work);
+	INIT_WORK(&t->commit_work, triad_commit_work);
+	INIT_DELAYED_WORK(&t->timer, triad_commit_timer);
+	INIT_LIST_HEAD(&t->registered);
+	triad_cache_init(&t->cache, params->cache_blocks);
+	return t;
+}
+
+static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
+{
+	struct triad_params params;
+	const char *error = NULL;
+	struct triad *t;
+	int r;
+
+	r = triad_params_parse(&params, argc, argv, &error);
+	if (r) {
+		ti->error = (char *)error;
+		return r;
+	}
+	t = triad_new_instance(ti, &params);
+	if (!t) {
+		ti->error = "Out of memory";
+		return -ENOMEM;
+	}
+	r = get_devices(t, &params);
+	if (r)
+		goto err;
+	ti->error = "Out of memory";
+	r = -ENOMEM;
+	if (params.key) {
+		t->key_text = kstrdup(params.key, GFP_KERNEL);
+		if (!t->key_text)
+			goto err;
+	}
+	if (bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
+	    mempool_init_page_pool(&t->pages, 16, 0) || make_workqueues(t) ||
+	    triad_write_init(t))
+		goto err;
+	r = probe(t, &params);
+	if (r)
+		goto err;
+
+	ti->private = t;
+	ti->num_flush_bios = 1;
+	ti->flush_supported = true;
+	ti->num_discard_bios = 1;
+	ti->discards_supported = true;
+	ti->num_write_zeroes_bios = 1;
+	ti->limit_swap_bios = true;
+	ti->per_io_data_size = sizeof(struct triad_bio);
+	ti->error = NULL;
+	return 0;
+err:
+	triad_free_instance(t);
+	return r;
+}
+
+static void triad_dtr(struct dm_target *ti)
+{
+	triad_free_instance(ti->private);
+}
+
+/* ---- suspend and resume -------------------------------------------------------------- */
+
+static void say_opened(struct triad *t)
+{
+	const struct triad_core *core = &t->core;
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (core->slots[i].state != TRIAD_SLOT_VALID)
+			DMWARN("%s: root in slot %d is %s: %s", device_name(t), i,
+			       triad_slot_state_name(core->slots[i].state),
+			       core->slots[i].reason);
+	if (core->degraded || core->space.nr_rotten)
+		DMWARN("%s: opened degraded; nothing is lost%s", device_name(t),
+		       t->read_only ? ", open it writable to heal it" : ", healing it now");
+	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
+	       device_name(t), core->root.generation, core->choice.which,
+	       core->replayed_records, core->replayed_blocks);
+}
+
+static void say_refused(struct triad *t, int error)
+{
+	const struct triad_core *core = &t->core;
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (core->slots[i].reason)
+			DMERR("%s: root in slot %d is %s: %s", device_name(t), i,
+			      triad_slot_state_name(core->slots[i].state),
+			      core->slots[i].reason);
+	DMERR("%s: not opened (error %d)%s%s; nothing was changed; see triadsetup roots and triadsetup check",
+	      device_name(t), error, core->choice.why ? ": " : "",
+	      core->choice.why ? core->choice.why : "");
+}
+
+static int load(struct triad *t)
+{
+	struct triad_core *core = &t->core;
+	bool degraded;
+	int r;
+
+	memset(core, 0, sizeof(*core));
+	core->store = &t->store;
+	core->hash = t->hash;
+	t->store_error = 0;
+	r = triad_core_open(core, device_blocks(t));
+	if (!r && (strcmp(core->root.hash, t->hash_name) ||
+		   triad_sector(core->root.logical_blocks) != t->ti->len)) {
+		triad_core_close(core);
+		r = -ESTALE;	/* formatted again since the table was loaded */
+	}
+	if (r) {
+		say_refused(t, r);
+		return r;
+	}
+	if (triad_core_must_not_write(core))
+		t->read_only = true;
+	say_opened(t);
+	degraded = core->degraded;
+	if (t->read_only || !degraded)
+		return 0;
+	r = triad_core_heal(core);
+	if (r) {
+		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
+		      device_name(t), r);
+		triad_core_close(core);
+	}
+	return r;
+}
+
+static int triad_preresume(struct dm_target *ti)
+{
+	struct triad *t = ti->private;
+	int r;
+
+	if (t->active)
+		return 0;
+	r = registry_claim(t);
+	if (r) {
+		DMERR("%s: another dm-triad device is active on the same disk: remove it first",
+		      device_name(t));
+		return r;
+	}
+	mutex_lock(&t->lock);
+	r = load(t);
+	if (!r) {
+		t->checksum_kind = t->core.root.checksum_kind;
+		t->closing = false;
+		WRITE_ONCE(t->mode, t->read_only ? TRIAD_MODE_RO : TRIAD_MODE_RW);
+		triad_write_start(t);
+		triad_view_publish(t);
+		t->active = true;
+	}
+	mutex_unlock(&t->lock);
+	if (r) {
+		registry_release(t);
+		return r;
+	}
+	if (!t->read_only)
+		queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
+	return 0;
+}
+
+/* No bio is under way any more.  What is kept in memory ends here. */
+static void triad_postsuspend(struct dm_target *ti)
+{
+	struct triad *t = ti->private;
+
+	if (!t->active)
+		return;
+	cancel_delayed_work_sync(&t->timer);
+	flush_workqueue(t->log_wq);
+	if (triad_mode(t) == TRIAD_MODE_RW && triad_commit_wait(t, true))
+		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
+		      device_name(t));
+	flush_workqueue(t->commit_wq);
+	wait_event(t->wait, list_empty_careful(&t->in_flight));
+	wait_event(t->wait, !atomic_read(&t->store_pending));
+	flush_workqueue(t->log_wq);
+	flush_workqueue(t->read_wq);
+
+	mutex_lock(&t->lock);
+	t->active = false;
+	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+	triad_core_close(&t->core);
+	RCU_INIT_POINTER(t->view, NULL);
+	triad_cache_clear(&t->cache);
+	mutex_unlock(&t->lock);
+	registry_release(t);
+}
+
+/* ---- bios -------------------------------------------------------------------------------- */
+
+static int triad_map_bio(struct dm_target *ti, struct bio *bio)
+{
+	struct triad *t = ti->private;
+	struct triad_bio *tb = triad_bio(bio);
+
+	tb->triad = t;
+	tb->bio = bio;
+	tb->view = NULL;
+	tb->lba = dm_target_offset(ti, bio->bi_iter.bi_sector) / TRIAD_SECTORS_PER_BLOCK;
+	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (TRIAD_SECTORS_PER_BLOCK - 1))
+		return DM_MAPIO_KILL;	/* not in whole blocks */
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		return triad_read_map(t, bio);
+	case REQ_OP_WRITE:
+	case REQ_OP_FLUSH:
+	case REQ_OP_DISCARD:
+	case REQ_OP_WRITE_ZEROES:
+		return triad_write_map(t, bio);
+	default:
+		return DM_MAPIO_KILL;
+	}
+}
+
+static int triad_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *error)
+{
+	return triad_read_end(ti->private, bio, error);
+}
+
+static void triad_io_hints(struct dm_target *ti, struct queue_limits *limits)
+{
+	limits->logical_block_size = TRIAD_BLOCK_SIZE;
+	limits->physical_block_size = TRIAD_BLOCK_SIZE;
+	limits->io_min = TRIAD_BLOCK_SIZE;
+	limits->io_opt = TRIAD_RECORD_MAX_BLOCKS * TRIAD_BLOCK_SIZE;
+	triad_limit_discard(limits, triad_sector(TRIAD_MAX_DISCARD), TRIAD_BLOCK_SIZE);
+	limits->max_write_zeroes_sectors = triad_sector(TRIAD_MAX_DISCARD);
+}
+
+static int triad_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
+{
+	struct triad *t = ti->private;
+
+	return fn(ti, t->dev, 0, bdev_nr_sectors(t->dev->bdev), data);
+}
+
+/* ---- status and messages --------------------------------------------------------------------- */
+
+/* Which letter each slot has; '-' for a root that is bad. */
+static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
+{
+	const struct triad_core *core = &t->core;
+
+	strcpy(out, "---");
+	if (!t->active)
+		return;
+	out[core->slot_c] = 'c';
+	if (core->slot_b >= 0)
+		out[core->slot_b] = 'b';
+	if (!core->degraded)
+		out[core->slot_a] = 'a';
+}
+
+static u64 memory_bytes(const struct triad *t)
+{
+	const struct triad_core *core = &t->core;
+	const struct triad_commit *commit = &core->commit;
+	const struct triad_index *indices[] = { core->active, core->frozen, core->spare };
+	const struct triad_list *lists[] = {
+		&core->space.log_backup, &core->space.log_frozen, &core->space.log_active,
+		&core->space.nodes, &core->suspects, &commit->nodes, &commit->adds,
+		&commit->frees,
+	};
+	u64 sum = sizeof(*t) + TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE;
+	u32 i, max = 0;
+
+	if (!t->active)
+		return sum;
+	for (i = 0; i < ARRAY_SIZE(indices); i++) {
+		if (!indices[i])
+			continue;
+		sum += (u64)indices[i]->max * sizeof(*indices[i]->entries) +
+		       (indices[i]->bucket_mask + 1ULL) * sizeof(u32);
+		max = max(max, indices[i]->max);
+	}
+	for (i = 0; i < ARRAY_SIZE(lists); i++)
+		sum += (u64)lists[i]->max * sizeof(u64);
+	sum += (u64)max * (sizeof(u64) + sizeof(u32));
+	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) + sizeof(u16));
+	return sum + (u64)t->cache.nr * (TRIAD_BLOCK_SIZE + 64);
+}
+
+static void status_info(struct triad *t, char *result, unsigned int maxlen)
+{
+	const struct triad_core *core = &t->core;
+	const struct triad_stats *s = &t->stats;
+	char slots[TRIAD_NR_SLOTS + 1];
+	unsigned int sz = 0;
+
+	mutex_lock(&t->lock);
+	letters(t, slots);
+	DMEMIT("%s %s %llu %s", mode_names[t->mode], slots, core->root.generation,
+	       core->degraded ? "degraded" : "ok");
+	DMEMIT(" %llu %llu", t->active ? core->next_seq - core->root.next_seq : 0,
+	       core->space.nr_taken);
+	DMEMIT(" %llu %llu", core->space.used, t->active ? core->geo.usable : 0);
+	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->commits), (s64)atomic64_read(&s->records));
+	DMEMIT(" %lld %lld %lld", (s64)atomic64_read(&s->user_written),
+	       (s64)atomic64_read(&s->device_written), (s64)atomic64_read(&s->user_read));
+	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->checksum_errors),
+	       (s64)atomic64_read(&s->flushes));
+	DMEMIT(" %u %llu", t->cache.nr, memory_bytes(t) >> 10);
+	mutex_unlock(&t->lock);
+}
+
+static void status_table(struct triad *t, char *result, unsigned int maxlen)
+{
+	unsigned int i, nr_opts = 2 * t->nr_root_dev, sz = 0;
+	bool interval = t->interval_ms != TRIAD_DEFAULT_INTERVAL_MS;
+	bool cache = t->cache.max != TRIAD_DEFAULT_CACHE_BLOCKS;
+
+	nr_opts += t->read_only + 2 * !!t->key_text + 2 * interval + 2 * cache;
+	DMEMIT("%s", t->dev->name);
+	if (!nr_opts)
+		return;
+	DMEMIT(" %u", nr_opts);
+	for (i = 0; i < t->nr_root_dev; i++)
+		DMEMIT(" root_dev %s", t->root_dev[i]->name);
+	if (t->read_only)
+		DMEMIT(" read_only");
+	if (t->key_text)
+		DMEMIT(" key %s", t->key_text);
+	if (interval)
+		DMEMIT(" interval_ms %u", t->interval_ms);
+	if (cache)
+		DMEMIT(" cache_blocks %u", t->cache.max);
+}
+
+static void status_ima(struct triad *t, char *result, unsigned int maxlen)
+{
+	unsigned int i, sz = 0;
+
+	DMEMIT_TARGET_NAME_VERSION(t->ti->type);
+	DMEMIT(",device_name=%s,hash=%s,keyed=%c,read_only=%c", t->dev->name, t->hash_name,
+	       t->key_text ? 'y' : 'n', t->read_only ? 'y' : 'n');
+	for (i = 0; i < t->nr_root_dev; i++)
+		DMEMIT(",root_dev_%u=%s", i, t->root_dev[i]->name);
+	DMEMIT(";");
+}
+
+static void triad_status(struct dm_target *ti, status_type_t type, unsigned int flags,
+			 char *result, unsigned int maxlen)
+{
+	struct triad *t = ti->private;
+
+	switch (type) {
+	case STATUSTYPE_INFO:
+		status_info(t, result, maxlen);
+		break;
+	case STATUSTYPE_TABLE:
+		status_table(t, result, maxlen);
+		break;
+	case STATUSTYPE_IMA:
+		status_ima(t, result, maxlen);
+		break;
+	}
+}
+
+static void clear_stats(struct triad *t)
+{
+	struct triad_stats *s = &t->stats;
+	atomic64_t *all[] = { &s->commits, &s->records, &s->user_written, &s->device_written,
+			      &s->user_read, &s->checksum_errors, &s->flushes };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		atomic64_set(all[i], 0);
+}
+
+static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,
+			 unsigned int maxlen)
+{
+	struct triad *t = ti->private;
+
+	if (argc == 1 && !strcasecmp(argv[0], "clear_stats")) {
+		clear_stats(t);
+		return 0;
+	}
+	if (argc == 1 && !strcasecmp(argv[0], "commit")) {
+		if (triad_mode(t) != TRIAD_MODE_RW)
+			return -EROFS;
+		return triad_commit_wait(t, false);
+	}
+	DMERR("%s: unknown message; known are commit and clear_stats", device_name(t));
+	return -EINVAL;
+}
+
+static struct target_type triad_target = {
+	.name = "triad",
+	.version = { 1, 0, 0 },
+	.module = THIS_MODULE,
+	.features = DM_TARGET_SINGLETON,
+	.ctr = triad_ctr,
+	.dtr = triad_dtr,
+	.map = triad_map_bio,
+	.end_io = triad_end_io,
+	.preresume = triad_preresume,
+	.postsuspend = triad_postsuspend,
+	.status = triad_status,
+	.message = triad_message,
+	.iterate_devices = triad_iterate_devices,
+	.io_hints = triad_io_hints,
+};
+
+static int __init triad_init(void)
+{
+	return dm_register_target(&triad_target);
+}
+
+static void __exit triad_exit(void)
+{
+	dm_unregister_target(&triad_target);
+	rcu_barrier();		/* nodes that are still being freed */
+}
+
+module_init(triad_init);
+module_exit(triad_exit);
+
+MODULE_DESCRIPTION("device-mapper target that is restartable and crash-atomic");
+MODULE_AUTHOR("dm-triad developers");
+MODULE_LICENSE("GPL");
+MODULE_SOFTDEP("pre: crc32c sha256");

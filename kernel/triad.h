@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * triad.h - the kernel shell: one mapped device.
+ *
+ * Locks, in the order they are taken:
+ *
+ *   lock           mutex: the core, the records in flight, the flush in flight.
+ *                  Held by the log worker for a pass, by the commit worker for
+ *                  freeze, take and land, never while a record's write is awaited.
+ *   cache->lock    mutex: inserting into the node cache; lookups run under RCU.
+ *   queue_lock     spinlock, any context: bios that wait for the log worker.
+ *
+ * Lookups (read.c) take none of them: they run under RCU on the published view
+ * and hold a reference to it until their read has ended, so that a commit can
+ * wait for reads that began before its letters moved (rule 3).
+ *
+ * Fields carry the lock that protects them in [brackets]; [ctr] is constant from
+ * the constructor on, [resume] from preresume to postsuspend.
+ */
+#ifndef TRIAD_H
+#define TRIAD_H
+
+#include <linux/bio.h>
+#include <linux/completion.h>
+#include <linux/device-mapper.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <crypto/hash.h>
+
+#include "core.h"
+#include "params.h"
+
+#define DM_MSG_PREFIX "triad"
+
+#define TRIAD_NR_WRITES		8	/* records in flight, 1 MiB each */
+#define TRIAD_NR_VIEWS		4
+#define TRIAD_INLINE_CSUMS	16
+#define TRIAD_MAX_DISCARD	(1u << 18)	/* blocks of one bio: 1 GiB */
+
+enum triad_mode {	/* only ever worsens while active */
+	TRIAD_MODE_RW,
+	TRIAD_MODE_RO,
+	TRIAD_MODE_FAIL,
+};
+
+struct triad;
+
+/* What lookups see: always a consistent triple. */
+struct triad_view {
+	refcount_t ref;		/* one while current, one for each read under way */
+	struct completion drained;
+	struct triad_index *active;
+	struct triad_index *frozen;
+	struct triad_ref map;
+};
+
+/* One record in flight. */
+struct triad_write {
+	struct list_head list;
+	struct triad *triad;
+	struct triad_record rec;
+	void *buffer;		/* header block, then payload */
+	struct bio_list bios;	/* to be acknowledged */
+	bool durable;		/* written with FUA on top of a durable log */
+	atomic_t pending;
+	blk_status_t status;
+	bool done;
+};
+
+/* Nodes of the map, verified. */
+struct triad_cache {
+	struct xarray nodes;	/* by PBA */
+	struct mutex lock;
+	struct list_head lru;	/* [lock] oldest first, second chance */
+	u32 nr, max;		/* [lock] */
+};
+
+struct triad_stats {
+	atomic64_t commits, records, user_written, device_written, user_read;
+	atomic64_t checksum_errors, flushes;
+};
+
+struct triad {
+	struct dm_target *ti;			/* [ctr] */
+	struct dm_dev *dev;			/* [ctr] */
+	struct dm_dev *root_dev[TRIAD_NR_SLOTS];	/* [ctr] one for each slot, or NULL */
+	u32 interval_ms;			/* [ctr] */
+	bool read_only;				/* [ctr] */
+	char *key_text;				/* [ctr] as in the table, or NULL */
+	unsigned int nr_root_dev;		/* [ctr] */
+	struct triad_hash *hash;		/* [ctr] */
+	char hash_name[TRIAD_HASH_NAME_SIZE + 1];	/* [ctr] */
+	struct bio_set bios;			/* [ctr] */
+	mempool_t pages;			/* [ctr] */
+
+	struct mutex lock;
+	struct triad_core core;			/* [lock] */
+	bool active;				/* [lock] between preresume and postsuspend */
+	enum triad_mode mode;			/* [lock] to write */
+	u8 checksum_kind;			/* [resume] */
+
+	/* reads */
+	struct triad_view views[TRIAD_NR_VIEWS];
+	struct triad_view __rcu *view;		/* [lock] to write */
+	unsigned int view_nr;			/* [lock] */
+	struct triad_cache cache;
+	struct workqueue_struct *read_wq;	/* [ctr] */
+
+	/* the log */
+	spinlock_t queue_lock;
+	struct bio_list queue;			/* [queue_lock] writes and discards */
+	u64 queued_blocks;			/* [queue_lock] */
+	struct bio_list flush_queue;		/* [queue_lock] */
+	struct bio_list todo;			/* [lock] taken from queue, in order */
+	u64 todo_blocks;			/* [lock] */
+	struct workqueue_struct *log_wq;	/* [ctr] */
+	struct work_struct log_work;
+	struct list_head in_flight;		/* [lock] in record order */
+	struct list_head idle;			/* [lock] */
+	struct triad_write *announce;		/* [lock] kept for the commit's intent */
+	struct triad_write writes[TRIAD_NR_WRITES + 1];	/* [ctr] */
+	bool broken;				/* [lock] a record failed: later ones fail too */
+	u64 published;				/* [lock] last record visible */
+	u64 durable;				/* [lock] last record known durable */
+
+	/* flushes: bios that wait until the record in their private data is durable */
+	struct bio_list waiting;		/* [lock] ordered by record */
+	struct bio flush_bio;			/* [lock] */
+	bool flushing;				/* [lock] */
+	bool flush_done;			/* set by its completion */
+	u64 flush_covers;			/* [lock] */
+
+	/* commits */
+	struct workqueue_struct *commit_wq;	/* [ctr] */
+	struct work_struct commit_work;
+	struct delayed_work timer;
+	wait_queue_head_t wait;			/* published, mode, pending, commits change */
+	bool committing;			/* [lock] */
+	bool commit_forced;			/* [lock] even with an empty log */
+	bool closing;				/* [lock] the commit to come is the clean one */
+	unsigned int starved;			/* [lock] commits that made no room */
+
+	/* the core's store */
+	struct triad_store store;
+	atomic_t store_pending;
+	int store_error;			/* sticky */
+
+	struct triad_stats stats;
+	struct list_head registered;
+	dev_t registered_dev;
+};
+
+/* Of one bio, in dm's per-bio data. */
+struct triad_bio {
+	struct triad *triad;
+	struct bio *bio;
+	struct triad_view *view;	/* held by a read; NULL when it has been put */
+	struct work_struct work;
+	struct bvec_iter iter;		/* of the read as it was sent */
+	u64 lba, pba;
+	u32 nr;
+	u64 needs;			/* a flush or FUA write: record to be durable */
+	u32 *csums;			/* inline_csums or allocated */
+	u32 inline_csums[TRIAD_INLINE_CSUMS];
+};
+
+static inline struct triad_bio *triad_bio(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct triad_bio));
+}
+
+static inline enum triad_mode triad_mode(const struct triad *t)
+{
+	return READ_ONCE(t->mode);
+}
+
+static inline sector_t triad_sector(u64 block)
+{
+	return (sector_t)block * TRIAD_SECTORS_PER_BLOCK;
+}
+
+/* ---- target.c ------------------------------------------------------------- */
+
+/* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
+void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error);
+
+/* ---- io.c: bios, the core's store, H ---------------------------------------- */
+
+extern const struct triad_store_ops triad_store_ops;
+
+struct triad_hash *triad_hash_create(const char *name, const char *key, char **error);
+void triad_hash_destroy(struct triad_hash *hash);	/* NULL is fine */
+
+/* Read or write whole blocks of a buffer and wait.  0 or a negative error. */
+int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64 pba,
+		  u32 nr, void *buf);
+
+/* Write a sealed record; w->done is set and the log worker woken at its end. */
+void triad_io_record(struct triad *t, struct triad_write *w, blk_opf_t flags);
+
+/* ---- cache.c ---------------------------------------------------------------- */
+
+void triad_cache_init(struct triad_cache *cache, u32 max);
+void triad_cache_clear(struct triad_cache *cache);
+/* Under RCU: the node or NULL. */
+const struct triad_node_disk *triad_cache_find(struct triad_cache *cache, u64 pba, u32 birth);
+/* May sleep; forgetting to keep a node is no error. */
+void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const void *data);
+
+/* ---- read.c ------------------------------------------------------------------ */
+
+int triad_read_map(struct triad *t, struct bio *bio);
+int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error);
+
+/* Publish the core's indices and map; the caller holds t->lock. */
+void triad_view_publish(struct triad *t);
+/* Wait for every read that began on the n views before the current one. */
+void triad_view_drain(struct triad *t, unsigned int n);
+
+/* ---- write.c ------------------------------------------------------------------ */
+
+int triad_write_init(struct triad *t);		/* buffers; from the constructor */
+void triad_write_exit(struct triad *t);
+void triad_write_start(struct triad *t);	/* from preresume, core is open */
+int triad_write_map(struct triad *t, struct bio *bio);
+void triad_write_kick(struct triad *t);
+void triad_log_work(struct work_struct *work);
+
+/* ---- committer.c ----------------------------------------------------------------- */
+
+void triad_commit_work(struct work_struct *work);
+void triad_commit_timer(struct work_struct *work);
+/* Ask for a commit; force: even if there is nothing to commit.  Holds t->lock. */
+void triad_commit_ask(struct triad *t, bool force);
+/* Ask and wait until it has landed; 0 or -EIO when the mode worsened. */
+int triad_commit_wait(struct triad *t, bool closing);
+
+#endif

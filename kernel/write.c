@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The log: bios become records, records become visible and acknowledged in
+ * their order, flushes make them durable.
+ *
+ * One worker does all of it, a pass at a time under t->lock, so there is no
+ * other order than the log's.  Completions only mark what has ended and wake it.
+ */
+#include <linux/sched/mm.h>
+#include <linux/vmalloc.h>
+
+#include "triad.h"
+
+/*
+ * With a record in flight, bios are gathered until so many blocks wait: many
+ * small writes share a header, while large ones keep the device busy.
+ */
+#define GATHER_BLOCKS	64
+
+int triad_write_init(struct triad *t)
+{
+	int i;
+
+	INIT_LIST_HEAD(&t->in_flight);
+	INIT_LIST_HEAD(&t->idle);
+	for (i = 0; i <= TRIAD_NR_WRITES; i++) {
+		struct triad_write *w = &t->writes[i];
+
+		w->triad = t;
+		/* the one for commits carries a header alone */
+		w->buffer = i == TRIAD_NR_WRITES ? vzalloc(TRIAD_BLOCK_SIZE) :
+			vzalloc((TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE);
+		if (!w->buffer)
+			return -ENOMEM;
+		bio_list_init(&w->bios);
+		if (i < TRIAD_NR_WRITES)
+			list_add_tail(&w->list, &t->idle);
+		else
+			t->announce = w;
+	}
+	return 0;
+}
+
+void triad_write_exit(struct triad *t)
+{
+	int i;
+
+	for (i = 0; i <= TRIAD_NR_WRITES; i++)
+		vfree(t->writes[i].buffer);
+}
+
+void triad_write_start(struct triad *t)
+{
+	lockdep_assert_held(&t->lock);
+	t->published = t->core.next_seq - 1;
+	/* rule 7: nothing is durable before this session's first flush */
+	t->durable = t->mode == TRIAD_MODE_RW ? 0 : t->published;
+	t->broken = false;
+	t->flushing = false;
+	t->starved = 0;
+}
+
+void triad_write_kick(struct triad *t)
+{
+	queue_work(t->log_wq, &t->log_work);
+}
+
+int triad_write_map(struct triad *t, struct bio *bio)
+{
+	struct triad_bio *tb = triad_bio(bio);
+	u32 most = bio_op(bio) == REQ_OP_WRITE ? TRIAD_RECORD_MAX_BLOCKS : TRIAD_MAX_DISCARD;
+	unsigned long flags;
+
+	if (bio_sectors(bio) && triad_mode(t) != TRIAD_MODE_RW)
+		return DM_MAPIO_KILL;
+	if (bio_sectors(bio) > triad_sector(most))
+		dm_accept_partial_bio(bio, triad_sector(most));
+	tb->nr = bio_sectors(bio) / TRIAD_SECTORS_PER_BLOCK;
+
+	spin_lock_irqsave(&t->queue_lock, flags);
+	if (tb->nr) {
+		bio_list_add(&t->queue, bio);
+		t->queued_blocks += bio_op(bio) == REQ_OP_WRITE ? tb->nr : 1;
+	} else {
+		bio_list_add(&t->flush_queue, bio);
+	}
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	triad_write_kick(t);
+	return DM_MAPIO_SUBMITTED;
+}
+
+static void end_bio(struct bio *bio, blk_status_t status)
+{
+	bio->bi_status = status;
+	bio_endio(bio);
+}
+
+static void fail_all(struct bio_list *list)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(list)))
+		end_bio(bio, BLK_STS_IOERR);
+}
+
+/* ---- building records -------------------------------------------------------------- */
+
+static bool is_discard(const struct bio *bio)
+{
+	return bio_op(bio) != REQ_OP_WRITE;
+}
+
+/* Can this bio go into the record (NULL: into a new one), as far as space goes? */
+static bool has_room(struct triad *t, struct bio *bio, const struct triad_record *rec)
+{
+	struct triad_bio *tb = triad_bio(bio);
+	u32 entries, leaves = 0;
+
+	if (!is_discard(bio))
+		return triad_log_room(&t->core, tb->nr, tb->nr, 0) &&
+		       (!rec || triad_record_fits(rec, tb->nr));
+	entries = triad_index_discard_cost(&t->core.geo, tb->lba, tb->nr, &leaves);
+	return triad_log_room(&t->core, 0, entries, leaves) &&
+	       (!rec || rec->nr_extents < TRIAD_RECORD_MAX_RANGES);
+}
+
+static void copy_from_bio(void *to, struct bio *bio)
+{
+	struct bvec_iter iter;
+	struct bio_vec bv;
+
+	bio_for_each_segment(bv, bio, iter) {
+		memcpy_from_bvec(to, &bv);
+		to += bv.bv_len;
+	}
+}
+
+/* Copy first, then take the checksum of the copy: the page may change under us. */
+static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio)
+{
+	struct triad_bio *tb = triad_bio(bio);
+	struct triad_record *rec = &w->rec;
+	u32 i = rec->nr_blocks;
+	void *to = w->buffer + (i + 1) * TRIAD_BLOCK_SIZE;
+	int r;
+
+	bio_list_add(&w->bios, bio);
+	if (is_discard(bio)) {
+		triad_log_discard(&t->core, rec, tb->lba, tb->nr);
+		return 0;
+	}
+	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);
+	if (r)
+		return r;
+	copy_from_bio(to, bio);
+	for (; i < rec->nr_blocks; i++, to += TRIAD_BLOCK_SIZE)
+		rec->csums[i] = triad_checksum(t->checksum_kind, to);
+	atomic64_add((u64)tb->nr * TRIAD_BLOCK_SIZE, &t->stats.user_written);
+	return 0;
+}
+
+static void take_queue(struct triad *t)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->queue_lock, flags);
+	bio_list_merge(&t->todo, &t->queue);
+	bio_list_init(&t->queue);
+	t->todo_blocks += t->queued_blocks;
+	t->queued_blocks = 0;
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+}
+
+static void submit(struct triad *t, struct triad_write *w)
+{
+	list_move_tail(&w->list, &t->in_flight);
+	atomic64_inc(&t->stats.records);
+	/* on top of a durable log FUA makes the record durable without a flush */
+	w->durable = false;
+	if (t->durable + 1 == w->rec.seq && w->rec.nr_runs <= 1) {
+		struct bio *bio;
+
+		bio_list_for_each(bio, &w->bios)
+			if (bio->bi_opf & REQ_FUA)
+				w->durable = true;
+	}
+	triad_io_record(t, w, w->durable ? REQ_FUA : 0);
+}
+
+/* One record out of the bios that wait.  False: wait for something first. */
+static bool build(struct triad *t)
+{
+	struct bio *bio = bio_list_peek(&t->todo);
+	struct triad_write *w;
+	bool discard;
+	int r;
+
+	if (!bio || list_empty(&t->idle))
+		return false;
+	if (!list_empty(&t->in_flight) && t->todo_blocks < GATHER_BLOCKS)
+		return false;
+	if (!t->core.session && t->committing)
+		return false;	/* the pointer of c must not move under a commit */
+	if (!has_room(t, bio, NULL)) {
+		triad_commit_ask(t, true);
+		return false;
+	}
+	t->starved = 0;
+	t->commit_forced = false;
+	r = triad_log_start(&t->core);
+	if (r)
+		goto err;
+	t->durable = max(t->durable, t->core.known_durable);
+	t->published = max(t->published, t->core.known_durable);
+
+	w = list_first_entry(&t->idle, struct triad_write, list);
+	discard = is_discard(bio);
+	triad_log_begin(&t->core, &w->rec, discard ? TRIAD_RECORD_DISCARD : 0);
+	while (bio && is_discard(bio) == discard && has_room(t, bio, &w->rec)) {
+		bio_list_pop(&t->todo);
+		t->todo_blocks -= discard ? 1 : triad_bio(bio)->nr;
+		r = add_bio(t, w, bio);
+		if (r)
+			goto err_bios;
+		bio = bio_list_peek(&t->todo);
+	}
+	r = triad_log_seal(&t->core, &w->rec, t->durable, w->buffer);
+	if (r)
+		goto err_bios;
+	submit(t, w);
+	if (triad_log_is_long(&t->core))
+		triad_commit_ask(t, false);
+	return true;
+
+err_bios:
+	fail_all(&w->bios);
+err:
+	triad_worsen(t, TRIAD_MODE_RO, "the log cannot be written", r);
+	return false;
+}
+
+/* ---- publishing ------------------------------------------------------------------------ */
+
+static void acknowledge(struct triad *t, struct triad_write *w)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(&w->bios))) {
+		if (bio->bi_opf & REQ_FUA && t->durable < w->rec.seq) {
+			triad_bio(bio)->needs = w->rec.seq;
+			bio_list_add(&t->waiting, bio);
+		} else {
+			end_bio(bio, BLK_STS_OK);
+		}
+	}
+}
+
+/* Rule 7: in record order, and nothing behind a record that failed. */
+static void publish(struct triad *t)
+{
+	struct triad_write *w, *next;
+	bool any = false;
+	int r;
+
+	list_for_each_entry_safe(w, next, &t->in_flight, list) {
+		if (!smp_load_acquire(&w->done))
+			break;
+		r = blk_status_to_errno(w->status);
+		if (!r && !t->broken)
+			r = triad_log_publish(&t->core, &w->rec);
+		if (r && !t->broken) {
+			t->broken = true;
+			triad_worsen(t, TRIAD_MODE_RO, "a log record could not be written", r);
+		}
+		if (t->broken) {
+			fail_all(&w->bios);
+		} else {
+			t->published = w->rec.seq;
+			if (w->durable)
+				t->durable = w->rec.seq;
+			acknowledge(t, w);
+		}
+		if (w == t->announce)
+			list_del_init(&w->list);
+		else
+			list_move(&w->list, &t->idle);
+		any = true;
+	}
+	if (any)
+		wake_up(&t->wait);
+}
+
+/* ---- flushing ---------------------------------------------------------------------------- */
+
+static void flush_endio(struct bio *bio)
+{
+	struct triad *t = bio->bi_private;
+
+	smp_store_release(&t->flush_done, true);
+	triad_write_kick(t);
+}
+
+static void end_flush(struct triad *t)
+{
+	int r;
+
+	if (!t->flushing || !smp_load_acquire(&t->flush_done))
+		return;
+	t->flushing = false;
+	r = blk_status_to_errno(t->flush_bio.bi_status);
+	bio_uninit(&t->flush_bio);
+	if (r)
+		triad_worsen(t, TRIAD_MODE_RO, "the device failed a flush", r);
+	else
+		t->durable = max(t->durable, t->flush_covers);
+}
+
+/* One device flush serves all who wait; with nothing new to make durable it is free. */
+static void flush(struct triad *t)
+{
+	struct bio_list fresh;
+	unsigned long flags;
+	struct bio *bio;
+
+	end_flush(t);
+	spin_lock_irqsave(&t->queue_lock, flags);
+	fresh = t->flush_queue;
+	bio_list_init(&t->flush_queue);
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	while ((bio = bio_list_pop(&fresh))) {
+		triad_bio(bio)->needs = t->published;
+		bio_list_add(&t->waiting, bio);
+	}
+	while ((bio = bio_list_peek(&t->waiting)) && triad_bio(bio)->needs <= t->durable) {
+		bio_list_pop(&t->waiting);
+		end_bio(bio, BLK_STS_OK);
+	}
+	if (!bio || t->flushing)
+		return;
+	if (triad_mode(t) != TRIAD_MODE_RW) {
+		fail_all(&t->waiting);
+		return;
+	}
+	t->flushing = true;
+	t->flush_done = false;
+	t->flush_covers = t->published;
+	atomic64_inc(&t->stats.flushes);
+	bio_init(&t->flush_bio, t->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	t->flush_bio.bi_private = t;
+	t->flush_bio.bi_end_io = flush_endio;
+	submit_bio(&t->flush_bio);
+}
+
+void triad_log_work(struct work_struct *work)
+{
+	struct triad *t = container_of(work, struct triad, log_work);
+	unsigned int noio = memalloc_noio_save();
+	struct blk_plug plug;
+
+	mutex_lock(&t->lock);
+	blk_start_plug(&plug);
+	publish(t);
+	take_queue(t);
+	while (triad_mode(t) == TRIAD_MODE_RW && build(t))
+		;
+	if (triad_mode(t) != TRIAD_MODE_RW) {
+		fail_all(&t->todo);
+		t->todo_blocks = 0;
+	}
+	flush(t);
+	blk_finish_plug(&plug);
+	mutex_unlock(&t->lock);
+	memalloc_noio_restore(noio);
+}
