@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12)
+#   make check    every test that fits in 25 minutes
+#   make          the module for KDIR (default: the running kernel) and the tool
+#   make install  both
+#
+# Debian 12 with git, make and apt is enough: demo and check install the rest.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KERNEL ?= 6.12
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dm-triad
+PREFIX ?= /usr/local
+export KERNEL
+
+all: module tool
+
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+tool:
+	$(MAKE) -C userspace
+
+# Debian's kernels are built for from copies, so that both fit beside each other.
+module-6.1 module-6.12: module-%:
+	scripts/module $* >/dev/null
+
+install: all
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	$(MAKE) -C userspace install PREFIX=$(PREFIX)
+
+demo:
+	scripts/setup
+	$(MAKE) -s -C userspace
+	scripts/demo
+
+check:
+	scripts/setup
+	scripts/check
+
+crash-long:
+	scripts/setup
+	$(MAKE) -C tests crash STATES=10000000
+
+bench:
+	scripts/setup
+	$(MAKE) -s -C userspace
+	scripts/bench
+
+clean:
+	$(MAKE) -C userspace clean
+	$(MAKE) -C tests clean
+	$(MAKE) -C tests/vm clean
+	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
+		kernel/*.o kernel/.*.cmd
+
+.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long bench clean
