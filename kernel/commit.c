@@ -204,6 +204,30 @@ static int update_map(struct triad_core *core)
 	return 0;
 }
 
+/*
+ * Planes of which a slot may hold another state than its turn says count as
+ * changed, so that every slot gets them anew: those that a commit which never
+ * landed may have written, and, when the slots do not take turns as usual, those
+ * that a slot may have missed.
+ */
+static void doubt_planes(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	u32 now = (u32)commit->root.generation;
+	u64 zone;
+	u32 i;
+
+	for (i = 0; i < core->suspects.nr; i++)
+		if (core->suspects.v[i] < commit->root.hwm_zones)
+			commit->zones[core->suspects.v[i]].changed = now;
+	for (zone = 0; core->degraded && zone < commit->root.hwm_zones; zone++) {
+		u32 changed = commit->zones[zone].changed;
+
+		if (!changed || now - changed <= TURNS)
+			commit->zones[zone].changed = now;
+	}
+}
+
 /* The zones as they will be, and the root's counters. */
 static int update_zones(struct triad_core *core)
 {
@@ -241,24 +265,23 @@ static int update_zones(struct triad_core *core)
 	commit->root.pending = commit->frees.nr;
 	commit->root.dead = triad_space_list_blocks(&core->space.log_frozen) -
 			    commit->update.nr_data_added;
+	doubt_planes(core);
 	return 0;
 }
 
 /*
- * Does the plane on disk in this commit's slot differ from what it must say?
- * The slot had its turn three generations ago; and a commit that never landed
- * may have written planes of the zones that replay suspects.
+ * Does the slot's plane on disk differ from what it must say?  The slot had its
+ * turn three generations ago.
  */
-static bool plane_is_old(const struct triad_core *core, u64 zone, u32 *next_suspect)
+static bool plane_is_old(const struct triad_commit *commit, u64 zone)
 {
-	const struct triad_commit *commit = &core->commit;
-	const struct triad_list *suspects = &core->suspects;
-
-	while (*next_suspect < suspects->nr && suspects->v[*next_suspect] < zone)
-		++*next_suspect;
-	if (*next_suspect < suspects->nr && suspects->v[*next_suspect] == zone)
-		return true;
 	return (u32)commit->root.generation - commit->zones[zone].changed < TURNS;
+}
+
+/* A summary entry changes once more in the commit behind a change: pending ends. */
+static bool summary_is_old(const struct triad_commit *commit, u64 zone)
+{
+	return (u32)commit->root.generation - commit->zones[zone].changed <= TURNS;
 }
 
 /* Set and clear the bits of one zone; lists are sorted, at and behind pos. */
@@ -312,14 +335,13 @@ static int write_space(struct triad_core *core)
 	struct triad_commit *commit = &core->commit;
 	struct triad_summary_disk *block = (struct triad_summary_disk *)commit->plane;
 	u64 zone, first, hwm = commit->root.hwm_zones;
-	u32 suspect = 0, add = 0, free = 0;
+	u32 add = 0, free = 0;
 	bool old = false;
 	int r;
 
-	triad_sort(core->suspects.v, core->suspects.nr, sizeof(u64), compare);
 	for (zone = 0; zone < hwm; zone++) {
-		if (plane_is_old(core, zone, &suspect)) {
-			old = true;
+		old |= summary_is_old(commit, zone);
+		if (plane_is_old(commit, zone)) {
 			r = write_plane(core, zone, &add, &free);
 			if (r)
 				return r;

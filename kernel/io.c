@@ -62,7 +62,7 @@ static void record_put(struct triad_write *w)
 
 	if (!atomic_dec_and_test(&w->pending))
 		return;
-	smp_store_release(&w->done, true);
+	smp_store_release(&w->done, true);	/* after w->status; see publish() */
 	queue_work(t->log_wq, &t->log_work);
 }
 

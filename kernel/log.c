@@ -58,6 +58,9 @@ int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, 
 	account(core, nr);
 	for (; nr; nr -= got) {
 		r = triad_space_take(&core->space, TRIAD_CURSOR_LOG, nr, &pba, &got);
+		/* noted at once: taking on may read this zone's planes again */
+		if (!r)
+			r = triad_space_note(&core->space.log_active, pba, got);
 		if (r)
 			return r;
 		triad_record_add_run(rec, pba, got);
@@ -78,12 +81,10 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durabl
 		   void *block)
 {
 	struct triad_space *space = &core->space;
-	u32 got, i;
+	u32 got;
 	int r;
 
 	r = triad_space_note(&space->log_active, rec->place, 1);
-	for (i = 0; i < rec->nr_runs && !r; i++)
-		r = triad_space_note(&space->log_active, rec->runs[i].start, rec->runs[i].nr);
 	if (!r)
 		r = triad_space_take(space, TRIAD_CURSOR_LOG, 1, &rec->next, &got);
 	if (r)

@@ -303,88 +303,74 @@ static int apply_data(struct triad_map_update *u, const struct triad_index_entry
 /*
  * Apply a slice to the subtree at ref.  cover is 1 + the age of the newest
  * discard that covers the whole subtree: older entries are void.  Level -1 is
- * data.  *changed is set when *ref was.
+ * data.
+ *
+ * Every node on the way to an entry moves, even if the entry changes nothing (a
+ * hole is discarded): so what a longer interval frees includes what a part of it
+ * frees, and the zones whose planes a commit that never landed may have written
+ * are all written by the one that replaces it.
  */
 static int apply(struct triad_map_update *u, int level, struct slice s, u32 cover,
-		 struct triad_ref *ref, bool *changed)
+		 struct triad_ref *ref)
 {
 	struct triad_node_disk *node;
-	struct triad_ref old = *ref;
-	bool dropped = false, any = false;
+	bool dropped = false;
 	int r;
 
-	/* ranges that cover just this subtree come first */
-	while (s.from < s.to &&
-	       (int)triad_index_level(entry_of(u, s.from)) == level + 1 && level >= 0) {
-		cover = max_t(u32, cover, u->order[s.from] + 1);
-		s.from++;
-		dropped = true;
-	}
-	if (dropped && old.pba) {
-		r = drop(u, level, &old);
-		if (r)
-			return r;
-		memset(&old, 0, sizeof(old));
-		any = true;
-	}
 	if (level < 0) {
 		for (; s.from < s.to; s.from++) {
 			if (u->order[s.from] + 1 <= cover)
 				continue;
-			if (!ref->pba && !entry_of(u, s.from)->pba)
-				continue;	/* discard of a hole */
-			*changed = true;
 			r = apply_data(u, entry_of(u, s.from), ref);
 			if (r)
 				return r;
 		}
 		return 0;
 	}
-
-	node = u->buffer[level];
-	if (old.pba && s.from < s.to) {
-		r = triad_map_read_node(u->map, &old, node);
-		if (r)
-			return r;
-		announce_reads(u, level, node, s);
-	} else {
-		memset(node, 0, sizeof(*node));
+	/* ranges that cover just this subtree come first */
+	for (; s.from < s.to && (int)triad_index_level(entry_of(u, s.from)) == level + 1;
+	     s.from++) {
+		cover = max_t(u32, cover, u->order[s.from] + 1);
+		dropped = true;
 	}
+	node = u->buffer[level];
+	if (dropped) {
+		r = drop(u, level, ref);
+	} else if (ref->pba) {
+		r = triad_list_push(u->frees, ref->pba);
+		if (!r)
+			r = triad_map_read_node(u->map, ref, node);
+	} else {
+		r = 0;
+	}
+	if (r)
+		return r;
+	if (dropped || !ref->pba)
+		memset(node, 0, sizeof(*node));
+	else
+		announce_reads(u, level, node, s);
 	while (s.from < s.to) {
 		struct slice c = child_slice(u, &s.from, s.to, level);
 		u32 nr = triad_map_slot(triad_index_lba(entry_of(u, c.from)), level);
-		bool child_changed = false;
 		struct triad_ref child;
 
 		r = triad_map_entry(u->map->geo, node, nr, &child);
 		if (!r)
-			r = apply(u, level - 1, c, cover, &child, &child_changed);
+			r = apply(u, level - 1, c, cover, &child);
 		if (r)
 			return r;
-		if (child_changed) {
-			set_entry(node, nr, &child);
-			any = true;
-		}
+		set_entry(node, nr, &child);
 	}
-	if (!any)
-		return 0;
 	triad_yield();
-	*changed = true;
-	if (old.pba) {
-		r = triad_list_push(u->frees, old.pba);
-		if (r)
-			return r;
-	}
 	return write_node(u, level, ref);
 }
 
 int triad_map_apply(struct triad_map_update *u)
 {
 	struct slice all = { 0, u->nr_order };
-	bool changed = false;
 
 	u->root = u->map->root;
 	u->nr_used = 0;
 	u->nr_data_added = 0;
-	return apply(u, u->map->geo->map_depth - 1, all, 0, &u->root, &changed);
+	return u->nr_order ? apply(u, u->map->geo->map_depth - 1, all, 0, &u->root) : 0;
 }

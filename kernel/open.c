@@ -118,7 +118,7 @@ static int load_space(struct triad_core *core)
 		space->nr_rotten++;
 		core->slot_b = space->slot_b = -1;
 		core->degraded = true;
-		r = triad_space_rebuild_summary(space, root);
+		r = triad_space_rebuild_summary(space);
 	}
 	if (!r && core->slot_b >= 0) {
 		space->hwm_b = min_t(u64, core->slots[core->slot_b].root.hwm_zones,
@@ -127,6 +127,17 @@ static int load_space(struct triad_core *core)
 		space->dead = root->dead;
 	}
 	return r;
+}
+
+/* Nothing is kept for b any more: what only b reaches is free. */
+static void forget_backup(struct triad_space *space)
+{
+	u64 zone;
+
+	space->pending = 0;
+	space->dead = 0;
+	for (zone = 0; zone < space->hwm; zone++)
+		space->zones[zone].pending = 0;
 }
 
 int triad_core_open(struct triad_core *core, u64 device_blocks)
@@ -160,10 +171,8 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		r = triad_replay(core);
 	if (!r) {
 		core->space.slot_b = core->slot_b;
-		if (core->slot_b < 0) {
-			core->space.pending = 0;
-			core->space.dead = 0;
-		}
+		if (core->slot_b < 0)
+			forget_backup(&core->space);
 		core->budget = triad_div64(core->geo.usable - core->space.used, 3);
 		r = triad_commit_init(core);
 	}

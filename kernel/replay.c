@@ -194,11 +194,12 @@ static int suspect(struct triad_core *core, u64 zone, u64 nr)
 {
 	struct triad_list *list = &core->suspects;
 
-	if (list->nr && list->v[list->nr - 1] == zone + nr - 1)
-		return 0;
 	for (; nr; nr--, zone++) {
-		int r = triad_list_push(list, zone);
+		int r;
 
+		if (list->nr && list->v[list->nr - 1] == zone)
+			continue;
+		r = triad_list_push(list, zone);
 		if (r)
 			return r;
 	}

@@ -332,7 +332,7 @@ static int count_visit(void *context, int level, u64 lba, const struct triad_ref
 	return 0;
 }
 
-int triad_space_rebuild_summary(struct triad_space *space, const struct triad_root *root)
+int triad_space_rebuild_summary(struct triad_space *space)
 {
 	u64 zone;
 	int r;
@@ -347,7 +347,7 @@ int triad_space_rebuild_summary(struct triad_space *space, const struct triad_ro
 
 		if (z->used > triad_zone_usable(space->geo, zone))
 			return -EUCLEAN;
-		z->changed = (u32)root->generation;
+		z->changed = 0;	/* nobody knows: any plane will do, until healed */
 	}
 	return 0;
 }

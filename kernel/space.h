@@ -142,7 +142,7 @@ int triad_space_sum(struct triad_hash *hash, const struct triad_zone *zones, u64
 int triad_space_load_summary(struct triad_space *space, const struct triad_root *root);
 
 /* Build zones and the counters from a walk over the map of c instead. */
-int triad_space_rebuild_summary(struct triad_space *space, const struct triad_root *root);
+int triad_space_rebuild_summary(struct triad_space *space);
 
 static inline bool triad_bit(const u8 *bits, u32 nr)
 {

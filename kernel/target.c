@@ -115,16 +115,20 @@ static int probe(struct triad *t, const struct triad_params *params)
 		return -ENOMEM;
 	r = triad_core_probe(slots, &t->store, &first);
 	if (r) {
-		t->ti->error = r == -ENODATA ?
-			"No dm-triad root found here: not formatted, or the roots are on a root_dev; see triadsetup roots" :
-			"The roots cannot be read";
+		t->ti->error = r != -ENODATA ? "The roots cannot be read" :
+			"No dm-triad root here (not formatted? root_dev missing?): triadsetup roots";
 		goto out;
 	}
 	root = &slots[first].root;
 	if (t->ti->len != triad_sector(root->logical_blocks)) {
 		DMERR("the table says %llu sectors, the device was formatted with %llu",
 		      (u64)t->ti->len, (u64)triad_sector(root->logical_blocks));
-		t->ti->error = "The length in the table differs from the formatted size; see triadsetup table";
+		t->ti->error = "The table's length is not the formatted size: triadsetup table";
+		r = -EINVAL;
+		goto out;
+	}
+	if (root->root_layout != t->nr_root_dev) {
+		t->ti->error = "Formatted with another number of root devices: triadsetup table";
 		r = -EINVAL;
 		goto out;
 	}
@@ -141,7 +145,7 @@ out:
 static int make_workqueues(struct triad *t)
 {
 	t->read_wq = alloc_workqueue("triad-read", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
-	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_UNBOUND, 1);
+	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
 }
@@ -432,7 +436,7 @@ static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
 {
 	const struct triad_core *core = &t->core;
 
-	strcpy(out, "---");
+	memcpy(out, "---", TRIAD_NR_SLOTS + 1);
 	if (!t->active)
 		return;
 	out[core->slot_c] = 'c';

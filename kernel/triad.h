@@ -96,7 +96,7 @@ struct triad {
 	struct bio_set bios;			/* [ctr] */
 	mempool_t pages;			/* [ctr] */
 
-	struct mutex lock;
+	struct mutex lock;			/* see above */
 	struct triad_core core;			/* [lock] */
 	bool active;				/* [lock] between preresume and postsuspend */
 	enum triad_mode mode;			/* [lock] to write */

@@ -263,7 +263,7 @@ static void publish(struct triad *t)
 	int r;
 
 	list_for_each_entry_safe(w, next, &t->in_flight, list) {
-		if (!smp_load_acquire(&w->done))
+		if (!smp_load_acquire(&w->done))	/* before w->status */
 			break;
 		r = blk_status_to_errno(w->status);
 		if (!r && !t->broken)
@@ -296,7 +296,7 @@ static void flush_endio(struct bio *bio)
 {
 	struct triad *t = bio->bi_private;
 
-	smp_store_release(&t->flush_done, true);
+	smp_store_release(&t->flush_done, true);	/* after the bio's status */
 	triad_write_kick(t);
 }
 
@@ -304,6 +304,7 @@ static void end_flush(struct triad *t)
 {
 	int r;
 
+	/* pairs with flush_endio: the bio's status is there */
 	if (!t->flushing || !smp_load_acquire(&t->flush_done))
 		return;
 	t->flushing = false;

@@ -4,7 +4,6 @@
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <stdio.h>
 
 #define MAX_DIGEST	64
 
@@ -21,30 +20,48 @@ bool triad_hash_is_keyed(const char *name)
 	return !strncmp(name, "hmac(", 5);
 }
 
-/* The name of the digest inside: kernel spelling to OpenSSL's. */
-static void digest_name(const char *name, char *out, size_t size)
-{
-	const char *from = triad_hash_is_keyed(name) ? name + 5 : name;
-	size_t n = strcspn(from, ")");
+/*
+ * Kernel names and OpenSSL's.  OpenSSL knows more spellings ("SHA2-256"), but a
+ * device sealed under such a name could not be opened by the kernel.
+ */
+static const struct {
+	const char *kernel, *openssl;
+} digests[] = {
+	{ "sha256", "SHA256" },		{ "sha384", "SHA384" },		{ "sha512", "SHA512" },
+	{ "sha3-256", "SHA3-256" },	{ "sha3-384", "SHA3-384" },	{ "sha3-512", "SHA3-512" },
+	{ "blake2b-512", "BLAKE2b512" },	{ "sm3", "SM3" },
+	/* too short for H, which is then said */
+	{ "sha1", "SHA1" },		{ "sha224", "SHA224" },		{ "md5", "MD5" },
+};
 
-	if (!strncmp(from, "blake2b-512", n) && n == 11)
-		snprintf(out, size, "BLAKE2b512");
-	else
-		snprintf(out, size, "%.*s", (int)n, from);
+/* The digest inside of name in OpenSSL's spelling, or NULL. */
+static const char *digest_name(const char *name)
+{
+	size_t i, n = strlen(name);
+
+	if (triad_hash_is_keyed(name)) {
+		if (name[n - 1] != ')')
+			return NULL;
+		name += 5;
+		n -= 6;
+	}
+	for (i = 0; i < sizeof(digests) / sizeof(digests[0]); i++)
+		if (strlen(digests[i].kernel) == n && !memcmp(digests[i].kernel, name, n))
+			return digests[i].openssl;
+	return NULL;
 }
 
 struct triad_hash *triad_hash_create(const char *name, const void *key, size_t key_size,
 				     const char **why)
 {
 	struct triad_hash *hash = calloc(1, sizeof(*hash));
-	char digest[64];
+	const char *digest = digest_name(name);
 	EVP_MAC *mac;
 
 	*why = "out of memory";
 	if (!hash)
 		return NULL;
-	digest_name(name, digest, sizeof(digest));
-	hash->md = EVP_MD_fetch(NULL, digest, NULL);
+	hash->md = digest ? EVP_MD_fetch(NULL, digest, NULL) : NULL;
 	if (!hash->md) {
 		*why = "this hash is not known here";
 		goto err;
@@ -62,7 +79,7 @@ struct triad_hash *triad_hash_create(const char *name, const void *key, size_t k
 		goto err;
 	if (key) {
 		OSSL_PARAM params[2] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0),
 			OSSL_PARAM_construct_end(),
 		};
 

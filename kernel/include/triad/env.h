@@ -80,8 +80,9 @@ static inline void triad_yield(void)
 	cond_resched();
 }
 
+/* Publish and find an index entry: what it says is visible before its number. */
 #define triad_load(p)		smp_load_acquire(p)
-#define triad_store(p, v)	smp_store_release(p, v)
+#define triad_store(p, v)	smp_store_release(p, v)	/* pairs with triad_load */
 
 /*
  * H, as the shell set it up: the digest of a followed by b, cut to 32 bytes.

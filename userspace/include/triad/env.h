@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,9 +21,6 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
-typedef uint16_t __le16;
-typedef uint32_t __le32;
-typedef uint64_t __le64;
 
 #define cpu_to_le16 htole16
 #define cpu_to_le32 htole32
@@ -41,6 +39,11 @@ u32 triad_crc32c(const void *data, size_t size);
 u64 triad_xxh64(const void *data, size_t size);
 void triad_random(void *buf, size_t size);
 u64 triad_now(void);
+
+static inline u32 triad_popcount(u64 word)
+{
+	return __builtin_popcountll(word);
+}
 
 static inline u64 triad_div64(u64 n, u32 d)
 {

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Roots on one other device, and on three.
+
+lay_out()	# ROOT-DEVICE...
+{
+	rm -f img img.* expect
+	truncate -s 64M img
+	roots='' files=''
+	for root in "$@"; do
+		truncate -s "${root#*:}" "img.${root%:*}"
+		roots="$roots --root-device img.${root%:*}"
+		files="$files img.${root%:*}"
+	done
+}
+
+for set in 'one:50M' 'x:1M y:4K z:8K'; do
+	lay_out $set
+	count=$(echo $set | wc -w)
+	expect 0 "$count root devices: format" 'formatted' format -q $roots img
+	printf 'write 0 300 1\ncommit\nwrite 7 7 7\nstop\n' |
+		"$MKIMAGE" img expect - $files 2>err
+	result $? "$count root devices: write"
+	expect 0 "$count root devices: check" 'img: ok' check --data $roots img
+	expect 0 "$count root devices: dump" '^space: ' dump $roots img
+	run roots --json $roots img
+	holds "$count root devices: roots" out 'd["case"] == 1 and all("img." in s["device"] for s in d["slots"])'
+	expect 0 "$count root devices: table" "img $((2 * count)) root_dev $dir/img" table $roots img
+	rm -f content
+	run export $roots img content
+	cmp -s content expect
+	result $? "$count root devices: export"
+	refuse 4 "$count root devices: without naming them" 'name them with --root-device' roots img
+	refuse 1 "$count root devices: export onto one of them" 'device to export' \
+		export --force $roots img "img.$(echo "${set%%:*}")"
+done
+
+zero_block 0 img.y
+expect 6 "three root devices: one is lost" '^case [23]' roots $roots img
+rm -f content
+run export $roots img content
+[ $code = 0 ] && cmp -s content expect
+result $? "and the content is the same"
+zero_block 0 img.x
+refuse 8 "three root devices: two are lost" 'no two roots prove' check $roots img
+
+lay_out x:1M y:1M z:1M
+tool format -q $roots img >/dev/null 2>&1
+refuse 8 "three root devices: two of them swapped" 'no two roots prove' check \
+	--root-device img.y --root-device img.x --root-device img.z img
+grep -q 'in the order of the slots' err
+result $? "and the order is named as the reason"
+refuse 1 "root devices: two" 'given twice' roots --root-device img.x --root-device img.y img
+refuse 1 "format: two root devices" 'given twice' format -q --root-device img.x \
+	--root-device img.y img
+refuse 1 "root devices: four" 'more than three' roots $roots --root-device img img
+refuse 1 "root devices: the same twice" 'named twice' roots --root-device img.x \
+	--root-device img.x --root-device img.y img
+refuse 1 "format: the data device as root device" 'named twice' format -q --root-device img img
+refuse 4 "root devices: one is missing" 'no such device' roots --root-device img.none img
+lay_out one:40M
+refuse 4 "format: root device too small" 'a root device needs 49 MiB' format -q $roots img
+lay_out x:1M y:1M z:1K
+refuse 4 "format: one of three too small" 'a root device needs 4 KiB' format -q $roots img
+
+# roots inside must not be found any more once they lie outside
+lay_out one:50M
+tool format -q img >/dev/null 2>&1
+expect 0 "format: from inside to a root device" 'formatted' format -q $roots img
+refuse 4 "and the old roots are gone" 'no dm-triad device' roots img

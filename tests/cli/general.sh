@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Commands, options, and devices that are none.
+
+expect 0 "help lists the commands" '^  export ' --help
+expect 0 "version" 'on-disk format 1' version
+expect 0 "version as an option" 'on-disk format 1' --version
+run version --json
+holds "version --json" out 'd["format"] == 1 and len(d["version"]) > 0'
+expect 1 "no command: usage" '^usage:'
+refuse 1 "unknown command" "no command 'frobnicate'" frobnicate
+for command in format open close table status roots dump check export version; do
+	expect 0 "$command --help tells its options" "^usage: triadsetup $command" "$command" --help
+done
+refuse 1 "unknown option" "--nonsense" roots --nonsense img
+refuse 1 "option of another command" "--zone-size" roots --zone-size 8M img
+refuse 1 "option without its value" "--key-file" roots img --key-file
+refuse 1 "too few arguments" 'too few' roots
+refuse 1 "too many arguments" 'too many' roots a b
+refuse 1 "close: impossible name" 'cannot be the name' close a/b
+refuse 1 "open: impossible name" 'cannot be the name' open a/b img
+
+fresh
+mkdir -p directory
+mkfifo fifo
+for command in format roots dump check table; do
+	refuse 4 "$command: no such device" 'no such device' "$command" missing
+	refuse 4 "$command: a directory" 'a directory' "$command" directory
+	refuse 4 "$command: a fifo" 'neither a block device nor a file' "$command" fifo
+done
+refuse 4 "export: no such device" 'no such device' export missing target
+refuse 4 "open: no such device" 'no such device' open name missing
+refuse 4 "open: an image file, not a device" 'losetup' open name img
+
+chmod 000 img
+if [ -r img ]; then
+	skip "roots: no permission" "root may read everything"
+	skip "format: no permission" "root may read everything"
+	chmod 755 .
+	chmod 600 img
+	if command -v setpriv >/dev/null && setpriv --reuid 65534 --clear-groups true 2>/dev/null &&
+	   [ -z "${VALGRIND:-}" ]; then
+		cp "$TRIADSETUP" tool
+		for command in roots format; do
+			setpriv --reuid 65534 --clear-groups ./tool $command img >out 2>err </dev/null
+			[ $? = 2 ] && grep -q 'no permission' err && is_one_error
+			result $? "$command: no permission, as nobody"
+		done
+		chmod 644 img
+		setpriv --reuid 65534 --clear-groups ./tool check img >out 2>err </dev/null
+		result $? "check: works without rights on a file that may be read"
+	fi
+else
+	refuse 2 "roots: no permission" 'no permission to read' roots img
+	refuse 2 "format: no permission" 'no permission' format -q img
+fi
+chmod 644 img
+
+for command in roots dump check table; do
+	rm -f img
+	truncate -s 64M img
+	refuse 4 "$command: an empty image is no dm-triad device" 'no dm-triad device' $command img
+	head -c 52M /dev/urandom >img
+	refuse 4 "$command: garbage is no dm-triad device" 'no dm-triad device' $command img
+	truncate -s 0 img
+	refuse 4 "$command: an image of 0 bytes" 'no dm-triad device' $command img
+	truncate -s 5000 img
+	refuse 4 "$command: an image of 5000 bytes" 'no dm-triad device' $command img
+done
+refuse 4 "export: garbage is no dm-triad device" 'no dm-triad device' export img target
+[ ! -e target ]
+result $? "a refused export leaves no file"
+refuse 1 "dump: unknown part" "no part 'tree'" dump img tree
+
+fresh
+expect 0 "table prints the line" "^0 [0-9]* triad $dir/img\$" table img
+expect 0 "table with options" " 5 read_only interval_ms 500 cache_blocks 1000\$" \
+	table --read-only --interval-ms 500 --cache-blocks 1000 img
+refuse 1 "interval-ms out of range" 'no number from 10' table --interval-ms 5 img
+refuse 1 "cache-blocks is no number" 'no number from 64' table --cache-blocks many img
+sectors=$(tool table img | cut -d' ' -f2)
+[ "$sectors" = $(($(fact dump 'd["root"][0]["logical_blocks"]' root) * 8)) ]
+result $? "the table's length is the logical size"

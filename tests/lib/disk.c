@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <xxhash.h>
+
+#include "disk.h"
+#include "record.h"
+
+/* ---- contents ------------------------------------------------------------ */
+
+#define CHUNK		256u		/* contents allocated at once */
+#define MAX_CHUNKS	4096u
+#define MAX_VALUES	64u
+
+struct content {
+	u64 key;
+	u32 slot;		/* in the hash table */
+	u32 csum[2];
+	bool has_csum[2];
+	bool rotten;
+};
+
+static u8 *chunks[MAX_CHUNKS];
+static struct content *contents;
+static u32 nr_contents, *table, table_mask;
+static u32 values[MAX_VALUES];
+
+const u8 *content_of(u32 id)
+{
+	return chunks[id / CHUNK] + id % CHUNK * TRIAD_BLOCK_SIZE;
+}
+
+static void content_start(void)
+{
+	static const u8 zero[TRIAD_BLOCK_SIZE];
+
+	if (!contents) {
+		contents = calloc(CHUNK * MAX_CHUNKS, sizeof(*contents));
+		table_mask = 4 * CHUNK * MAX_CHUNKS - 1;
+		table = calloc(table_mask + 1, sizeof(*table));
+		assert(contents && table);
+	}
+	if (!nr_contents)
+		content_id(zero);
+}
+
+u32 content_id(const void *block)
+{
+	u64 key = XXH3_64bits(block, TRIAD_BLOCK_SIZE);
+	struct content *c;
+	u32 slot, id;
+
+	if (!contents)
+		content_start();
+	for (slot = key & table_mask; table[slot]; slot = (slot + 1) & table_mask) {
+		id = table[slot] - 1;
+		if (contents[id].key == key &&
+		    !memcmp(content_of(id), block, TRIAD_BLOCK_SIZE))
+			return id;
+	}
+	id = nr_contents++;
+	assert(id < CHUNK * MAX_CHUNKS);
+	if (!chunks[id / CHUNK]) {
+		chunks[id / CHUNK] = malloc(CHUNK * TRIAD_BLOCK_SIZE);
+		assert(chunks[id / CHUNK]);
+	}
+	memcpy(chunks[id / CHUNK] + id % CHUNK * TRIAD_BLOCK_SIZE, block, TRIAD_BLOCK_SIZE);
+	c = &contents[id];
+	*c = (struct content){ .key = key, .slot = slot };
+	table[slot] = id + 1;
+	return id;
+}
+
+u32 content_checksum(u32 id, u8 kind)
+{
+	struct content *c = &contents[id];
+
+	if (!c->has_csum[kind]) {
+		c->csum[kind] = triad_checksum(kind, content_of(id));
+		c->has_csum[kind] = true;
+	}
+	return c->csum[kind];
+}
+
+u32 content_value(u32 value)
+{
+	u64 words[TRIAD_BLOCK_SIZE / 8];
+	struct rng rng = { value * 7919ull };
+	u32 i;
+
+	content_start();
+	if (!value)
+		return 0;
+	if (value < MAX_VALUES && values[value])
+		return values[value];
+	for (i = 0; i < TRIAD_BLOCK_SIZE / 8; i++)
+		words[i] = rng_next(&rng);
+	i = content_id(words);
+	if (value < MAX_VALUES)
+		values[value] = i;
+	return i;
+}
+
+u32 content_rotten(struct rng *rng)
+{
+	u64 words[TRIAD_BLOCK_SIZE / 8];
+	u32 i;
+
+	for (i = 0; i < TRIAD_BLOCK_SIZE / 8; i++)
+		words[i] = rng_next(rng);
+	i = content_id(words);
+	contents[i].rotten = true;
+	return i;
+}
+
+bool content_is_rotten(u32 id)
+{
+	return contents[id].rotten;
+}
+
+u32 content_mix(u32 under, u32 over, u8 sectors)
+{
+	u8 block[TRIAD_BLOCK_SIZE];
+	int i;
+
+	if (!sectors || under == over)
+		return under;
+	if (sectors == 0xff)
+		return over;
+	memcpy(block, content_of(under), sizeof(block));
+	for (i = 0; i < 8; i++)
+		if (sectors & 1u << i)
+			memcpy(block + i * 512, content_of(over) + i * 512, 512);
+	return content_id(block);
+}
+
+u32 content_mark(void)
+{
+	content_start();
+	return nr_contents;
+}
+
+/* The newest go first: so the probe sequences of those that stay are whole. */
+void content_release(u32 mark)
+{
+	u32 i;
+
+	for (i = 0; i < MAX_VALUES; i++)
+		if (values[i] >= mark)
+			values[i] = 0;
+	while (nr_contents > mark)
+		table[contents[--nr_contents].slot] = 0;
+}
+
+/* ---- trace ----------------------------------------------------------------- */
+
+void trace_init(struct trace *trace, const u32 *base)
+{
+	memset(trace, 0, sizeof(*trace));
+	trace->base = disk_copy(disk_new_view(), base);
+}
+
+void trace_free(struct trace *trace)
+{
+	free(trace->base);
+	free(trace->ops);
+}
+
+static void record(struct disk *disk, enum disk_op_kind kind, u32 pba, u32 id)
+{
+	struct trace *trace = disk->trace;
+
+	if (!trace)
+		return;
+	if (trace->nr == trace->max) {
+		trace->max = trace->max ? 2 * trace->max : 1024;
+		trace->ops = realloc(trace->ops, trace->max * sizeof(*trace->ops));
+		assert(trace->ops);
+	}
+	trace->ops[trace->nr++] = (struct disk_op) {
+		.kind = kind, .pba = pba, .id = id,
+		.submitted = disk->submitted ? *disk->submitted : 0,
+		.acked = disk->acked ? *disk->acked : 0,
+	};
+}
+
+/* ---- store ------------------------------------------------------------------ */
+
+static bool fails(const struct disk_fault *fault, int kind, u64 nr)
+{
+	return fault->at && (int)fault->kind == kind &&
+	       (fault->forever ? nr >= fault->at : nr == fault->at);
+}
+
+static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct disk *disk = (struct disk *)store;
+	u8 *p = buf;
+
+	assert(pba < DISK_BLOCKS && nr && nr <= DISK_BLOCKS - pba);
+	if (fails(&disk->fault, FAULT_READ, ++disk->nr_reads))
+		return disk->fault.error;
+	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE)
+		memcpy(p, content_of(disk->view[pba]), TRIAD_BLOCK_SIZE);
+	return 0;
+}
+
+/* A write that failed may have done anything to its block. */
+static int fail_write(struct disk *disk, u64 pba, u32 id)
+{
+	id = content_mix(disk->view[pba], id, rng_next(disk->rng));
+	disk->view[pba] = id;
+	record(disk, DISK_WRITE, pba, id);
+	return disk->fault.error;
+}
+
+static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)
+{
+	struct disk *disk = (struct disk *)store;
+	const u8 *p = buf;
+	u32 id, slot;
+
+	assert(pba >= TRIAD_FIRST_ZONE && nr && nr <= DISK_BLOCKS - TRIAD_TAIL_BLOCKS - pba);
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+		assert(pba + nr <= TRIAD_SLOT_PBA(slot) ||
+		       pba >= TRIAD_SLOT_PBA(slot) + TRIAD_SLOT_BLOCKS);
+	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE) {
+		id = content_id(p);
+		if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes))
+			return fail_write(disk, pba, id);
+		if (disk->broken == BREAK_PLANES &&
+		    ((const struct triad_space_header_disk *)p)->magic ==
+		    cpu_to_le64(TRIAD_PLANE_MAGIC))
+			continue;
+		disk->view[pba] = id;
+		record(disk, DISK_WRITE, pba, id);
+	}
+	if (disk->hook)
+		disk->hook(disk->hook_context);
+	return 0;
+}
+
+static int disk_flush(struct triad_store *store)
+{
+	struct disk *disk = (struct disk *)store;
+
+	if (fails(&disk->fault, FAULT_FLUSH, ++disk->nr_flushes))
+		return disk->fault.error;
+	if (disk->broken == BREAK_FLUSH ||
+	    (disk->broken == BREAK_COMMIT_FLUSH && disk->preparing))
+		return 0;
+	record(disk, DISK_FLUSH, 0, 0);
+	return 0;
+}
+
+static int disk_read_root(struct triad_store *store, unsigned int slot, void *buf)
+{
+	return disk_read(store, TRIAD_SLOT_PBA(slot), 1, buf);
+}
+
+static int disk_write_root(struct triad_store *store, unsigned int slot, const void *buf)
+{
+	struct disk *disk = (struct disk *)store;
+	enum disk_root_fault fault = disk->root_fault;
+	u32 pba = TRIAD_SLOT_PBA(slot), id = content_id(buf);
+
+	disk->root_fault = ROOT_FINE;
+	if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes))
+		return fail_write(disk, pba, id);
+	if (fault == ROOT_LOST)
+		return 0;
+	disk->view[pba] = id;
+	record(disk, disk->broken == BREAK_FUA || fault == ROOT_UNKNOWN ? DISK_WRITE : DISK_ROOT,
+	       pba, id);
+	return fault == ROOT_FINE ? 0 : -EIO;
+}
+
+static const struct triad_store_ops disk_ops = {
+	.read = disk_read,
+	.write = disk_write,
+	.flush = disk_flush,
+	.read_root = disk_read_root,
+	.write_root = disk_write_root,
+};
+
+void disk_init(struct disk *disk, u32 *view, struct rng *rng)
+{
+	memset(disk, 0, sizeof(*disk));
+	disk->store.ops = &disk_ops;
+	disk->view = view;
+	disk->rng = rng;
+}
+
+u32 *disk_new_view(void)
+{
+	u32 *view = calloc(DISK_BLOCKS, sizeof(*view));
+
+	assert(view);
+	content_mark();
+	return view;
+}
+
+/* ---- power cuts ---------------------------------------------------------------- */
+
+void cutter_init(struct cutter *cutter, const struct trace *trace)
+{
+	memset(cutter, 0, sizeof(*cutter));
+	cutter->trace = trace;
+	cutter->durable = disk_copy(disk_new_view(), trace->base);
+	cutter->pending = malloc((trace->nr + 1) * sizeof(*cutter->pending));
+	assert(cutter->pending);
+}
+
+void cutter_free(struct cutter *cutter)
+{
+	free(cutter->durable);
+	free(cutter->pending);
+}
+
+/* A root write is durable on return, whatever was pending for its block. */
+static void complete_root(struct cutter *cutter)
+{
+	struct pending root = cutter->pending[--cutter->nr_pending];
+	u32 i, nr = 0;
+
+	for (i = 0; i < cutter->nr_pending; i++)
+		if (cutter->pending[i].pba != root.pba)
+			cutter->pending[nr++] = cutter->pending[i];
+	cutter->nr_pending = nr;
+	cutter->durable[root.pba] = root.id;
+	cutter->root_pending = false;
+}
+
+bool cutter_step(struct cutter *cutter)
+{
+	const struct disk_op *op;
+	u32 i;
+
+	if (cutter->root_pending)
+		complete_root(cutter);
+	if (cutter->at && cutter->trace->ops[cutter->at - 1].kind == DISK_FLUSH) {
+		for (i = 0; i < cutter->nr_pending; i++)
+			cutter->durable[cutter->pending[i].pba] = cutter->pending[i].id;
+		cutter->nr_pending = 0;
+	}
+	if (cutter->at == cutter->trace->nr)
+		return false;
+	op = &cutter->trace->ops[cutter->at++];
+	if (op->kind != DISK_FLUSH)
+		cutter->pending[cutter->nr_pending++] = (struct pending){ op->pba, op->id };
+	cutter->root_pending = op->kind == DISK_ROOT;
+	return true;
+}
+
+void cutter_subset(const struct cutter *cutter, u32 subset, u32 *image)
+{
+	u32 i;
+
+	disk_copy(image, cutter->durable);
+	for (i = 0; i < cutter->nr_pending; i++)
+		if (subset & 1u << i)
+			image[cutter->pending[i].pba] = cutter->pending[i].id;
+}
+
+void cutter_random(const struct cutter *cutter, struct rng *rng, u32 *image)
+{
+	u32 keep = rng_below(rng, 5) * 25, torn = rng_percent(rng, 50) ? 15 : 0;
+	u32 i, prefix = ~0u;
+
+	disk_copy(image, cutter->durable);
+	if (rng_percent(rng, 25)) {
+		prefix = rng_below(rng, cutter->nr_pending + 1);
+		keep = 100;
+	}
+	for (i = 0; i < cutter->nr_pending && i < prefix; i++) {
+		u32 *block = &image[cutter->pending[i].pba];
+
+		if (rng_percent(rng, torn))
+			*block = content_mix(*block, cutter->pending[i].id, rng_next(rng));
+		else if (rng_percent(rng, keep))
+			*block = cutter->pending[i].id;
+	}
+}

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "driver.h"
+#include "env.h"
+
+void driver_say(struct driver *driver, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(driver->lines[driver->nr_lines++ % DRIVER_LINES],
+		  sizeof(driver->lines[0]), format, args);
+	va_end(args);
+}
+
+void driver_print_lines(const struct driver *driver)
+{
+	u32 i = driver->nr_lines > DRIVER_LINES ? driver->nr_lines - DRIVER_LINES : 0;
+
+	for (; i < driver->nr_lines; i++)
+		printf("  %4u %s\n", i, driver->lines[i % DRIVER_LINES]);
+}
+
+static int failed(struct driver *driver, const char *where, int error)
+{
+	if (error && !driver->error) {
+		driver->error = error;
+		driver->failed = where;
+		driver_say(driver, "%s: error %d", where, error);
+	}
+	return error;
+}
+
+void driver_init(struct driver *driver, struct disk *disk, struct rng *rng,
+		 const struct workload *load)
+{
+	memset(driver, 0, sizeof(*driver));
+	driver->disk = disk;
+	driver->rng = rng;
+	driver->load = load;
+	driver->calm = 3;
+	driver->flights = calloc(DRIVER_FLIGHTS, sizeof(*driver->flights));
+	assert(driver->flights);
+}
+
+void driver_free(struct driver *driver)
+{
+	if (driver->open)
+		driver_close(driver);
+	free(driver->flights);
+}
+
+u32 driver_format(struct driver *driver)
+{
+	const struct workload *load = driver->load;
+	struct triad_geometry geo;
+	struct triad_root root = { .checksum_kind = load->checksum_kind };
+	const char *why = "";
+
+	failed(driver, "geometry",
+	       triad_geometry_init(&geo, DISK_BLOCKS, load->logical_blocks, load->zone_blocks,
+				   load->segment_blocks, 1536, &why));
+	memcpy(root.hash, "test", 4);
+	triad_random(root.uuid, sizeof(root.uuid));
+	if (!driver->error)
+		failed(driver, "format",
+		       triad_core_format(&driver->disk->store, &driver->hash, &root, &geo));
+	return geo.logical_blocks;
+}
+
+int driver_open(struct driver *driver, bool heal)
+{
+	struct triad_core *core = &driver->core;
+	int r;
+
+	memset(core, 0, sizeof(*core));
+	core->store = &driver->disk->store;
+	core->hash = &driver->hash;
+	driver->error = 0;
+	driver->nr_flights = 0;
+	driver->slipping = false;
+	r = triad_core_open(core, DISK_BLOCKS);
+	if (r)
+		return failed(driver, "open", r);
+	driver->open = true;
+	driver_say(driver, "open: case %d, slot %d, next %llu, %llu records%s",
+		   core->choice.which, core->slot_c, (unsigned long long)core->space.next,
+		   (unsigned long long)core->replayed_records,
+		   core->degraded ? ", degraded" : "");
+	if (heal && core->degraded) {
+		r = failed(driver, "heal", triad_core_heal(core));
+		driver_say(driver, "healed: slot %d", core->slot_c);
+	}
+	driver->published_seq = core->next_seq - 1;
+	driver->published_state = driver->oracle ? driver->oracle->nr : 0;
+	driver->durable = core->known_durable;
+	return r;
+}
+
+void driver_close(struct driver *driver)
+{
+	driver->disk->hook = NULL;
+	triad_core_close(&driver->core);
+	driver->open = false;
+}
+
+/* ---- records -------------------------------------------------------------- */
+
+static bool room(struct driver *driver, u32 nr_blocks, u32 nr_entries, u32 nr_leaves)
+{
+	u32 commits = 0;
+	int r = 0;
+
+	/* later writers wait behind this one: nothing slips in */
+	while (!r && !triad_log_room(&driver->core, nr_blocks, nr_entries, nr_leaves)) {
+		if (driver->slipping)
+			return false;
+		if (commits++ == 2)
+			r = failed(driver, "no room after two commits", -EDEADLK);
+		driver->waiting = true;
+		if (!r)
+			r = driver_commit(driver, false);
+		driver->waiting = false;
+	}
+	return !r;
+}
+
+/* The session's first record is durable before anything else; a flight to fill. */
+static struct flight *start(struct driver *driver)
+{
+	if (driver->error)
+		return NULL;
+	if (!driver->core.session) {
+		if (failed(driver, "start", triad_log_start(&driver->core)))
+			return NULL;
+		driver->published_seq = driver->core.next_seq - 1;
+		driver->durable = driver->core.known_durable;
+		/* its flush made what was read durable, too; nobody was told */
+	}
+	if (driver->nr_flights == DRIVER_FLIGHTS && driver_drain(driver))
+		return NULL;
+	return &driver->flights[driver->nr_flights];
+}
+
+static int seal(struct driver *driver, struct flight *flight)
+{
+	struct triad_record *rec = &flight->rec;
+	int r = failed(driver, "seal", triad_log_seal(&driver->core, rec, driver->durable,
+						      flight->header));
+
+	if (r)
+		return r;
+	driver->nr_flights++;
+	driver->nr_records++;
+	flight->state = driver->oracle->nr;
+	return 0;
+}
+
+static u32 pick_lba(struct driver *driver)
+{
+	const struct workload *load = driver->load;
+	u32 all = driver->oracle->nr_lbas;
+
+	if (load->hot_lbas && load->hot_lbas < all && rng_percent(driver->rng, 80))
+		all = load->hot_lbas;
+	return rng_below(driver->rng, all);
+}
+
+static int add_extent(struct driver *driver, struct flight *flight, u32 lba, u32 nr)
+{
+	u32 i, id;
+
+	for (i = 0; i < nr; i++) {
+		id = content_value(rng_below(driver->rng, driver->load->nr_values + 1));
+		flight->ids[flight->rec.nr_blocks + i] = id;
+		flight->rec.csums[flight->rec.nr_blocks + i] =
+			content_checksum(id, driver->core.root.checksum_kind);
+		oracle_set(driver->oracle, lba + i, id);
+	}
+	driver_say(driver, "write seq %llu lba %u+%u%s", (unsigned long long)flight->rec.seq,
+		   lba, nr, driver->slipping ? " (beside a commit)" : "");
+	return failed(driver, "write", triad_log_write(&driver->core, &flight->rec, lba, nr));
+}
+
+int driver_fill(struct driver *driver, u32 lba, u32 nr)
+{
+	struct flight *flight;
+	int r;
+
+	if (!room(driver, nr, nr, 0))
+		return driver->error;
+	flight = start(driver);
+	if (!flight)
+		return driver->error;
+	triad_log_begin(&driver->core, &flight->rec, 0);
+	oracle_begin(driver->oracle, flight->rec.seq);
+	r = add_extent(driver, flight, lba, nr);
+	return r ? r : seal(driver, flight);
+}
+
+int driver_write(struct driver *driver)
+{
+	const struct workload *load = driver->load;
+	u32 nr_extents = rng_between(driver->rng, 1, load->max_extents);
+	u32 left = rng_between(driver->rng, 1, load->max_blocks);
+	struct flight *flight;
+	int r = 0;
+
+	if (!room(driver, left, left, 0))
+		return driver->error;
+	flight = start(driver);
+	if (!flight)
+		return driver->error;
+	triad_log_begin(&driver->core, &flight->rec, 0);
+	oracle_begin(driver->oracle, flight->rec.seq);
+	for (; nr_extents && left && !r; nr_extents--) {
+		u32 lba = pick_lba(driver);
+		u32 nr = nr_extents == 1 ? left : rng_between(driver->rng, 1, left);
+
+		nr = min_t(u32, nr, driver->oracle->nr_lbas - lba);
+		r = add_extent(driver, flight, lba, nr);
+		left -= nr;
+	}
+	return r ? r : seal(driver, flight);
+}
+
+int driver_discard(struct driver *driver)
+{
+	u32 lba = pick_lba(driver), entries, leaves, i;
+	u32 nr = rng_between(driver->rng, 1, driver->load->max_discard);
+	struct flight *flight;
+
+	if (rng_percent(driver->rng, 30))
+		lba &= ~0xffu;
+	nr = min_t(u32, nr, driver->oracle->nr_lbas - lba);
+	entries = triad_index_discard_cost(&driver->core.geo, lba, nr, &leaves);
+	if (!room(driver, 0, entries, leaves))
+		return driver->error;
+	flight = start(driver);
+	if (!flight)
+		return driver->error;
+	triad_log_begin(&driver->core, &flight->rec, TRIAD_RECORD_DISCARD);
+	oracle_begin(driver->oracle, flight->rec.seq);
+	for (i = 0; i < nr; i++)
+		oracle_set(driver->oracle, lba + i, 0);
+	triad_log_discard(&driver->core, &flight->rec, lba, nr);
+	driver_say(driver, "discard seq %llu lba %u+%u%s", (unsigned long long)flight->rec.seq,
+		   lba, nr, driver->slipping ? " (beside a commit)" : "");
+	return seal(driver, flight);
+}
+
+struct block {
+	u64 pba;
+	const void *data;
+};
+
+static void shuffle(struct rng *rng, struct block *blocks, u32 nr)
+{
+	struct block t;
+	u32 i, j;
+
+	for (i = nr; i > 1; i--) {
+		j = rng_below(rng, i);
+		t = blocks[i - 1];
+		blocks[i - 1] = blocks[j];
+		blocks[j] = t;
+	}
+}
+
+static u32 blocks_of(const struct flight *flight, struct block *blocks)
+{
+	u32 i, j, nr = 0, k = 0;
+
+	for (i = 0; i < flight->rec.nr_runs; i++)
+		for (j = 0; j < flight->rec.runs[i].nr; j++)
+			blocks[nr++] = (struct block) {
+				flight->rec.runs[i].start + j, content_of(flight->ids[k++]),
+			};
+	blocks[nr++] = (struct block){ flight->rec.place, flight->header };
+	return nr;
+}
+
+/* Write some blocks, or fewer when the hook of a write drains the rest. */
+static int write_blocks(struct driver *driver, const struct block *blocks, u32 nr)
+{
+	struct triad_store *store = &driver->disk->store;
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < nr && !r; i++)
+		r = failed(driver, "record write",
+			   store->ops->write(store, blocks[i].pba, 1, blocks[i].data));
+	return r;
+}
+
+int driver_drain(struct driver *driver)
+{
+	static struct block blocks[DRIVER_FLIGHTS * (TRIAD_RECORD_MAX_BLOCKS + 1)];
+	void (*hook)(void *) = driver->disk->hook;
+	u32 i, nr = 0;
+	int r;
+
+	if (!driver->nr_flights)
+		return 0;
+	if (driver->error)
+		return driver->error;
+	driver->disk->hook = NULL;
+	for (i = 0; i < driver->nr_flights; i++)
+		nr += blocks_of(&driver->flights[i], blocks + nr);
+	shuffle(driver->rng, blocks, nr);
+	r = write_blocks(driver, blocks, nr);
+	for (i = 0; i < driver->nr_flights && !r; i++) {
+		struct flight *flight = &driver->flights[i];
+
+		r = failed(driver, "publish", triad_log_publish(&driver->core, &flight->rec));
+		driver->published_seq = flight->rec.seq;
+		driver->published_state = flight->state;
+	}
+	driver->nr_flights = 0;
+	driver->disk->hook = hook;
+	return r;
+}
+
+int driver_flush(struct driver *driver)
+{
+	struct triad_store *store = &driver->disk->store;
+	u64 seq = driver->published_seq;
+	u32 state = driver->published_state;
+	int r;
+
+	if (driver->error)
+		return driver->error;
+	r = failed(driver, "flush", store->ops->flush(store));
+	if (r)
+		return r;
+	driver->durable = max_t(u64, driver->durable, seq);
+	driver->oracle->acked = max_t(u32, driver->oracle->acked, state);
+	driver_say(driver, "flushed: state %u, seq %llu", state, (unsigned long long)seq);
+	return 0;
+}
+
+/* ---- commit ----------------------------------------------------------------- */
+
+/* What comes in while a commit runs. */
+static void slip(void *context)
+{
+	struct driver *driver = context;
+
+	if (driver->slipping || driver->waiting || !driver->core.session ||
+	    !rng_percent(driver->rng, driver->load->percent_slip))
+		return;
+	driver->slipping = true;
+	if (rng_percent(driver->rng, 15))
+		driver_discard(driver);
+	else
+		driver_write(driver);
+	if (rng_percent(driver->rng, 50) && !driver_drain(driver) &&
+	    rng_percent(driver->rng, 60))
+		driver_flush(driver);
+	driver->slipping = false;
+}
+
+static void maybe_slip(struct driver *driver, bool clean)
+{
+	if (!clean && !driver->error)
+		slip(driver);
+}
+
+static int announce(struct driver *driver, bool clean)
+{
+	struct flight *flight;
+	int r;
+
+	if (driver->nr_flights == DRIVER_FLIGHTS && driver_drain(driver))
+		return driver->error;
+	flight = &driver->flights[driver->nr_flights];
+	r = triad_commit_intent(&driver->core, &flight->rec, driver->durable, flight->header);
+	if (r == 1)
+		return 0;
+	if (failed(driver, "intent", r))
+		return r;
+	flight->state = driver->oracle->nr;
+	driver->nr_flights++;
+	maybe_slip(driver, clean);
+	r = driver_drain(driver);
+	return r ? r : driver_flush(driver);
+}
+
+static int prepare(struct driver *driver, bool clean)
+{
+	struct disk *disk = driver->disk;
+	int r;
+
+	if (!clean) {
+		disk->hook = slip;
+		disk->hook_context = driver;
+	}
+	disk->preparing = true;
+	r = failed(driver, "prepare", triad_commit_prepare(&driver->core));
+	disk->preparing = false;
+	disk->hook = NULL;
+	return r ? r : driver->error;
+}
+
+static int write_root(struct driver *driver, bool clean)
+{
+	const struct workload *load = driver->load;
+	int r = 0;
+
+	if (driver->calm)
+		driver->calm--;
+	if (load->lose_root_writes && !driver->calm && rng_percent(driver->rng, 15)) {
+		driver->disk->root_fault = ROOT_LOST;
+		driver->calm = 4;
+		driver_say(driver, "the next root write is lost");
+	} else if (load->repeat_root_writes && rng_percent(driver->rng, 15)) {
+		driver->disk->root_fault = rng_percent(driver->rng, 50) ?
+			ROOT_LANDED : ROOT_UNKNOWN;
+		triad_commit_root(&driver->core);
+		driver_say(driver, "root write reported as failed");
+		maybe_slip(driver, clean);
+	}
+	r = failed(driver, "root", triad_commit_root(&driver->core));
+	return r;
+}
+
+int driver_commit(struct driver *driver, bool clean)
+{
+	struct triad_core *core = &driver->core;
+	int r;
+
+	if (driver->error)
+		return driver->error;
+	/* the intent record may be this session's first */
+	if (core->nr_entries && !start(driver))
+		return driver->error;
+	if (clean && driver_drain(driver))
+		return driver->error;
+	driver_say(driver, "commit%s: %u entries, to slot %d", clean ? " clean" : "",
+		   core->nr_entries, core->slot_a);
+	triad_commit_recycle(core);
+	triad_commit_freeze(core, clean);
+	maybe_slip(driver, clean);
+	r = driver_drain(driver);
+	if (r)
+		return r;
+	triad_commit_sort(core);
+	maybe_slip(driver, clean);
+	r = failed(driver, "take", triad_commit_take(core));
+	maybe_slip(driver, clean);
+	if (!r)
+		r = announce(driver, clean);
+	if (!r)
+		r = prepare(driver, clean);
+	if (r)
+		return r;
+	maybe_slip(driver, clean);
+	r = write_root(driver, clean);
+	if (r)
+		return r;
+	maybe_slip(driver, clean);
+	triad_commit_land(core);
+	maybe_slip(driver, clean);
+	triad_commit_recycle(core);
+	driver->nr_commits++;
+	return driver->error;
+}
+
+int driver_step(struct driver *driver)
+{
+	const struct workload *load = driver->load;
+	u32 what = rng_below(driver->rng, 100);
+	int r;
+
+	if (driver->error)
+		return driver->error;
+	if (what < load->percent_commit)
+		return driver_commit(driver, false);
+	what -= load->percent_commit;
+	if (what < load->percent_clean)
+		return driver_commit(driver, true);
+	what -= load->percent_clean;
+	if (what < load->percent_flush) {
+		r = rng_percent(driver->rng, 80) ? driver_drain(driver) : 0;
+		return r ? r : driver_flush(driver);
+	}
+	what -= load->percent_flush;
+	r = what < load->percent_discard ? driver_discard(driver) : driver_write(driver);
+	if (!r && rng_percent(driver->rng, 40))
+		r = driver_drain(driver);
+	return r;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * driver.h - a device in use: what the kernel's shell does, one step at a time.
+ *
+ * Several records may be sealed and not yet written; they are written in any
+ * order of blocks, published in their own.  Errors stick: after the first one
+ * nothing is written any more, as in the shell.
+ */
+#ifndef TEST_DRIVER_H
+#define TEST_DRIVER_H
+
+#include "check.h"
+#include "core.h"
+#include "env.h"
+#include "disk.h"
+#include "oracle.h"
+
+#define DRIVER_FLIGHTS	6u
+#define DRIVER_LINES	48u
+
+struct workload {
+	u32 logical_blocks;	/* 0: as large as possible */
+	u32 zone_blocks;
+	u32 segment_blocks;
+	u8 checksum_kind;
+	u32 nr_values;		/* of data; few make equal records likely */
+	u32 max_extents;
+	u32 max_blocks;		/* of one record */
+	u32 hot_lbas;		/* 0: all; else most writes go below it */
+	u32 max_discard;
+	u32 percent_flush, percent_commit, percent_discard, percent_clean;
+	u32 percent_slip;	/* writes and flushes between the steps of a commit */
+	bool lose_root_writes;
+	bool repeat_root_writes;
+};
+
+struct flight {
+	struct triad_record rec;
+	u8 header[TRIAD_BLOCK_SIZE];
+	u32 ids[TRIAD_RECORD_MAX_BLOCKS];
+	u32 state;		/* oracle's, behind this record */
+};
+
+struct driver {
+	struct triad_core core;
+	struct triad_hash hash;
+	struct disk *disk;
+	struct rng *rng;
+	struct oracle *oracle;
+	const struct workload *load;
+	bool open;
+	bool slipping;
+	bool waiting;		/* for room */
+	int error;		/* the first */
+	const char *failed;	/* where */
+
+	struct flight *flights;
+	u32 nr_flights;
+	u64 published_seq;
+	u32 published_state;
+	u64 durable;
+	u32 calm;		/* commits until a root write may be lost again */
+	u64 nr_commits, nr_records;
+
+	char lines[DRIVER_LINES][96];	/* what was done lately */
+	u32 nr_lines;
+};
+
+void driver_init(struct driver *driver, struct disk *disk, struct rng *rng,
+		 const struct workload *load);
+void driver_free(struct driver *driver);
+
+/* Format the disk; returns the logical size. */
+u32 driver_format(struct driver *driver);
+
+/* 0 or the error of open; heals if heal is set.  The oracle must be set. */
+int driver_open(struct driver *driver, bool heal);
+void driver_close(struct driver *driver);
+
+int driver_write(struct driver *driver);	/* random, as the workload says */
+int driver_discard(struct driver *driver);
+int driver_fill(struct driver *driver, u32 lba, u32 nr);	/* one record, given place */
+int driver_drain(struct driver *driver);	/* write and publish what is in flight */
+int driver_flush(struct driver *driver);
+int driver_commit(struct driver *driver, bool clean);
+
+/* One random step of the workload. */
+int driver_step(struct driver *driver);
+
+void driver_say(struct driver *driver, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void driver_print_lines(const struct driver *driver);
+
+#endif

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest: what a mapped device must do, without power cuts.
+# vda, vdb: 512 MiB, vdc: 16 TiB sparse, vdd: 64 MiB.  Lines "ok - ..." and "not ok - ...".
+
+failed=0
+ok() { echo "ok - $*"; }
+not_ok() { echo "not ok - $*"; failed=$((failed + 1)); }
+
+# must NAME COMMAND...: it succeeds; must_fail: it does not
+must()
+{
+	what=$1
+	shift
+	if "$@" >/tmp/out 2>&1; then ok "$what"; else
+		not_ok "$what # $*: $?"; sed 's/^/# /' /tmp/out; dmesg | tail -n 8 | sed 's/^/# /'
+	fi
+}
+
+must_fail()
+{
+	what=$1
+	shift
+	if "$@" >/tmp/out 2>&1; then not_ok "$what # $*: succeeded"; else ok "$what"; fi
+}
+
+field() { dmsetup status "$1" | awk -v n=$(($2 + 3)) '{ print $n }'; }
+is() { if [ "$1" = "$2" ]; then ok "$3"; else not_ok "$3 # got '$1', want '$2'"; fi; }
+fmt() { triadsetup format -q --force "$@" >/dev/null || not_ok "format $*"; }
+map() { triadsetup open "$@" 2>/dev/null; }
+checked() { must "$1: check --data is clean" triadsetup check --data /dev/$2; }
+
+# pattern NAME: a 4 MiB file of random bytes
+pattern() { dd if=/dev/urandom of=/tmp/$1 bs=1M count=4 2>/dev/null; }
+put() { dd if=/tmp/$1 of=/dev/mapper/$2 bs=1M seek=$3 oflag=direct conv=notrunc,fsync 2>/dev/null; }
+same() { dd if=/dev/mapper/$2 bs=1M skip=$3 count=4 iflag=direct 2>/dev/null | cmp - /tmp/$1; }
+
+# slot_pba N: byte offset of a slot / 4096
+slot_block() { case $1 in 0) echo 0 ;; 1) echo 4096 ;; 2) echo 12288 ;; esac; }
+
+# ---- filesystems -------------------------------------------------------------
+
+filesystems()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	is "$(cat /sys/block/dm-0/queue/write_cache)" "write back" "the device says it has a write cache"
+	is "$(cat /sys/block/dm-0/queue/logical_block_size)" 4096 "logical blocks of 4096 bytes"
+	is "$(cat /sys/block/dm-0/queue/physical_block_size)" 4096 "physical blocks of 4096 bytes"
+	mkdir -p /m
+	for fs in ext4 xfs btrfs; do
+		case $fs in
+		ext4)	mkfs.ext4 -q -F /dev/mapper/t ;;
+		xfs)	mkfs.xfs -q -f /dev/mapper/t ;;
+		btrfs)	mkfs.btrfs -q -f /dev/mapper/t ;;
+		esac >/tmp/out 2>&1 || not_ok "mkfs.$fs"
+		must "$fs mounts" mount -t $fs /dev/mapper/t /m
+		must "$fs: fio verify" fio --name=v --directory=/m --rw=randrw --bs=4k-64k \
+			--size=24M --numjobs=2 --ioengine=libaio --iodepth=8 --direct=1 \
+			--verify=crc32c --fsync=64
+		must "$fs: fstrim" fstrim /m
+		umount /m
+		triadsetup close t
+		map t /dev/vda
+		case $fs in
+		ext4)	must "e2fsck" e2fsck -fn /dev/mapper/t ;;
+		xfs)	must "xfs_repair -n" xfs_repair -n /dev/mapper/t ;;
+		btrfs)	must "btrfs check" btrfs check /dev/mapper/t ;;
+		esac
+	done
+	triadsetup close t
+	checked filesystems vda
+}
+
+# ---- suspend, reload, two tables ------------------------------------------------
+
+under_load()
+{
+	fmt --checksum xxh64 /dev/vda
+	map t /dev/vda
+	fio --name=load --filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=16 \
+		--ioengine=libaio --direct=1 --size=64M --verify=crc32c --do_verify=1 \
+		--loops=4 >/tmp/fio 2>&1 &
+	job=$!
+	for i in 1 2 3 4 5 6; do
+		sleep 0.3
+		case $((i % 3)) in
+		0)	dmsetup suspend t ;;
+		1)	dmsetup suspend --noflush t ;;
+		2)	dmsetup table t | dmsetup load t; dmsetup suspend t ;;
+		esac
+		dmsetup resume t
+		dmsetup message t 0 commit
+	done
+	must "fio verify passes through suspend, reload and commits" wait $job
+	table=$(dmsetup table t)
+	must_fail "a second table on the same disk is refused" \
+		dmsetup create u --noudevsync --table "$table"
+	dmsetup remove u 2>/dev/null
+	is "$(field t 1)" rw "and the first goes on"
+	dmsetup suspend t
+	dmsetup resume t
+	is "$(dmsetup table t)" "$table" "the table round-trips"
+	triadsetup close t
+	checked "under load" vda
+}
+
+# ---- discard -------------------------------------------------------------------
+
+discards()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	pattern a
+	put a t 0
+	put a t 8
+	must "discard" blkdiscard -o 0 -l 2097152 /dev/mapper/t
+	dd if=/dev/mapper/t bs=1M count=2 iflag=direct 2>/dev/null | tr -d '\0' | wc -c >/tmp/n
+	is "$(cat /tmp/n)" 0 "discarded blocks read as zeroes"
+	must "zeroing with write zeroes" blkdiscard -z -o 8388608 -l 4096 /dev/mapper/t
+	triadsetup close t
+	map t /dev/vda
+	dd if=/dev/mapper/t bs=1M count=2 iflag=direct 2>/dev/null | tr -d '\0' | wc -c >/tmp/n
+	is "$(cat /tmp/n)" 0 "and after reopening"
+	dd if=/tmp/a bs=1M skip=2 count=2 of=/tmp/a2 2>/dev/null
+	must "what was not discarded stays" sh -c \
+		'dd if=/dev/mapper/t bs=1M skip=2 count=2 iflag=direct 2>/dev/null | cmp - /tmp/a2'
+	must "discard of everything" blkdiscard /dev/mapper/t
+	dmsetup message t 0 commit
+	dmsetup message t 0 commit
+	is "$(field t 7)" 0 "nothing is used then"
+	triadsetup close t
+	checked discard vda
+}
+
+# ---- a full device ----------------------------------------------------------------
+
+full()
+{
+	fmt /dev/vdd
+	map t /dev/vdd
+	size=$(($(blockdev --getsize64 /dev/mapper/t) / 1048576))
+	must "every block is written" dd if=/dev/urandom of=/dev/mapper/t bs=1M count=$size oflag=direct
+	must "a full device is overwritten at random, 4 times" fio --name=o \
+		--filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=32 --ioengine=libaio \
+		--direct=1 --loops=4 --verify=crc32c --do_verify=1
+	must "and in large blocks" fio --name=o --filename=/dev/mapper/t --rw=write --bs=1M \
+		--iodepth=4 --ioengine=libaio --direct=1 --loops=2 --verify=crc32c --do_verify=1
+	is "$(field t 1)" rw "it stays writable"
+	triadsetup close t
+	checked "full device" vdd
+}
+
+# ---- roots elsewhere, keyed ---------------------------------------------------------
+
+elsewhere()
+{
+	fmt --root-device /dev/vdb /dev/vda
+	map t /dev/vda --root-device /dev/vdb
+	pattern a
+	put a t 3
+	triadsetup close t
+	must_fail "without its root device it is refused" map t /dev/vda
+	map t /dev/vda --root-device /dev/vdb
+	must "roots on another device" same a t 3
+	must_fail "a root device is not taken for a data device" \
+		dmsetup create bad --noudevsync --table "$(dmsetup table t | sed 's/triad .*/triad \/dev\/vdb/')"
+	triadsetup close t
+	must "check with a root device" triadsetup check --data --root-device /dev/vdb /dev/vda
+
+	for i in 0 1 2; do
+		dmsetup create r$i --noudevsync --table "0 2048 linear /dev/vdb $((i * 4096))"
+	done
+	dmsetup mknodes
+	three="--root-device /dev/mapper/r0 --root-device /dev/mapper/r1 --root-device /dev/mapper/r2"
+	fmt $three /dev/vda
+	map t /dev/vda $three
+	put a t 5
+	triadsetup close t
+	dd if=/dev/zero of=/dev/mapper/r1 bs=4096 count=1 conv=fsync 2>/dev/null
+	map t /dev/vda $three
+	must "three root devices, one emptied" same a t 5
+	is "$(field t 4)" ok "healed when opened"
+	triadsetup close t
+	dmsetup remove r0 r1 r2
+
+	echo 00112233445566778899aabbccddeeff >/tmp/key
+	echo 00112233445566778899aabbccddeefe >/tmp/other
+	fmt --hash 'hmac(sha256)' --key-file /tmp/key /dev/vda
+	map t /dev/vda --key-file /tmp/key
+	put a t 7
+	triadsetup close t
+	must_fail "a wrong key is refused" map t /dev/vda --key-file /tmp/other
+	must_fail "no key is refused" map t /dev/vda
+	map t /dev/vda --key-file /tmp/key
+	must "keyed hash" same a t 7
+	triadsetup close t
+}
+
+# ---- rotten roots and blocks ------------------------------------------------------------
+
+rot()
+{
+	pattern a
+	for letter in a b c; do
+		fmt /dev/vda
+		map t /dev/vda
+		put a t 1
+		dmsetup message t 0 commit
+		put a t 9
+		dmsetup message t 0 commit
+		put a t 17
+		letters=$(field t 2)
+		triadsetup close t
+		map t /dev/vda
+		letters=$(field t 2)
+		triadsetup close t
+		case $letters in
+		$letter??) slot=0 ;;
+		?$letter?) slot=1 ;;
+		*)	slot=2 ;;
+		esac
+		dd if=/dev/urandom of=/dev/vda bs=512 count=1 conv=fsync \
+			seek=$(($(slot_block $slot) * 8)) 2>/dev/null
+		must "opens with a rotten $letter" map t /dev/vda
+		is "$(field t 4)" ok "is healed with a rotten $letter"
+		if same a t 1 && same a t 9 && same a t 17; then
+			ok "content with a rotten $letter"
+		else
+			not_ok "content with a rotten $letter"
+		fi
+		triadsetup close t
+		checked "rotten $letter" vda
+	done
+	dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync 2>/dev/null
+	dd if=/dev/zero of=/dev/vda bs=4096 count=1 seek=4096 conv=fsync 2>/dev/null
+	must_fail "two bad roots are refused" map t /dev/vda
+
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 1
+	triadsetup close t
+	# a block of data: the first of the pattern, found by its content
+	dd if=/tmp/a of=/tmp/block bs=4096 count=1 2>/dev/null
+	n=2064
+	while ! dd if=/dev/vda bs=4096 skip=$n count=1 2>/dev/null | cmp -s - /tmp/block; do
+		n=$((n + 1))
+		[ $n -lt 4000 ] || break
+	done
+	echo rotten | dd of=/dev/vda bs=4096 seek=$n conv=notrunc,fsync 2>/dev/null
+	must_fail "check --data finds rotten data" triadsetup check --data /dev/vda
+	map t /dev/vda
+	must_fail "rotten data is not handed out" dd if=/dev/mapper/t bs=4096 skip=256 count=1 \
+		iflag=direct of=/dev/null
+	must "its neighbour is" dd if=/dev/mapper/t bs=4096 skip=257 count=1 iflag=direct of=/dev/null
+	[ "$(field t 14)" -ge 1 ] && ok "and counted" || not_ok "and counted"
+	dmesg | grep -q "checksum mismatch at LBA 256 (PBA $n)" && ok "and named in the log" ||
+		not_ok "and named in the log"
+	triadsetup close t
+}
+
+# ---- failing disks ------------------------------------------------------------------------
+
+# milliseconds
+now() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
+size_of() { blockdev --getsz /dev/vda; }
+swap() { dmsetup suspend --noflush --nolockfs base; echo "$1" | dmsetup load base; dmsetup resume base; }
+
+failing()
+{
+	pattern a
+	pattern b
+	sectors=$(size_of)
+	fmt /dev/vda
+	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
+	dmsetup mknodes
+	map t /dev/mapper/base
+	put a t 1
+	swap "0 $sectors error"
+	must_fail "a write to a dead disk fails" dd if=/tmp/b of=/dev/mapper/t bs=4k seek=4096 \
+		count=8 oflag=direct,sync
+	is "$(field t 1)" ro "the device is read-only then"
+	must_fail "and stays so" dd if=/tmp/b of=/dev/mapper/t bs=4k count=1 oflag=direct
+	swap "0 $sectors linear /dev/vda 0"
+	must "what was acknowledged can be read" same a t 1
+	triadsetup close t
+	map t /dev/mapper/base
+	is "$(field t 1)" rw "writable again after reopening"
+	must "nothing acknowledged is lost" same a t 1
+	put b t 1
+
+	# only the roots' places fail: commits cannot land
+	swap "0 8 error
+8 $((sectors - 8)) linear /dev/vda 8"
+	put a t 9
+	for i in 1 2 3; do dmsetup message t 0 commit; put a t 9; done 2>/dev/null
+	is "$(field t 1)" ro "read-only when a root cannot be written"
+	must "reads go on" same b t 1
+	swap "0 $sectors linear /dev/vda 0"
+	triadsetup close t
+	map t /dev/mapper/base
+	must "reopened after failed root writes" same b t 1
+	must "with all that was acknowledged" same a t 9
+	triadsetup close t
+	dmsetup remove base
+	checked "failing disk" vda
+}
+
+# ---- read-only, odd tables ----------------------------------------------------------------
+
+tables()
+{
+	pattern a
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 1
+	triadsetup close t
+	md5sum </dev/vda >/tmp/before
+	map t /dev/vda --read-only
+	is "$(field t 1)" ro "read-only"
+	must "read-only reads" same a t 1
+	must_fail "read-only does not write" dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct
+	triadsetup close t
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "read-only changed nothing"
+
+	line=$(triadsetup table /dev/vda)
+	len=$(echo "$line" | awk '{ print $2 }')
+	for bad in "0 $((len - 8)) triad /dev/vda" "0 $((len + 8)) triad /dev/vda" \
+		"0 $len triad" "0 $len triad /dev/nothing" "0 $len triad /dev/vda 1 nonsense" \
+		"0 $len triad /dev/vda 2 root_dev" "0 $len triad /dev/vda 4 root_dev /dev/vdb root_dev /dev/vdb" \
+		"0 $len triad /dev/vda 2 interval_ms x" "0 $len triad /dev/vdb" "8 $len triad /dev/vda"; do
+		must_fail "refused: $bad" dmsetup create bad --noudevsync --table "$bad"
+		dmsetup remove bad 2>/dev/null
+	done
+	must "the right line works" dmsetup create good --noudevsync --table "$line"
+	must "messages" dmsetup message good 0 clear_stats
+	must_fail "unknown messages are refused" dmsetup message good 0 nonsense
+	dmsetup remove good
+	must "closed cleanly: nothing is left in the log" sh -c \
+		'triadsetup roots --json /dev/vda | tr -d " \n" | grep -q "\"segment\":0"'
+}
+
+# ---- 16 TiB ----------------------------------------------------------------------------------
+
+huge()
+{
+	t0=$(now)
+	fmt /dev/vdc
+	ms=$(($(now) - t0))
+	[ $ms -lt 1000 ] && ok "16 TiB are formatted in $ms ms" ||
+		not_ok "16 TiB are formatted in less than a second # $ms ms"
+	map t /dev/vdc
+	must "random writes all over 16 TiB" fio --name=h --filename=/dev/mapper/t --rw=randwrite \
+		--bs=4k --iodepth=32 --ioengine=libaio --direct=1 --size=15T --io_size=32M \
+		--norandommap --randrepeat=1 --verify=crc32c --do_verify=1
+	dmsetup message t 0 commit
+	echo "# status of 16 TiB: $(dmsetup status t)"
+	triadsetup close t
+	checked "16 TiB" vdc
+}
+
+for part in ${*:-filesystems under_load discards full elsewhere rot failing tables huge}; do
+	echo "# $part"
+	$part
+done
+[ $failed = 0 ]

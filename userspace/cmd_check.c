@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "check.h"
+
+#define MAX_SHOWN	50u	/* findings that are named one by one */
+
+static const char * const severities[] = {
+	[CHECK_NOTE] = "note",
+	[CHECK_DEGRADED] = "degraded",
+	[CHECK_DAMAGED] = "damaged",
+};
+
+void check_say(struct check *check, enum severity severity, const char *what,
+	       const char *format, ...)
+{
+	struct json_object *problem;
+	char text[512];
+	va_list args;
+
+	if (severity > check->worst)
+		check->worst = severity;
+	if (severity == CHECK_NOTE && check->opt->batch && !check->opt->json)
+		return;
+	if (check->nr_problems++ >= MAX_SHOWN)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!check->opt->json) {
+		progress("", 0, 0);
+		printf("%s: %s: %s\n", severities[severity], what, text);
+		return;
+	}
+	problem = json_object_new_object();
+	json_add_text(problem, "severity", severities[severity]);
+	json_add_text(problem, "what", what);
+	json_add_text(problem, "text", text);
+	json_object_array_add(check->problems, problem);
+}
+
+static int exit_code(const struct check *check)
+{
+	switch (check->worst) {
+	case CHECK_DAMAGED:
+		return TOOL_DAMAGED;
+	case CHECK_DEGRADED:
+		return TOOL_DEGRADED;
+	default:
+		return TOOL_OK;
+	}
+}
+
+static void print_json(struct check *check)
+{
+	const struct triad_core *core = &check->view->core;
+	struct json_object *out = json_object_new_object();
+
+	json_add_text(out, "device", check->view->path);
+	json_add_text(out, "result", check->worst == CHECK_DAMAGED ? "damaged" :
+		      check->worst == CHECK_DEGRADED ? "degraded" : "ok");
+	json_add_number(out, "case", core->choice.which);
+	json_add_bool(out, "degraded", core->degraded);
+	json_add_number(out, "generation", core->root.generation);
+	json_add_number(out, "log_records", core->replayed_records);
+	json_add_number(out, "nodes", check->current.nr_nodes);
+	json_add_number(out, "mapped_blocks", check->current.nr_data);
+	json_add_bool(out, "data_checked", check->opt->data);
+	json_add_number(out, "data_verified", check->nr_data_verified);
+	json_add_number(out, "nr_problems", check->nr_problems);
+	json_add(out, "problems", json_object_get(check->problems));
+	json_print(out);
+}
+
+static void print_counts(const struct check *check)
+{
+	const struct triad_core *core = &check->view->core;
+
+	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map nodes, %" PRIu64 " mapped blocks, %"
+	       PRIu64 " records in the log\n", core->root.generation, core->choice.which,
+	       check->current.nr_nodes, check->current.nr_data, core->replayed_records);
+	if (check->opt->data)
+		printf("%" PRIu64 " blocks of data match their checksums\n",
+		       check->nr_data_verified);
+	if (check->nr_problems > MAX_SHOWN)
+		printf("... %u findings in all\n", check->nr_problems);
+}
+
+static void verdict(const struct check *check)
+{
+	const char *path = check->view->path;
+
+	switch (check->worst) {
+	case CHECK_DAMAGED:
+		printf("%s: DAMAGED.  What is named above is at risk; nothing was changed.\n"
+		       "  Next: triadsetup export %s FILE saves all that can be read.\n", path, path);
+		break;
+	case CHECK_DEGRADED:
+		printf("%s: usable but degraded.  Data is not at risk, but a second fault could be.\n"
+		       "  Next: triadsetup open NAME %s heals it.\n", path, path);
+		break;
+	default:
+		printf("%s: ok\n", path);
+		if (!check->opt->data)
+			printf("  The data itself was not read; for that: triadsetup check --data %s\n",
+			       path);
+	}
+}
+
+static int run_check(struct check *check)
+{
+	int r;
+
+	r = check_roots(check);
+	if (!r)
+		r = check_log(check);
+	if (!r)
+		r = check_maps(check);
+	if (!r)
+		r = check_space(check);
+	if (!r && check->opt->data)
+		r = check_data(check);
+	if (r)
+		return tool_fail(tool_exit_of(r), "Nothing was changed.  See dmesg for the disk's errors.",
+				 "%s: the check could not be finished: %s", check->view->path,
+				 strerror(-r));
+	if (check->opt->json) {
+		print_json(check);
+	} else {
+		if (!check->opt->batch)
+			print_counts(check);
+		verdict(check);
+	}
+	return exit_code(check);
+}
+
+int cmd_check(const struct options *opt)
+{
+	struct view view;
+	struct check check = { .view = &view, .opt = opt };
+	int r;
+
+	r = view_probe(&view, opt, opt->args[0]);
+	if (!r)
+		r = view_open(&view);
+	if (!r) {
+		check.problems = json_object_new_array();
+		r = run_check(&check);
+		json_object_put(check.problems);
+		check_free(&check);
+	}
+	view_close(&view);
+	return r;
+}

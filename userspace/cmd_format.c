@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "device.h"
+#include "hash.h"
+#include "report.h"
+#include "signature.h"
+#include "tool.h"
+#include "view.h"
+
+static const char unchanged[] = "Nothing was changed.";
+
+struct format {
+	const struct options *opt;
+	struct disk disk;
+	struct triad_root root;		/* what never changes */
+	struct triad_geometry geo;
+	struct triad_hash *hash;
+};
+
+/* ---- check everything first -------------------------------------------------- */
+
+static int to_blocks(const char *name, u64 bytes, u32 *blocks)
+{
+	if (bytes % TRIAD_BLOCK_SIZE || bytes >> TRIAD_BLOCK_SHIFT > 0xffffffffu)
+		return tool_fail(TOOL_USAGE, unchanged, "--%s: not a multiple of 4096 bytes", name);
+	*blocks = bytes >> TRIAD_BLOCK_SHIFT;
+	return 0;
+}
+
+static int take_names(struct format *f)
+{
+	const struct options *opt = f->opt;
+	struct triad_root *root = &f->root;
+
+	if (opt->uuid && uuid_parse(opt->uuid, root->uuid))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  Make one with uuidgen.",
+				 "--uuid: '%s' is no UUID", opt->uuid);
+	if (!opt->uuid)
+		uuid_generate(root->uuid);
+	if (opt->label && strlen(opt->label) > TRIAD_LABEL_SIZE)
+		return tool_fail(TOOL_USAGE, unchanged, "--label: longer than %d bytes",
+				 TRIAD_LABEL_SIZE);
+	if (opt->label)
+		memcpy(root->label, opt->label, strlen(opt->label));
+	if (opt->checksum && !strcmp(opt->checksum, "xxh64"))
+		root->checksum_kind = TRIAD_CHECKSUM_XXH64;
+	else if (opt->checksum && strcmp(opt->checksum, "crc32c"))
+		return tool_fail(TOOL_USAGE, unchanged, "--checksum: '%s' is neither crc32c nor xxh64",
+				 opt->checksum);
+	return 0;
+}
+
+static int take_hash(struct format *f)
+{
+	const char *why, *name = f->opt->hash ? f->opt->hash : "sha256";
+	size_t size = 0;
+	u8 *key = NULL;
+	int r;
+
+	if (strlen(name) > TRIAD_HASH_NAME_SIZE)
+		return tool_fail(TOOL_USAGE, unchanged, "--hash: '%s' is longer than %d bytes", name,
+				 TRIAD_HASH_NAME_SIZE);
+	if (f->opt->key_file) {
+		r = key_read(f->opt->key_file, &key, &size);
+		if (r)
+			return r;
+	}
+	f->hash = triad_hash_create(name, key, size, &why);
+	key_free(key, size);
+	if (!f->hash)
+		return tool_fail(TOOL_USAGE, unchanged, "--hash %s: %s", name, why);
+	memcpy(f->root.hash, name, strlen(name));
+	return 0;
+}
+
+static int take_geometry(struct format *f)
+{
+	const struct options *opt = f->opt;
+	u64 logical = opt->size >> TRIAD_BLOCK_SHIFT;
+	u32 zone = TRIAD_PLANE_BITS, segment = TRIAD_DEFAULT_SEGMENT, interval = 0;
+	char a[TEXT_SIZE], b[TEXT_SIZE];
+	const char *why;
+	int r = 0;
+
+	if (opt->zone_size)
+		r = to_blocks("zone-size", opt->zone_size, &zone);
+	if (!r && opt->segment_size)
+		r = to_blocks("segment-size", opt->segment_size, &segment);
+	if (!r && opt->interval)
+		r = to_blocks("interval", opt->interval, &interval);
+	if (r)
+		return r;
+	if (triad_geometry_init(&f->geo, disk_blocks(&f->disk), 0, zone, segment, interval, &why))
+		return tool_fail(strstr(why, "the device") ? TOOL_DEVICE : TOOL_USAGE, unchanged,
+				 "%s (%s): %s", f->disk.data.path,
+				 text_size(f->disk.data.bytes, a), why);
+	if (!opt->size)
+		return 0;
+	if (opt->size & ((1u << 20) - 1))
+		return tool_fail(TOOL_USAGE, unchanged, "--size: not a multiple of 1 MiB");
+	if (logical > f->geo.logical_blocks)
+		return tool_fail(TOOL_USAGE, unchanged, "--size %s: %s holds at most %s (%" PRIu64
+				 "M)", text_size(opt->size, a), f->disk.data.path,
+				 text_size(f->geo.logical_blocks << TRIAD_BLOCK_SHIFT, b),
+				 f->geo.logical_blocks >> 8);
+	if (triad_geometry_init(&f->geo, disk_blocks(&f->disk), logical, zone, segment, interval,
+				&why))
+		return tool_fail(TOOL_USAGE, unchanged, "%s: %s", f->disk.data.path, why);
+	return 0;
+}
+
+static int check_root_devices(const struct format *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->disk.nr_roots; i++) {
+		u64 need = f->disk.nr_roots == 1 ?
+			   (TRIAD_SLOT_PBA(2) + TRIAD_SLOT_BLOCKS) << TRIAD_BLOCK_SHIFT :
+			   TRIAD_BLOCK_SIZE;
+		char text[TEXT_SIZE];
+
+		if (f->disk.roots[i].bytes < need)
+			return tool_fail(TOOL_DEVICE, unchanged, "%s: a root device needs %s",
+					 f->disk.roots[i].path, text_size(need, text));
+	}
+	return 0;
+}
+
+/* An image that is attached to a loop device is in use, too. */
+static int check_attached(const struct device *dev)
+{
+	char users[2304];
+
+	if (dev->block)
+		return 0;
+	device_who_uses(dev->path, users, sizeof(users));
+	return users[0] ? tool_fail_open(dev->path, -EBUSY, true) : 0;
+}
+
+static int open_devices(struct format *f)
+{
+	const struct options *opt = f->opt;
+	const char *which;
+	unsigned int i;
+	int r;
+
+	if (opt->nr_root_devices == 2)
+		return tool_fail(TOOL_USAGE, unchanged,
+				 "--root-device is given twice: it takes one device or three");
+	r = disk_open(&f->disk, opt->args[0], opt->root_device, opt->nr_root_devices,
+		      DEVICE_WRITE, &which);
+	if (r == -EEXIST)
+		return tool_fail(TOOL_USAGE, unchanged, "%s is named twice", which);
+	if (r)
+		return tool_fail_open(which, r, true);
+	f->root.root_layout = opt->nr_root_devices;
+	r = check_attached(&f->disk.data);
+	for (i = 0; i < f->disk.nr_roots && !r; i++)
+		r = check_attached(&f->disk.roots[i]);
+	return r;
+}
+
+/* ---- what would be lost --------------------------------------------------------- */
+
+/* Also roots of our own, which libblkid does not know. */
+static bool show_own(struct format *f)
+{
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	char uuid[TEXT_SIZE], label[TEXT_SIZE];
+	int first;
+
+	if (triad_core_probe(slots, &f->disk.store, &first))
+		return false;
+	if (f->opt->batch)
+		return true;
+	fprintf(stderr, "  %s: a dm-triad device, UUID %s%s%s\n", f->disk.data.path,
+		text_uuid(slots[first].root.uuid, uuid), slots[first].root.label[0] ? ", label " : "",
+		text_label(slots[first].root.label, TRIAD_LABEL_SIZE, label));
+	return true;
+}
+
+static int show_signatures(const struct format *f, const struct device *dev,
+			   unsigned int *nr_found)
+{
+	bool quiet = f->opt->batch && f->opt->force;
+	struct signature found[MAX_SIGNATURES];
+	int i, nr = signature_find(dev, found);
+
+	if (nr < 0)
+		return tool_fail_open(dev->path, nr, false);
+	for (i = 0; i < nr && !quiet; i++)
+		fprintf(stderr, "  %s: %s%s%s at byte %" PRIu64 "\n", dev->path, found[i].type,
+			found[i].label[0] ? ", label " : "", found[i].label, found[i].offset);
+	*nr_found += nr;
+	return 0;
+}
+
+static int ask(const struct format *f, bool something)
+{
+	char answer[16], text[TEXT_SIZE];
+
+	if (f->opt->batch)
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  With -q it goes ahead.",
+				 "%s: not formatted: there is no terminal to ask on",
+				 f->opt->args[0]);
+	fprintf(stderr, "%s all %s of %s will be lost.  Type YES to go ahead: ",
+		something ? "The above and" : "No known signature was found, but",
+		text_size(f->disk.data.bytes, text), f->opt->args[0]);
+	fflush(stderr);
+	if (fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "YES\n"))
+		return 0;
+	return tool_fail(TOOL_USAGE, unchanged, "not confirmed");
+}
+
+static int confirm(struct format *f)
+{
+	unsigned int i, nr_found = 0;
+	bool own;
+	int r;
+
+	own = show_own(f);
+	r = show_signatures(f, &f->disk.data, &nr_found);
+	for (i = 0; i < f->disk.nr_roots && !r; i++)
+		r = show_signatures(f, &f->disk.roots[i], &nr_found);
+	if (r)
+		return r;
+	if (nr_found && !f->opt->force)
+		return tool_fail(TOOL_BUSY, "Nothing was changed.  If that may be lost, use --force.",
+				 "%s: it holds what another program knows (see above)",
+				 f->opt->args[0]);
+	return ask(f, own || nr_found);
+}
+
+/* ---- write ------------------------------------------------------------------------- */
+
+/* Roots that an earlier format left on the data device could be found by mistake. */
+static int wipe_inner_slots(struct format *f)
+{
+	struct triad_store *store = &f->disk.store;
+	u8 zero[TRIAD_BLOCK_SIZE] = { 0 };
+	int i, r = 0;
+
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
+		r = store->ops->write(store, TRIAD_SLOT_PBA(i), 1, zero);
+	return r ? r : store->ops->flush(store);
+}
+
+static int write_all(struct format *f)
+{
+	unsigned int i;
+	int r;
+
+	r = signature_wipe(&f->disk.data);
+	for (i = 0; i < f->disk.nr_roots && !r; i++)
+		r = signature_wipe(&f->disk.roots[i]);
+	if (!r && f->disk.nr_roots)
+		r = wipe_inner_slots(f);
+	return r ? r : triad_core_format(&f->disk.store, f->hash, &f->root, &f->geo);
+}
+
+static void report(const struct format *f)
+{
+	u64 size = f->geo.logical_blocks << TRIAD_BLOCK_SHIFT;
+	char uuid[TEXT_SIZE], text[TEXT_SIZE];
+	struct json_object *out;
+
+	text_uuid(f->root.uuid, uuid);
+	if (f->opt->json) {
+		out = json_object_new_object();
+		json_add_text(out, "device", f->opt->args[0]);
+		json_add_text(out, "uuid", uuid);
+		json_add_text(out, "hash", f->root.hash);
+		json_add_number(out, "size", size);
+		json_add_number(out, "zones", f->geo.nr_zones);
+		json_add_number(out, "zone_size", (u64)f->geo.zone_blocks << TRIAD_BLOCK_SHIFT);
+		json_add_number(out, "segment_size",
+				(u64)f->geo.segment_blocks << TRIAD_BLOCK_SHIFT);
+		json_add_number(out, "interval", (u64)f->geo.interval_blocks << TRIAD_BLOCK_SHIFT);
+		json_print(out);
+		return;
+	}
+	printf("%s: formatted, UUID %s\n", f->opt->args[0], uuid);
+	printf("  maps to %s (%" PRIu64 " sectors), hash %s\n", text_size(size, text), size / 512,
+	       f->root.hash);
+}
+
+static int format(struct format *f)
+{
+	int r;
+
+	r = take_names(f);
+	if (!r)
+		r = take_hash(f);
+	if (!r)
+		r = open_devices(f);
+	if (!r)
+		r = check_root_devices(f);
+	if (!r)
+		r = take_geometry(f);
+	if (!r)
+		r = confirm(f);
+	if (r)
+		return r;
+	r = write_all(f);
+	if (r)
+		return tool_fail(tool_exit_of(r), "The device is neither what it was nor formatted.  "
+				 "See dmesg, then format it again.",
+				 "%s: writing it failed: %s", f->opt->args[0], strerror(-r));
+	report(f);
+	return 0;
+}
+
+int cmd_format(const struct options *opt)
+{
+	struct format f = { .opt = opt };
+	unsigned int i;
+	int r;
+
+	f.disk.data.fd = -1;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		f.disk.roots[i].fd = -1;
+	r = format(&f);
+	disk_close(&f.disk);
+	triad_hash_destroy(f.hash);
+	return r;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* open, close and table: between a device and its mapping. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "dm.h"
+#include "report.h"
+
+/* Judge the roots as the kernel will: what it would refuse is explained here. */
+static int judge(struct view *view, const struct options *opt, const char *path)
+{
+	int r;
+
+	r = view_probe(view, opt, path);
+	if (!r)
+		r = view_open(view);
+	if (r)
+		return r;
+	if (view->core.degraded)
+		tool_warn("%s: usable but degraded: %s.\n  %s", path,
+			  view->choice.degraded ? view_case(&view->choice) :
+			  "the backup's summary or log is damaged", opt->read_only ?
+			  "Opened read-only it stays so." :
+			  "It heals before the first write; no data is lost.");
+	if (triad_core_must_not_write(&view->core) && !opt->read_only)
+		tool_warn("%s: it uses features this version cannot write: it opens read-only", path);
+	return 0;
+}
+
+static u64 sectors_of(const struct view *view)
+{
+	return view->core.geo.logical_blocks * TRIAD_SECTORS_PER_BLOCK;
+}
+
+static void forget(char *params)
+{
+	if (params)
+		explicit_bzero(params, strlen(params));
+	free(params);
+}
+
+static int check_name(const char *name)
+{
+	if (*name && strlen(name) < 128 && !strchr(name, '/'))
+		return 0;
+	return tool_fail(TOOL_USAGE, "Nothing was changed.", "'%s' cannot be the name of a mapping", name);
+}
+
+static int map(struct view *view, const struct options *opt, const char *name)
+{
+	char uuid[TEXT_SIZE], dm_uuid[TEXT_SIZE + 160];
+	u64 sectors = sectors_of(view);
+	char *params;
+	int r;
+
+	r = dm_load_module();
+	if (r)
+		return r;
+	params = dm_params(view, opt);
+	if (!params)
+		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
+	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view->core.root.uuid, uuid), name);
+	dm_uuid[128] = 0;	/* device-mapper keeps that much */
+	/* device-mapper claims the device for itself */
+	disk_close(&view->disk);
+	r = dm_create(name, dm_uuid, sectors, params,
+		      opt->read_only || triad_core_must_not_write(&view->core));
+	forget(params);
+	return r;
+}
+
+int cmd_open(const struct options *opt)
+{
+	const char *name = opt->args[0], *path = opt->args[1];
+	struct view view;
+	int r;
+
+	r = check_name(name);
+	if (r)
+		return r;
+	r = judge(&view, opt, path);
+	if (!r && !view.disk.data.block)
+		r = tool_fail(TOOL_DEVICE, "Nothing was changed.  Attach it first: losetup --find --show "
+			      "FILE", "%s: this is a file, not a block device", path);
+	if (!r)
+		r = map(&view, opt, name);
+	if (!r && opt->verbose)
+		printf("/dev/mapper/%s: %" PRIu64 " sectors\n", name, sectors_of(&view));
+	view_close(&view);
+	return r;
+}
+
+int cmd_close(const struct options *opt)
+{
+	int r = check_name(opt->args[0]);
+
+	return r ? r : dm_remove(opt->args[0]);
+}
+
+int cmd_table(const struct options *opt)
+{
+	struct json_object *out;
+	struct view view;
+	char *params = NULL;
+	int r;
+
+	r = judge(&view, opt, opt->args[0]);
+	if (!r) {
+		params = dm_params(&view, opt);
+		if (!params)
+			r = tool_fail(TOOL_MEMORY, NULL, "out of memory");
+	}
+	if (!r && opt->json) {
+		out = json_object_new_object();
+		json_add_number(out, "start", 0);
+		json_add_number(out, "sectors", sectors_of(&view));
+		json_add_text(out, "target", DM_TARGET);
+		json_add_text(out, "params", params);
+		json_print(out);
+	} else if (!r) {
+		printf("0 %" PRIu64 " %s %s\n", sectors_of(&view), DM_TARGET, params);
+	}
+	forget(params);
+	view_close(&view);
+	return r;
+}

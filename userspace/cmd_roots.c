@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report.h"
+#include "view.h"
+
+#define SHORT_HASH	5	/* bytes shown of a version */
+
+static bool has_content(const struct triad_slot *slot)
+{
+	return slot->state == TRIAD_SLOT_VALID || slot->state == TRIAD_SLOT_STALE ||
+	       slot->root.device_blocks;
+}
+
+static void add_row(struct libscols_table *table, const struct view *view, unsigned int nr,
+		    size_t hash_bytes)
+{
+	const struct triad_slot *slot = &view->slots[nr];
+	const struct triad_root *root = &slot->root;
+	struct libscols_line *line = table_line(table);
+	char text[TEXT_SIZE] = { view_letter(view, nr), 0 };
+	char number[TEXT_SIZE];
+
+	table_set(line, 0, text_number(nr, number));
+	table_set(line, 1, text);
+	table_set(line, 2, triad_slot_state_name(slot->state));
+	table_set(line, 3, view_use(view, nr));
+	if (has_content(slot)) {
+		table_set(line, 4, text_number(root->generation, text));
+		table_set(line, 5, text_hex(root->version, hash_bytes, text));
+		table_set(line, 6, text_hex(root->prev, hash_bytes, text));
+		table_set(line, 7, root->segment ? text_number(root->segment, text) : "empty");
+		table_set(line, 8, text_time(root->time, text));
+	}
+	table_set(line, 9, slot->reason ? slot->reason : "");
+}
+
+static void print_table(const struct view *view, const struct options *opt)
+{
+	static const char * const names[] = {
+		">SLOT", "LETTER", "STATE", "USE", ">GENERATION", "VERSION", "PREV", ">SEGMENT",
+		"TIME", "REASON",
+	};
+	struct libscols_table *table = table_new(names, sizeof(names) / sizeof(names[0]));
+	const struct triad_choice *choice = &view->choice;
+	unsigned int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		add_row(table, view, i, opt->verbose ? TRIAD_HASH_SIZE : SHORT_HASH);
+	table_print(table);
+	if (choice->cur < 0) {
+		printf("case 4: %s\n", view_case(choice));
+		return;
+	}
+	printf("case %d: %s\n", choice->which, view_case(choice));
+	printf("open would use slot %d%s\n", choice->cur, choice->degraded ?
+	       " and heal the bad slot before anything is written" : "");
+}
+
+static struct json_object *slot_json(const struct view *view, unsigned int nr)
+{
+	const struct triad_slot *slot = &view->slots[nr];
+	const struct triad_root *root = &slot->root;
+	char letter[2] = { view_letter(view, nr), 0 };
+	struct json_object *out = json_object_new_object();
+	u64 offset;
+	const struct device *dev = disk_slot(&view->disk, nr, &offset);
+
+	json_add_number(out, "slot", nr);
+	json_add_text(out, "device", dev->path);
+	json_add_number(out, "offset", offset);
+	json_add_text(out, "letter", letter);
+	json_add_text(out, "state", triad_slot_state_name(slot->state));
+	json_add_text(out, "reason", slot->reason);
+	json_add_text(out, "use", view_use(view, nr));
+	if (has_content(slot)) {
+		json_add_hex(out, "version", root->version, TRIAD_HASH_SIZE);
+		json_add_hex(out, "prev", root->prev, TRIAD_HASH_SIZE);
+		json_add_number(out, "generation", root->generation);
+		json_add_number(out, "segment", root->segment);
+		json_add_number(out, "next", root->next);
+		json_add_number(out, "next_seq", root->next_seq);
+		json_add_number(out, "time", root->time);
+	} else {
+		json_add(out, "version", NULL);
+		json_add(out, "prev", NULL);
+		json_add(out, "generation", NULL);
+		json_add(out, "segment", NULL);
+	}
+	return out;
+}
+
+static void print_json(const struct view *view)
+{
+	const struct triad_choice *choice = &view->choice;
+	struct json_object *out = json_object_new_object();
+	struct json_object *slots = json_object_new_array();
+	const struct triad_root *root = view_current(view);
+	char uuid[TEXT_SIZE];
+	unsigned int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		json_object_array_add(slots, slot_json(view, i));
+	json_add(out, "slots", slots);
+	json_add(out, "current", choice->cur < 0 ? NULL :
+		 json_object_new_int(choice->cur));
+	json_add(out, "backup", choice->backup < 0 ? NULL : json_object_new_int(choice->backup));
+	json_add_number(out, "case", choice->which);
+	json_add_text(out, "meaning", view_case(choice));
+	json_add_bool(out, "degraded", choice->degraded);
+	json_add_bool(out, "hash_holds", choice->which == 1);
+	json_add_text(out, "uuid", root ? text_uuid(root->uuid, uuid) : NULL);
+	json_print(out);
+}
+
+int cmd_roots(const struct options *opt)
+{
+	struct view view;
+	int r;
+
+	r = view_probe(&view, opt, opt->args[0]);
+	if (!r) {
+		if (opt->json)
+			print_json(&view);
+		else
+			print_table(&view, opt);
+		if (view.choice.cur < 0) {
+			r = view_refuse(&view);
+		} else if (view_too_short(&view)) {
+			r = tool_fail(TOOL_DEVICE, "Nothing was changed.  Give it its full size back.",
+				      "%s: it is shorter than its root says", view.path);
+		} else if (view.choice.degraded) {
+			r = TOOL_DEGRADED;
+		}
+	}
+	view_close(&view);
+	return r;
+}

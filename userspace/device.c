@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "device.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define BOUNCE_BLOCKS	256u
+#define BOUNCE_BYTES	((size_t)BOUNCE_BLOCKS * TRIAD_BLOCK_SIZE)
+
+static int block_size(struct device *dev)
+{
+	int sector = 512;
+
+	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) || ioctl(dev->fd, BLKSSZGET, &sector))
+		return -errno;
+	dev->sector = sector;
+	return 0;
+}
+
+int device_open(struct device *dev, const char *path, enum device_mode mode)
+{
+	int flags = (mode == DEVICE_WRITE ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+	struct stat st;
+	int r = 0;
+
+	memset(dev, 0, sizeof(*dev));
+	dev->path = path;
+	dev->fd = -1;
+	/* before opening: a fifo would wait for its other end */
+	if (stat(path, &st))
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	if (!S_ISBLK(st.st_mode) && !S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	dev->block = S_ISBLK(st.st_mode);
+	/*
+	 * A running dm-triad writes past the page cache: what is cached of its
+	 * device may be old.
+	 */
+	if (dev->block)
+		flags |= O_DIRECT | (mode == DEVICE_WRITE ? O_EXCL : 0);
+	dev->fd = open(path, flags);
+	if (dev->fd < 0)
+		return -errno;
+	if (dev->block) {
+		dev->dev = st.st_rdev;
+		r = block_size(dev);
+	} else {
+		dev->dev = st.st_dev;
+		dev->ino = st.st_ino;
+		dev->bytes = st.st_size;
+		dev->sector = 512;
+		if (mode == DEVICE_WRITE && flock(dev->fd, LOCK_EX | LOCK_NB))
+			r = -EBUSY;
+	}
+	if (r)
+		device_close(dev);
+	return r;
+}
+
+void device_close(struct device *dev)
+{
+	if (dev->fd >= 0)
+		close(dev->fd);
+	dev->fd = -1;
+}
+
+bool device_same(const struct device *x, const struct device *y)
+{
+	return x->block == y->block && x->dev == y->dev && x->ino == y->ino;
+}
+
+/* ---- who uses it ----------------------------------------------------------- */
+
+/* The mount point of a device, from a line of mountinfo: "id parent maj:min root point". */
+static bool find_mount(dev_t dev, char *point, size_t size)
+{
+	char line[4096], path[2048];
+	unsigned int major_nr, minor_nr;
+	bool found = false;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*d %*d %u:%u %*s %2047s", &major_nr, &minor_nr, path) != 3)
+			continue;
+		if (makedev(major_nr, minor_nr) != dev)
+			continue;
+		snprintf(point, size, "it is mounted on %s", path);
+		found = true;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static bool find_swap(dev_t dev, char *text, size_t size)
+{
+	char line[4096], path[2048];
+	bool found = false;
+	struct stat st;
+	FILE *f = fopen("/proc/swaps", "re");
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%2047s", path) != 1 || stat(path, &st) ||
+		    !S_ISBLK(st.st_mode) || st.st_rdev != dev)
+			continue;
+		snprintf(text, size, "it is swap space");
+		found = true;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void read_line(const char *path, char *line, size_t size)
+{
+	FILE *f = fopen(path, "re");
+
+	line[0] = 0;
+	if (f && fgets(line, size, f))
+		line[strcspn(line, "\n")] = 0;
+	if (f)
+		fclose(f);
+}
+
+static bool find_holder(dev_t dev, char *text, size_t size)
+{
+	char path[512], name[256];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", major(dev), minor(dev));
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/sys/class/block/%s/dm/name", entry->d_name);
+		read_line(path, name, sizeof(name));
+		if (name[0])
+			snprintf(text, size, "it is part of /dev/mapper/%s", name);
+		else
+			snprintf(text, size, "it is part of /dev/%s", entry->d_name);
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static void find_loop(const char *file, char *text, size_t size)
+{
+	char path[512], backing[4096], own[4096];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	if (!realpath(file, own))
+		return;
+	dir = opendir("/sys/block");
+	while (dir && !found && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "loop", 4))
+			continue;
+		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", entry->d_name);
+		read_line(path, backing, sizeof(backing));
+		if (strcmp(backing, own))
+			continue;
+		snprintf(text, size, "it is attached to /dev/%s", entry->d_name);
+		found = true;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void device_who_uses(const char *path, char *text, size_t size)
+{
+	struct stat st;
+
+	text[0] = 0;
+	if (stat(path, &st))
+		return;
+	if (!S_ISBLK(st.st_mode))
+		find_loop(path, text, size);
+	else if (!find_mount(st.st_rdev, text, size) && !find_swap(st.st_rdev, text, size))
+		find_holder(st.st_rdev, text, size);
+}
+
+/* ---- store ------------------------------------------------------------------- */
+
+static int read_bytes(const struct device *dev, u64 offset, size_t size, u8 *buf)
+{
+	/* not rot: the device is too short */
+	if (offset > dev->bytes || size > dev->bytes - offset)
+		return -ERANGE;
+	while (size) {
+		ssize_t n = pread(dev->fd, buf, size, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EIO ? -ENODATA : -errno;
+		if (!n)
+			return -ERANGE;
+		buf += n;
+		offset += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static int write_bytes(const struct device *dev, u64 offset, size_t size, const u8 *buf)
+{
+	if (offset > dev->bytes || size > dev->bytes - offset)
+		return -ERANGE;
+	while (size) {
+		ssize_t n = pwrite(dev->fd, buf, size, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		buf += n;
+		offset += n;
+		size -= n;
+	}
+	return 0;
+}
+
+static struct disk *disk_of(struct triad_store *store)
+{
+	return (struct disk *)((char *)store - offsetof(struct disk, store));
+}
+
+static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct disk *disk = disk_of(store);
+	u8 *to = buf;
+	int r;
+
+	for (; nr; ) {
+		u32 n = min_t(u32, nr, BOUNCE_BLOCKS);
+		size_t size = (size_t)n * TRIAD_BLOCK_SIZE;
+
+		r = read_bytes(&disk->data, pba << TRIAD_BLOCK_SHIFT, size, disk->bounce);
+		if (r)
+			return r;
+		memcpy(to, disk->bounce, size);
+		to += size;
+		pba += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)
+{
+	struct disk *disk = disk_of(store);
+	const u8 *from = buf;
+	int r;
+
+	for (; nr; ) {
+		u32 n = min_t(u32, nr, BOUNCE_BLOCKS);
+		size_t size = (size_t)n * TRIAD_BLOCK_SIZE;
+
+		memcpy(disk->bounce, from, size);
+		r = write_bytes(&disk->data, pba << TRIAD_BLOCK_SHIFT, size, disk->bounce);
+		if (r)
+			return r;
+		from += size;
+		pba += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+static int disk_flush(struct triad_store *store)
+{
+	return fdatasync(disk_of(store)->data.fd) ? -errno : 0;
+}
+
+const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset)
+{
+	*offset = disk->nr_roots == TRIAD_NR_SLOTS ? 0 :
+		  TRIAD_SLOT_PBA(slot) << TRIAD_BLOCK_SHIFT;
+	if (!disk->nr_roots)
+		return &disk->data;
+	return &disk->roots[disk->nr_roots == TRIAD_NR_SLOTS ? slot : 0];
+}
+
+static int disk_read_root(struct triad_store *store, unsigned int slot, void *buf)
+{
+	struct disk *disk = disk_of(store);
+	u64 offset;
+	const struct device *dev = disk_slot(disk, slot, &offset);
+	int r = read_bytes(dev, offset, TRIAD_BLOCK_SIZE, disk->bounce);
+
+	if (!r)
+		memcpy(buf, disk->bounce, TRIAD_BLOCK_SIZE);
+	return r;
+}
+
+static int disk_write_root(struct triad_store *store, unsigned int slot, const void *buf)
+{
+	struct disk *disk = disk_of(store);
+	u64 offset;
+	const struct device *dev = disk_slot(disk, slot, &offset);
+	int r;
+
+	memcpy(disk->bounce, buf, TRIAD_BLOCK_SIZE);
+	r = write_bytes(dev, offset, TRIAD_BLOCK_SIZE, disk->bounce);
+	if (!r && fdatasync(dev->fd))
+		r = -errno;
+	return r;
+}
+
+static const struct triad_store_ops disk_ops = {
+	.read = disk_read,
+	.write = disk_write,
+	.flush = disk_flush,
+	.read_root = disk_read_root,
+	.write_root = disk_write_root,
+};
+
+static int check_devices(const struct disk *disk, const char **which)
+{
+	unsigned int i, j;
+
+	*which = disk->data.path;
+	if (disk->data.sector > TRIAD_BLOCK_SIZE)
+		return -ENOTSUP;
+	for (i = 0; i < disk->nr_roots; i++) {
+		*which = disk->roots[i].path;
+		if (disk->roots[i].sector > TRIAD_BLOCK_SIZE)
+			return -ENOTSUP;
+		if (device_same(&disk->roots[i], &disk->data))
+			return -EEXIST;
+		for (j = 0; j < i; j++)
+			if (device_same(&disk->roots[i], &disk->roots[j]))
+				return -EEXIST;
+	}
+	return 0;
+}
+
+int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
+	      unsigned int nr_roots, enum device_mode mode, const char **which)
+{
+	unsigned int i;
+	int r;
+
+	memset(disk, 0, sizeof(*disk));
+	disk->store.ops = &disk_ops;
+	disk->nr_roots = nr_roots;
+	disk->data.fd = -1;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		disk->roots[i].fd = -1;
+
+	/* the same device twice would look busy: compare before claiming */
+	if (mode == DEVICE_WRITE) {
+		r = disk_open(disk, path, root_paths, nr_roots, DEVICE_READ, which);
+		if (r)
+			return r;
+		disk_close(disk);
+	}
+	*which = path;
+	disk->bounce = aligned_alloc(TRIAD_BLOCK_SIZE, BOUNCE_BYTES);
+	if (!disk->bounce)
+		return -ENOMEM;
+	r = device_open(&disk->data, path, mode);
+	for (i = 0; i < nr_roots && !r; i++) {
+		*which = root_paths[i];
+		r = device_open(&disk->roots[i], root_paths[i], mode);
+	}
+	if (!r)
+		r = check_devices(disk, which);
+	if (r)
+		disk_close(disk);
+	return r;
+}
+
+void disk_close(struct disk *disk)
+{
+	unsigned int i;
+
+	device_close(&disk->data);
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		device_close(&disk->roots[i]);
+	free(disk->bounce);
+	disk->bounce = NULL;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * device.h - block devices and image files, and the core's store on top of them.
+ *
+ * Says nothing to the user; errors are negative errno.
+ */
+#ifndef TRIAD_DEVICE_H
+#define TRIAD_DEVICE_H
+
+#include <sys/types.h>
+
+#include "core.h"
+
+struct device {
+	const char *path;	/* the caller's */
+	int fd;			/* -1: not open */
+	u64 bytes;
+	bool block;		/* a block device, read and written past the page cache */
+	u32 sector;		/* logical sector size, 512 for images */
+	dev_t dev;		/* what it is, to compare devices with each other */
+	ino_t ino;
+};
+
+enum device_mode {
+	DEVICE_READ,
+	DEVICE_WRITE,	/* alone: -EBUSY when mounted or claimed by anyone */
+};
+
+/*
+ * -EISDIR, -ENOTBLK (neither block device nor file), -EBUSY, -EACCES, -ENOENT, ...
+ */
+int device_open(struct device *dev, const char *path, enum device_mode mode);
+void device_close(struct device *dev);
+
+/* True if both are the same disk. */
+bool device_same(const struct device *x, const struct device *y);
+
+/*
+ * Why a device is in use, as far as the system tells: a mount point, swap, the
+ * name of a holder.  Writes a sentence; empty when nothing is known.
+ */
+void device_who_uses(const char *path, char *text, size_t size);
+
+/* A data device with its root devices (0, 1 or 3 of them), as one store. */
+struct disk {
+	struct triad_store store;
+	struct device data;
+	struct device roots[TRIAD_NR_SLOTS];
+	unsigned int nr_roots;
+	void *bounce;		/* aligned for direct I/O */
+};
+
+/*
+ * Open all devices.  On an error nothing stays open and *which is the path that
+ * failed.  -EEXIST: two of them are the same device; -ENOTSUP: sectors larger
+ * than a block.
+ */
+int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
+	      unsigned int nr_roots, enum device_mode mode, const char **which);
+void disk_close(struct disk *disk);
+
+/* Which device a slot lies on, and at which byte. */
+const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset);
+
+static inline u64 disk_blocks(const struct disk *disk)
+{
+	return disk->data.bytes >> TRIAD_BLOCK_SHIFT;
+}
+
+#endif

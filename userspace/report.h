@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * report.h - how numbers, tables and JSON look.
+ */
+#ifndef TRIAD_REPORT_H
+#define TRIAD_REPORT_H
+
+#include <json-c/json.h>
+#include <libsmartcols.h>
+
+#include "tool.h"
+
+#define TEXT_SIZE	96
+
+/* Texts for people; text has TEXT_SIZE bytes and is returned. */
+const char *text_size(u64 bytes, char *text);		/* "1.5 GiB" */
+const char *text_hex(const u8 *bytes, size_t nr, char *text);	/* nr <= 32 */
+const char *text_time(u64 seconds, char *text);
+const char *text_uuid(const u8 uuid[16], char *text);
+const char *text_label(const u8 *label, size_t size, char *text);	/* printable */
+const char *text_number(u64 n, char *text);
+
+/*
+ * "4096", "64K", "10G", "1.5T" to bytes.  False if it is no size.
+ */
+bool parse_size(const char *s, u64 *bytes);
+
+/* Tables; a name that begins with '>' is aligned to the right. */
+struct libscols_table *table_new(const char *const *names, unsigned int nr);
+struct libscols_line *table_line(struct libscols_table *table);
+void table_set(struct libscols_line *line, unsigned int column, const char *text);
+void table_print(struct libscols_table *table);		/* and free it */
+
+/* JSON; objects are owned by what they are added to. */
+void json_add(struct json_object *object, const char *name, struct json_object *value);
+void json_add_text(struct json_object *object, const char *name, const char *text);
+void json_add_number(struct json_object *object, const char *name, u64 n);
+void json_add_bool(struct json_object *object, const char *name, bool value);
+void json_add_hex(struct json_object *object, const char *name, const u8 *bytes, size_t nr);
+void json_print(struct json_object *object);		/* and free it */
+
+/*
+ * A line on stderr that is overwritten, if that is a terminal; done 0 and total 0
+ * clears it.
+ */
+void progress(const char *what, u64 done, u64 total);
+
+#endif

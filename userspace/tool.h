@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * tool.h - what the commands of triadsetup share: options, exit codes, messages.
+ */
+#ifndef TRIAD_TOOL_H
+#define TRIAD_TOOL_H
+
+#include <triad/env.h>
+
+/* 1-5 as cryptsetup documents them */
+enum tool_exit {
+	TOOL_OK = 0,
+	TOOL_USAGE = 1,
+	TOOL_PERMISSION = 2,	/* also a missing or wrong key */
+	TOOL_MEMORY = 3,
+	TOOL_DEVICE = 4,	/* not there, not ours, or cannot be read */
+	TOOL_BUSY = 5,		/* exists already, or in use */
+	TOOL_DEGRADED = 6,	/* usable, and heals itself once it is opened */
+	TOOL_DAMAGED = 7,
+	TOOL_UNPROVABLE = 8,	/* no root can be proven current */
+};
+
+#define TOOL_MAX_ROOTS	3
+
+struct options {
+	const char *root_device[TOOL_MAX_ROOTS];
+	unsigned int nr_root_devices;
+	const char *key_file;
+	const char *hash;
+	const char *checksum;
+	const char *label;
+	const char *uuid;
+	u64 size;		/* bytes; 0: the largest, or the default */
+	u64 zone_size;
+	u64 segment_size;
+	u64 interval;
+	u32 interval_ms;	/* 0: the module's default */
+	u32 cache_blocks;
+	bool json;
+	bool batch;
+	bool force;
+	bool read_only;
+	bool data;
+	bool verbose;
+	int nr_args;
+	char **args;
+};
+
+/* One command; run returns an exit code and has said why it is not 0. */
+struct command {
+	const char *name;
+	const char *args;	/* as the usage line shows them */
+	int min_args, max_args;
+	const char *options;	/* which of the tool's options it takes */
+	const char *summary;
+	const char *help;
+	int (*run)(const struct options *opt);
+};
+
+int cmd_format(const struct options *opt);
+int cmd_open(const struct options *opt);
+int cmd_close(const struct options *opt);
+int cmd_table(const struct options *opt);
+int cmd_status(const struct options *opt);
+int cmd_roots(const struct options *opt);
+int cmd_dump(const struct options *opt);
+int cmd_check(const struct options *opt);
+int cmd_export(const struct options *opt);
+
+#define PRINTF(a, b) __attribute__((format(printf, a, b)))
+
+/*
+ * Say what is wrong on stderr, then, indented, whether data is safe and what to
+ * do next (next may be NULL).  Returns code.
+ */
+int tool_fail(enum tool_exit code, const char *next, const char *format, ...) PRINTF(3, 4);
+void tool_warn(const char *format, ...) PRINTF(1, 2);
+
+/* The exit code that fits a negative errno. */
+enum tool_exit tool_exit_of(int error);
+
+/* A device cannot be opened: say why.  writing tells what was attempted. */
+int tool_fail_open(const char *path, int error, bool writing);
+
+#endif

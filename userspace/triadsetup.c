@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* triadsetup: the commands and their options. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "device.h"
+#include "report.h"
+#include "tool.h"
+
+#define TOOL_VERSION	"0.1"
+
+/* ---- commands -------------------------------------------------------------- */
+
+static int cmd_version(const struct options *opt)
+{
+	struct json_object *out;
+
+	if (!opt->json) {
+		printf("triadsetup %s, on-disk format %u\n", TOOL_VERSION, TRIAD_FORMAT_VERSION);
+		return 0;
+	}
+	out = json_object_new_object();
+	json_add_text(out, "version", TOOL_VERSION);
+	json_add_number(out, "format", TRIAD_FORMAT_VERSION);
+	json_print(out);
+	return 0;
+}
+
+static const struct command commands[] = {
+	{ "format", "DEVICE", 1, 1, "qfjvrkHclusSzgi", "make a device ready; what it holds is lost",
+	  "Checks everything first, shows what would be lost and asks.  Without a terminal it\n"
+	  "refuses unless -q is given; over signatures of other programs it needs --force.\n",
+	  cmd_format },
+	{ "open", "NAME DEVICE", 2, 2, "qvrkRtC", "map a device to /dev/mapper/NAME",
+	  "Judges the roots first and refuses, with the reason, what the kernel would refuse.\n",
+	  cmd_open },
+	{ "close", "NAME", 1, 1, "qv", "remove the mapping",
+	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
+	{ "table", "DEVICE", 1, 1, "jvrkRtC", "print the table line for dmsetup",
+	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
+	{ "status", "NAME", 1, 1, "jv", "what an open device is doing",
+	  "Exit code 6 while a root is bad, 7 when the device has failed.\n", cmd_status },
+	{ "roots", "DEVICE", 1, 1, "jvrk", "show the three roots and which one counts",
+	  "Works on open devices and on images, changes nothing.\n", cmd_roots },
+	{ "dump", "DEVICE [root|log|map|space]...", 1, 5, "jvrk", "show what is on the disk",
+	  "All four parts unless some are named.  Changes nothing.\n", cmd_dump },
+	{ "check", "DEVICE", 1, 1, "qjvrkD", "verify everything that is on the disk",
+	  "Roots, log, every map node, planes and counters; with --data all data, too.\n"
+	  "Changes nothing.  Close the device first: one that is being written looks damaged.\n",
+	  cmd_check },
+	{ "export", "DEVICE FILE", 2, 2, "qjvrkf", "copy the content, as recovery sees it, to a file",
+	  "Replays the log in memory; the device is only read.  The file is sparse.\n", cmd_export },
+	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
+};
+
+#define NR_COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+
+/* One option; the letter is what a command's list of options names it by. */
+static const struct option_help {
+	char letter;
+	bool is_short;
+	const char *name;
+	const char *arg;
+	const char *help;
+} option_table[] = {
+	{ 'q', true, "batch-mode", NULL, "ask nothing" },
+	{ 'v', true, "verbose", NULL, "say more" },
+	{ 'h', true, "help", NULL, "this text" },
+	{ 'j', false, "json", NULL, "print JSON" },
+	{ 'f', false, "force", NULL, "overwrite signatures of others, or an existing file" },
+	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
+	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
+	{ 'H', false, "hash", "NAME", "H: sha256 (default), sha512, hmac(sha256), ..." },
+	{ 'c', false, "checksum", "KIND", "of data and map: crc32c (default) or xxh64" },
+	{ 'l', false, "label", "TEXT", "up to 32 bytes" },
+	{ 'u', false, "uuid", "UUID", "instead of a random one" },
+	{ 's', false, "size", "SIZE", "of the mapped device; default: all that fits" },
+	{ 'z', false, "zone-size", "SIZE", "4M to 126M, default 126M" },
+	{ 'g', false, "segment-size", "SIZE", "64K to 16M, default 1M" },
+	{ 'i', false, "interval", "SIZE", "most data between two commits, default 256M" },
+	{ 't', false, "interval-ms", "MS", "commit at least so often" },
+	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
+	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
+	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
+};
+
+#define NR_OPTIONS	(sizeof(option_table) / sizeof(option_table[0]))
+
+static bool takes(const struct command *cmd, char letter)
+{
+	return letter == 'h' || strchr(cmd->options, letter);
+}
+
+static void usage(FILE *to)
+{
+	size_t i;
+
+	fprintf(to, "usage: triadsetup COMMAND [OPTIONS] ...\n\n");
+	for (i = 0; i < NR_COMMANDS; i++)
+		fprintf(to, "  %-8s %-32s %s\n", commands[i].name, commands[i].args,
+			commands[i].summary);
+	fprintf(to, "\ntriadsetup COMMAND --help tells the options.  A SIZE may end in K, M, G or T.\n"
+		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists or busy,\n"
+		"6 usable but degraded, 7 damaged, 8 no root can be proven current.\n");
+}
+
+static void command_usage(const struct command *cmd, FILE *to)
+{
+	char left[64];
+	size_t i;
+
+	fprintf(to, "usage: triadsetup %s [OPTIONS] %s\n\n%s.\n%s\n", cmd->name, cmd->args,
+		cmd->summary, cmd->help);
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_help *o = &option_table[i];
+
+		if (!takes(cmd, o->letter))
+			continue;
+		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->arg ? " " : "",
+			 o->arg ? o->arg : "");
+		fprintf(to, "  %c%c%c %-24s %s\n", o->is_short ? '-' : ' ',
+			o->is_short ? o->letter : ' ', o->is_short ? ',' : ' ', left, o->help);
+	}
+}
+
+/* ---- options ---------------------------------------------------------------- */
+
+static int take_size(const char *name, u64 *size)
+{
+	if (parse_size(optarg, size))
+		return 0;
+	return tool_fail(TOOL_USAGE, "Nothing was changed.  Write 512M, 10G or a number of bytes.",
+			 "--%s: '%s' is no size", name, optarg);
+}
+
+static int take_number(const char *name, u32 least, u32 most, u32 *number)
+{
+	char *end;
+	unsigned long long n = strtoull(optarg, &end, 10);
+
+	if (*optarg >= '0' && *optarg <= '9' && !*end && n >= least && n <= most) {
+		*number = n;
+		return 0;
+	}
+	return tool_fail(TOOL_USAGE, "Nothing was changed.",
+			 "--%s: '%s' is no number from %u to %u", name, optarg, least, most);
+}
+
+static int take_root_device(struct options *opt)
+{
+	if (opt->nr_root_devices == TOOL_MAX_ROOTS)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "--root-device is given more than three times");
+	opt->root_device[opt->nr_root_devices++] = optarg;
+	return 0;
+}
+
+static int take_option(struct options *opt, char letter, const char *name)
+{
+	switch (letter) {
+	case 'q':
+		opt->batch = true;
+		return 0;
+	case 'v':
+		opt->verbose = true;
+		return 0;
+	case 'j':
+		opt->json = true;
+		return 0;
+	case 'f':
+		opt->force = true;
+		return 0;
+	case 'R':
+		opt->read_only = true;
+		return 0;
+	case 'D':
+		opt->data = true;
+		return 0;
+	case 'r':
+		return take_root_device(opt);
+	case 'k':
+		opt->key_file = optarg;
+		return 0;
+	case 'H':
+		opt->hash = optarg;
+		return 0;
+	case 'c':
+		opt->checksum = optarg;
+		return 0;
+	case 'l':
+		opt->label = optarg;
+		return 0;
+	case 'u':
+		opt->uuid = optarg;
+		return 0;
+	case 's':
+		return take_size(name, &opt->size);
+	case 'z':
+		return take_size(name, &opt->zone_size);
+	case 'g':
+		return take_size(name, &opt->segment_size);
+	case 'i':
+		return take_size(name, &opt->interval);
+	case 't':
+		return take_number(name, 10, 86400000, &opt->interval_ms);
+	default:
+		return take_number(name, 64, 0xffffffff, &opt->cache_blocks);
+	}
+}
+
+/* The options of one command as getopt_long wants them. */
+static void getopt_table(const struct command *cmd, struct option *longs, char *shorts)
+{
+	size_t i;
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_help *o = &option_table[i];
+
+		if (!takes(cmd, o->letter))
+			continue;
+		*longs++ = (struct option){ o->name, o->arg ? required_argument : no_argument,
+					    NULL, o->letter };
+		if (o->is_short)
+			*shorts++ = o->letter;
+	}
+	*longs = (struct option){ NULL, 0, NULL, 0 };
+	*shorts = 0;
+}
+
+static int run(const struct command *cmd, int argc, char **argv)
+{
+	struct option longs[NR_OPTIONS + 1];
+	char shorts[NR_OPTIONS + 1];
+	struct options opt = { 0 };
+	int c, r, which = 0;
+
+	getopt_table(cmd, longs, shorts);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, &which)) != -1) {
+		if (c == 'h') {
+			command_usage(cmd, stdout);
+			return 0;
+		}
+		if (c == '?')
+			return tool_fail(TOOL_USAGE, "Nothing was changed.  Options: triadsetup COMMAND "
+					 "--help", "%s: option '%s' is unknown here, or lacks its value",
+					 cmd->name, argv[optind - 1]);
+		r = take_option(&opt, c, longs[which].name);
+		if (r)
+			return r;
+	}
+	opt.args = argv + optind;
+	opt.nr_args = argc - optind;
+	if (opt.nr_args < cmd->min_args || opt.nr_args > cmd->max_args) {
+		tool_fail(TOOL_USAGE, NULL, "%s: %s arguments", cmd->name,
+			  opt.nr_args < cmd->min_args ? "too few" : "too many");
+		fprintf(stderr, "  Nothing was changed.  usage: triadsetup %s [OPTIONS] %s\n",
+			cmd->name, cmd->args);
+		return TOOL_USAGE;
+	}
+	r = cmd->run(&opt);
+	if (fflush(stdout) && !r)
+		return tool_fail(TOOL_DEVICE, NULL, "writing the output: %s", strerror(errno));
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (argc < 2) {
+		usage(stderr);
+		return TOOL_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
+		argv[1] += strspn(argv[1], "-") == 2 ? 2 : 0;
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name) ||
+		    (!strcmp(argv[1], "-V") && !strcmp(commands[i].name, "version")))
+			return run(&commands[i], argc - 1, argv + 1);
+	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
+			 "there is no command '%s'", argv[1]);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * view.h - a device as the reading commands see it: roots, letters, content.
+ *
+ * Nothing here writes.  All functions return an exit code and have said what is
+ * wrong when it is not 0.
+ */
+#ifndef TRIAD_VIEW_H
+#define TRIAD_VIEW_H
+
+#include "device.h"
+#include "tool.h"
+
+struct view {
+	const char *path;
+	struct disk disk;
+	struct triad_hash *hash;	/* NULL when no slot holds a root */
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	struct triad_choice choice;	/* case 4 when nothing is proven */
+	u8 *key;
+	size_t key_size;
+	struct triad_core core;
+	bool opened;			/* core is */
+};
+
+/* Open the devices, read and judge the roots.  A refusal (case 4) is no error here. */
+int view_probe(struct view *view, const struct options *opt, const char *path);
+
+/* Say why nothing can be proven; the exit code is that of the refusal. */
+int view_refuse(const struct view *view);
+
+/* The current root, or NULL in case 4. */
+const struct triad_root *view_current(const struct view *view);
+
+/* The device is shorter than its current root says. */
+bool view_too_short(const struct view *view);
+
+/* Load the core: probe must have found a current root, else this refuses. */
+int view_open(struct view *view);
+
+/* 'a', 'b', 'c', or '-' for a slot that holds nothing usable. */
+char view_letter(const struct view *view, unsigned int slot);
+
+/* What the slot is used for, in words. */
+const char *view_use(const struct view *view, unsigned int slot);
+
+/* In words, what the case of design section 2 means. */
+const char *view_case(const struct triad_choice *choice);
+
+void view_close(struct view *view);
+
+/* Read a key from a file of hexadecimal digits; the caller frees it. */
+int key_read(const char *path, u8 **key, size_t *size);
+void key_free(u8 *key, size_t size);
+
+#endif
