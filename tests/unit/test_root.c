@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "unit.h"
+
+#include "root.h"
+
+static struct triad_hash hash;
+
+/* A history: generation n in slot n % 3, as commits make it. */
+struct history {
+	struct triad_root root[16];	/* by generation, from 1 */
+	u8 block[16][TRIAD_BLOCK_SIZE];
+};
+
+static struct triad_root first_root(void)
+{
+	struct triad_root r = {
+		.map_depth = 2, .device_blocks = DISK_BLOCKS, .logical_blocks = 4096,
+		.zone_blocks = 1536, .segment_blocks = 16, .interval_blocks = 1536,
+		.generation = 1, .next = 2064, .next_seq = 1, .slot = 1,
+	};
+
+	memcpy(r.hash, "test", 4);
+	memset(r.uuid, 7, sizeof(r.uuid));
+	triad_random(r.version, sizeof(r.version));
+	triad_random(r.prev, sizeof(r.prev));
+	triad_random(r.chain, sizeof(r.chain));
+	return r;
+}
+
+static void make_history(struct history *h)
+{
+	u32 n;
+
+	h->root[1] = first_root();
+	for (n = 2; n < 16; n++) {
+		struct triad_root *r = &h->root[n];
+
+		*r = h->root[n - 1];
+		r->slot = n % 3;
+		r->generation = n;
+		memcpy(r->prev, h->root[n - 1].version, sizeof(r->prev));
+		memcpy(r->prev_chain, h->root[n - 1].chain, sizeof(r->chain));
+		triad_random(r->chain, sizeof(r->chain));
+		if (n == 2)
+			triad_random(r->version, sizeof(r->version));
+		else
+			assert_int_equal(triad_root_next_version(&hash, &h->root[n - 2],
+								 &h->root[n - 1], r->version), 0);
+	}
+	for (n = 1; n < 16; n++)
+		assert_int_equal(triad_root_seal(&h->root[n], &hash, h->block[n]), 0);
+}
+
+/* The slots with these generations in them; 0 leaves one empty. */
+static void put(const struct history *h, const u32 *generations, struct triad_slot *slots)
+{
+	static const u8 zero[TRIAD_BLOCK_SIZE];
+	u32 i, slot;
+
+	for (slot = 0; slot < 3; slot++)
+		triad_root_decode(&slots[slot], slot, zero);
+	for (i = 0; i < 3; i++) {
+		if (!generations[i])
+			continue;
+		slot = generations[i] % 3;
+		triad_root_decode(&slots[slot], slot, h->block[generations[i]]);
+		assert_int_equal(slots[slot].state, TRIAD_SLOT_VALID);
+		assert_int_equal(triad_root_verify(&slots[slot], &hash,
+						   h->block[generations[i]]), 0);
+	}
+}
+
+#define GENERATIONS(...)	((const u32[3]){ __VA_ARGS__ })
+
+static int setup(void **state)
+{
+	static struct history h;
+
+	hash = (struct triad_hash){ 0 };
+	test_random.state = 42;
+	make_history(&h);
+	*state = &h;
+	return 0;
+}
+
+static void a_sealed_root_reads_back(void **state)
+{
+	struct history *h = *state;
+	struct triad_root r = h->root[5], *got;
+	struct triad_slot slot;
+	u8 block[TRIAD_BLOCK_SIZE];
+
+	r.segment = 5000;
+	r.map = (struct triad_ref){ 3000, 0x12345678, 9 };
+	r.hwm_zones = 3;
+	r.used = 11;
+	r.pending = 12;
+	r.dead = 13;
+	r.time = 14;
+	memset(r.label, 'x', sizeof(r.label));
+	assert_int_equal(triad_root_seal(&r, &hash, block), 0);
+	triad_root_decode(&slot, 2, block);
+	assert_int_equal(slot.state, TRIAD_SLOT_VALID);
+	assert_int_equal(triad_root_verify(&slot, &hash, block), 0);
+	assert_int_equal(slot.state, TRIAD_SLOT_VALID);
+	got = &slot.root;
+	assert_memory_equal(got->version, r.version, 32);
+	assert_memory_equal(got->prev_chain, r.prev_chain, 32);
+	assert_memory_equal(got->label, r.label, 32);
+	assert_memory_equal(got->summary_sum, r.summary_sum, 32);
+	assert_int_equal(got->segment, 5000);
+	assert_int_equal(got->map.pba, 3000);
+	assert_int_equal(got->map.csum, 0x12345678);
+	assert_int_equal(got->hwm_zones, 3);
+	assert_int_equal(got->used, 11);
+	assert_int_equal(got->pending, 12);
+	assert_int_equal(got->dead, 13);
+	assert_int_equal(got->time, 14);
+	assert_string_equal(got->hash, "test");
+}
+
+static void every_single_bit_flip_is_detected(void **state)
+{
+	struct history *h = *state;
+	u8 block[TRIAD_BLOCK_SIZE];
+	struct triad_slot slot;
+	u32 bit;
+
+	memcpy(block, h->block[4], sizeof(block));
+	for (bit = 0; bit < 512 * 8; bit++) {
+		block[bit / 8] ^= 1u << bit % 8;
+		triad_root_decode(&slot, 1, block);
+		if (slot.state == TRIAD_SLOT_VALID)
+			assert_int_equal(triad_root_verify(&slot, &hash, block), 0);
+		assert_int_not_equal(slot.state, TRIAD_SLOT_VALID);
+		assert_non_null(slot.reason);
+		block[bit / 8] ^= 1u << bit % 8;
+	}
+}
+
+static void a_root_of_another_slot_is_foreign(void **state)
+{
+	struct history *h = *state;
+	struct triad_slot slot;
+
+	triad_root_decode(&slot, 2, h->block[4]);
+	assert_int_equal(slot.state, TRIAD_SLOT_FOREIGN);
+}
+
+static void three_good_roots_give_the_letters(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 n;
+
+	for (n = 3; n < 16; n++) {
+		put(*state, GENERATIONS(n - 2, n - 1, n), slots);
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.which, 1);
+		assert_int_equal(choice.cur, n % 3);
+		assert_int_equal(choice.backup, (n - 1) % 3);
+		assert_int_equal(choice.overwrite, (n - 2) % 3);
+		assert_int_equal(choice.parent, (n - 1) % 3);
+		assert_false(choice.degraded);
+	}
+}
+
+static void without_a_the_link_gives_b_and_c(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(0, 6, 7), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 2);
+	assert_int_equal(choice.cur, 7 % 3);
+	assert_int_equal(choice.backup, 6 % 3);
+	assert_int_equal(choice.overwrite, 5 % 3);
+	assert_true(choice.degraded);
+}
+
+static void without_c_the_old_b_is_current(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(5, 6, 0), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 2);
+	assert_int_equal(choice.cur, 6 % 3);
+	assert_int_equal(choice.backup, 5 % 3);
+	assert_int_equal(choice.overwrite, 7 % 3);
+}
+
+static void without_b_the_grandchild_is_current(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(5, 0, 7), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 3);
+	assert_int_equal(choice.cur, 7 % 3);
+	assert_int_equal(choice.backup, -1);
+	assert_int_equal(choice.overwrite, 6 % 3);
+	assert_int_equal(choice.parent, 5 % 3);
+	assert_true(choice.degraded);
+}
+
+static void a_stale_slot_is_never_used(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 age;
+
+	for (age = 3; age <= 9; age += 3) {
+		/* an old copy in a's slot, then b's, then c's */
+		put(*state, GENERATIONS(13 - age, 14, 15), slots);
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.cur, 15 % 3);
+		assert_int_equal(slots[13 % 3].state, TRIAD_SLOT_STALE);
+		put(*state, GENERATIONS(13, 14 - age, 15), slots);
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.cur, 15 % 3);
+		put(*state, GENERATIONS(13, 14, 15 - age), slots);
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.cur, 14 % 3);
+	}
+}
+
+static void a_lost_root_write_leaves_the_letters_before_it(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	/* generation 8 was lost: as before; 9 landed behind it */
+	put(*state, GENERATIONS(5, 6, 7), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 7 % 3);
+	put(*state, GENERATIONS(5, 9, 7), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 3);
+	assert_int_equal(choice.cur, 9 % 3);
+	assert_int_equal(choice.overwrite, 5 % 3);
+}
+
+static void two_bad_roots_are_refused(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 n;
+
+	for (n = 5; n < 8; n++) {
+		put(*state, GENERATIONS(n, 0, 0), slots);
+		assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+		assert_int_equal(choice.which, 4);
+		assert_non_null(choice.why);
+	}
+	put(*state, GENERATIONS(0, 0, 0), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+}
+
+static void unrelated_roots_are_refused(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(1, 5, 15), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+}
+
+static void a_root_of_another_device_is_foreign(void **state)
+{
+	struct history *h = *state;
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 slot;
+
+	for (slot = 0; slot < 3; slot++) {
+		put(h, GENERATIONS(12, 13, 14), slots);
+		slots[slot].root.uuid[3] ^= 1;
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(slots[slot].state, TRIAD_SLOT_FOREIGN);
+		assert_true(choice.degraded);
+	}
+}
+
+static void a_broken_chain_is_no_link(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(0, 6, 7), slots);
+	slots[7 % 3].root.prev_chain[0] ^= 1;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	put(*state, GENERATIONS(0, 6, 7), slots);
+	slots[7 % 3].root.generation++;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+}
+
+static void two_permutations_are_refused(void **state)
+{
+	struct history *h = *state;
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 slot;
+
+	put(h, GENERATIONS(12, 13, 14), slots);
+	hash.collide = true;
+	for (slot = 0; slot < 3; slot++)
+		memset(slots[slot].root.version, 0xcc, 32);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	assert_int_equal(choice.cur, -1);
+	assert_non_null(choice.why);
+}
+
+static void an_error_of_the_hash_is_passed_on(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u8 block[TRIAD_BLOCK_SIZE];
+
+	put(*state, GENERATIONS(5, 6, 7), slots);
+	hash.nr = 0;
+	hash.fail_at = 2;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENOMEM);
+	hash.nr = 0;
+	hash.fail_at = 1;
+	assert_int_equal(triad_root_seal(&slots[0].root, &hash, block), -ENOMEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_sealed_root_reads_back, setup),
+		cmocka_unit_test_setup(every_single_bit_flip_is_detected, setup),
+		cmocka_unit_test_setup(a_root_of_another_slot_is_foreign, setup),
+		cmocka_unit_test_setup(three_good_roots_give_the_letters, setup),
+		cmocka_unit_test_setup(without_a_the_link_gives_b_and_c, setup),
+		cmocka_unit_test_setup(without_c_the_old_b_is_current, setup),
+		cmocka_unit_test_setup(without_b_the_grandchild_is_current, setup),
+		cmocka_unit_test_setup(a_stale_slot_is_never_used, setup),
+		cmocka_unit_test_setup(a_lost_root_write_leaves_the_letters_before_it, setup),
+		cmocka_unit_test_setup(two_bad_roots_are_refused, setup),
+		cmocka_unit_test_setup(unrelated_roots_are_refused, setup),
+		cmocka_unit_test_setup(a_root_of_another_device_is_foreign, setup),
+		cmocka_unit_test_setup(a_broken_chain_is_no_link, setup),
+		cmocka_unit_test_setup(two_permutations_are_refused, setup),
+		cmocka_unit_test_setup(an_error_of_the_hash_is_passed_on, setup),
+	};
+
+	return cmocka_run_group_tests_name("root", tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest: one life between two power cuts.
+#
+#   guest-life.sh N EXT4 XFS BTRFS
+#
+# vda holds stamp's state, vdb a bare device for stamp, vdc ext4, vdd xfs, vde btrfs.
+# First everything that the life before left is verified: check --data, the prefix, the
+# filesystems' own checks, and files up to the given numbers, which were synced and
+# acknowledged.  Then all of it is written to until the power goes.
+
+life=$1
+shift
+die() { echo "life $life: $*"; cat /tmp/out 2>/dev/null; exit 3; }
+quiet() { "$@" >/tmp/out 2>&1 || die "$*"; }
+
+# start FS DISK ACKNOWLEDGED: verify and mount
+start()
+{
+	fs=$1 disk=$2 acknowledged=$3
+	quiet triadsetup check --data "$disk"
+	quiet triadsetup open $fs "$disk"
+	mkdir -p /m/$fs
+	if [ "$life" = 1 ]; then
+		quiet mkfs.$fs -q /dev/mapper/$fs
+	else
+		# a filesystem replays its own journal when mounted
+		quiet mount -t $fs /dev/mapper/$fs /m/$fs
+		umount /m/$fs
+		case $fs in
+		ext4)	quiet e2fsck -fn /dev/mapper/$fs ;;
+		xfs)	quiet xfs_repair -n /dev/mapper/$fs ;;
+		btrfs)	quiet btrfs check /dev/mapper/$fs ;;
+		esac
+	fi
+	quiet mount -t $fs /dev/mapper/$fs /m/$fs
+	cd /m/$fs || die "$fs: cd"
+	i=$((acknowledged > 40 ? acknowledged - 40 : 0))
+	while [ $i -lt "$acknowledged" ]; do
+		i=$((i + 1))
+		set -- $i.*
+		[ "$(md5sum <"$1" 2>/dev/null)" = "${1#*.}  -" ] || die "$fs: file $i was synced and is lost: $1"
+	done
+	rm -f tmp
+	cd /
+}
+
+# load FS FROM: files named by their content, each synced and then acknowledged
+load()
+{
+	cd /m/$1 || exit
+	i=$2
+	while :; do
+		i=$((i + 1))
+		dd if=/dev/urandom of=tmp bs=4k count=$((i % 24 + 1)) 2>/dev/null || exit
+		sum=$(md5sum <tmp)
+		mv tmp "$i.${sum%% *}" || exit
+		rm -f $((i - 60)).*
+		sync -f . || exit
+		echo "file $1 $i" >/dev/report
+	done
+}
+
+quiet triadsetup check --data /dev/vdb
+t0=$(awk '{ print $1 * 1000 }' /proc/uptime)
+quiet triadsetup open bare /dev/vdb
+echo "opened $(awk -v t="$t0" '{ printf "%d", $1 * 1000 - t }' /proc/uptime) ms" >/dev/report
+stamp verify /dev/vda /dev/mapper/bare >/tmp/out 2>&1 || die "the prefix promise is broken"
+start ext4 /dev/vdc "$1"
+start xfs /dev/vdd "$2"
+start btrfs /dev/vde "$3"
+load ext4 "$1" 2>/dev/null &
+load xfs "$2" 2>/dev/null &
+load btrfs "$3" 2>/dev/null &
+echo go >/dev/report
+stamp write /dev/vda /dev/mapper/bare /dev/report
+echo "the power did not go"
+exit 4
