@@ -81,7 +81,9 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 				root->zone_blocks, root->segment_blocks,
 				root->interval_blocks, &why))
 		return -EUCLEAN;
-	if (root->map_depth != geo->map_depth || root->hwm_zones > geo->nr_zones ||
+	/* zero asks geometry for a default: no root may */
+	if (!root->logical_blocks || !root->interval_blocks ||
+	    root->map_depth != geo->map_depth || root->hwm_zones > geo->nr_zones ||
 	    !triad_geometry_valid_pba(geo, root->next) || !root->next_seq ||
 	    (root->segment && !triad_geometry_valid_pba(geo, root->segment)) ||
 	    (root->map.pba && !triad_geometry_valid_pba(geo, root->map.pba)) ||

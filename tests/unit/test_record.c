@@ -105,7 +105,7 @@ static void a_mebibyte_in_256_runs_fits(void **state)
 
 	for (i = 0; i < 256; i++) {
 		assert_true(triad_record_fits(&f->rec, 256 - i));
-		triad_record_add_run(&f->rec, 5000 + 2 * i, 1);
+		triad_record_add_run(&f->rec, 5200 + 2 * i, 1);
 	}
 	triad_record_add_extent(&f->rec, 0, 256);
 	assert_false(triad_record_fits(&f->rec, 1));

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "device.h"
+
+static int setup(void **state)
+{
+	*state = device_create(2048);
+	return 0;
+}
+
+static int setup_full(void **state)
+{
+	struct device *d = device_create(0);
+	u32 lba;
+
+	for (lba = 0; lba < d->oracle.nr_lbas; lba += 256)
+		device_write(d, lba, 256);
+	*state = d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	device_destroy(*state);
+	return 0;
+}
+
+static void the_pointer_comes_before_the_first_record(void **state)
+{
+	struct device *d = *state;
+	struct trace trace;
+	u32 i, root = 0;
+
+	trace_init(&trace, d->disk.view);
+	d->disk.trace = &trace;
+	assert_int_equal(d->driver.core.root.segment, 0);
+	device_write(d, 0, 1);
+	for (i = 0; i < trace.nr; i++)
+		if (trace.ops[i].kind == DISK_ROOT)
+			root++;
+	assert_int_equal(trace.ops[0].kind, DISK_ROOT);
+	assert_int_equal(root, 1);
+	/* then the opening record alone, durable */
+	assert_int_equal(trace.ops[1].kind, DISK_WRITE);
+	assert_int_equal(trace.ops[2].kind, DISK_FLUSH);
+	assert_int_not_equal(d->driver.core.root.segment, 0);
+	d->disk.trace = NULL;
+	trace_free(&trace);
+}
+
+static void a_commit_keeps_content_and_empties_the_log(void **state)
+{
+	struct device *d = *state;
+	int i;
+
+	for (i = 0; i < 30; i++) {
+		device_steps(d, 8);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+				 oracle_hash(&d->oracle, d->oracle.nr));
+		device_check(d);
+		assert_int_equal(d->driver.core.active->nr, 0);
+	}
+}
+
+static void only_a_clean_commit_empties_the_pointer(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+
+	device_steps(d, 10);
+	assert_true(triad_commit_needed(core, true));
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_not_equal(core->root.segment, 0);
+	assert_false(triad_commit_needed(core, false));
+	assert_true(triad_commit_needed(core, true));
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	assert_int_equal(core->root.segment, 0);
+	assert_false(triad_commit_needed(core, true));
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->replayed_records, 0);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+}
+
+/* pending ends one commit behind the change, when the slot's block is not written */
+static void zones_at_rest_keep_a_right_summary(void **state)
+{
+	struct device *d = *state;
+	int i;
+
+	device_steps(d, 40);
+	for (i = 0; i < 8; i++) {
+		assert_int_equal(driver_commit(&d->driver, i & 1), 0);
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_false(d->driver.core.degraded);
+		device_check(d);
+	}
+}
+
+static void commits_at_rest_write_no_planes(void **state)
+{
+	struct device *d = *state;
+	u64 writes;
+	int i;
+
+	device_steps(d, 40);
+	for (i = 0; i < 6; i++) {
+		writes = d->disk.nr_writes;
+		assert_int_equal(driver_commit(&d->driver, true), 0);
+	}
+	assert_int_equal(d->disk.nr_writes - writes, 1);	/* the root */
+}
+
+static u32 nr_written_to(const struct trace *trace, const u8 *blocks)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < trace->nr; i++)
+		n += blocks[trace->ops[i].pba];
+	return n;
+}
+
+static void what_a_commit_frees_is_kept_until_the_next_one(void **state)
+{
+	static u8 old[DISK_BLOCKS];
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct trace trace;
+	u64 lba, pba;
+	u32 csum, i;
+
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 200);
+	for (lba = 0; lba < 200; lba++) {
+		assert_true(triad_index_lookup(core->active, lba, &pba, &csum));
+		old[pba] = 1;
+	}
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 200);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	/* b still reaches the old blocks: no interval may touch them, however full it gets */
+	trace_init(&trace, d->disk.view);
+	d->disk.trace = &trace;
+	for (i = 0; triad_log_room(core, 50, 50, 0); i++)
+		device_write(d, 1000 + 50 * i, 50);
+	assert_int_not_equal(i, 0);
+	assert_int_equal(nr_written_to(&trace, old), 0);
+	/* once they are free a full device must use them again */
+	for (i = 0; i < 100; i++)
+		device_write(d, 50 * i, 50);
+	assert_int_not_equal(nr_written_to(&trace, old), 0);
+	d->disk.trace = NULL;
+	trace_free(&trace);
+}
+
+static void a_full_device_is_overwritten_for_ever(void **state)
+{
+	struct device *d = *state;
+	u32 i, lba, nr;
+
+	for (i = 0; i < 600; i++) {
+		lba = rng_below(&d->rng, d->oracle.nr_lbas);
+		nr = 1 + rng_below(&d->rng, 256);
+		device_write(d, lba, min_t(u32, nr, d->oracle.nr_lbas - lba));
+	}
+	device_check(d);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+}
+
+static void single_scattered_blocks_overwrite_a_full_device(void **state)
+{
+	struct device *d = *state;
+	u32 i;
+
+	for (i = 0; i < 6000; i++)
+		device_write(d, rng_below(&d->rng, d->oracle.nr_lbas), 1);
+	device_check(d);
+}
+
+/* A record over many zones must not be given one block twice. */
+static void a_record_in_a_full_device_takes_every_block_once(void **state)
+{
+	static u8 seen[DISK_BLOCKS];
+	static struct triad_record rec;
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 round, i, j;
+
+	/* fragment: single blocks all over the device */
+	for (i = 0; i < 3000; i++)
+		device_write(d, rng_below(&d->rng, d->oracle.nr_lbas), 1);
+	for (round = 0; round < 50; round++) {
+		while (!triad_log_room(core, 128, 128, 0))
+			assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(triad_log_start(core), 0);
+		triad_log_begin(core, &rec, 0);
+		assert_int_equal(triad_log_write(core, &rec, 0, 128), 0);
+		memset(seen, 0, sizeof(seen));
+		for (i = 0; i < rec.nr_runs; i++)
+			for (j = 0; j < rec.runs[i].nr; j++)
+				assert_int_equal(seen[rec.runs[i].start + j]++, 0);
+		/* seal it as the driver would, with the content that it holds */
+		for (i = 0; i < rec.nr_blocks; i++)
+			rec.csums[i] = content_checksum(0, core->root.checksum_kind);
+		for (i = 0; i < rec.nr_runs; i++)
+			for (j = 0; j < rec.runs[i].nr; j++)
+				d->disk.view[rec.runs[i].start + j] = 0;
+		oracle_begin(&d->oracle, rec.seq);
+		for (i = 0; i < 128; i++)
+			oracle_set(&d->oracle, i, 0);
+		assert_int_equal(triad_log_seal(core, &rec, 0, d->driver.flights[0].header), 0);
+		d->disk.view[rec.place] = content_id(d->driver.flights[0].header);
+		assert_int_equal(triad_log_publish(core, &rec), 0);
+		d->driver.published_seq = rec.seq;
+	}
+	device_check(d);
+}
+
+static void discarding_a_full_device_frees_it(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct flight *flight = &d->driver.flights[0];
+	u32 nr = d->oracle.nr_lbas, leaves, entries;
+
+	entries = triad_index_discard_cost(&core->geo, 0, nr, &leaves);
+	while (!triad_log_room(core, 0, entries, leaves))
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_equal(triad_log_start(core), 0);
+	triad_log_begin(core, &flight->rec, TRIAD_RECORD_DISCARD);
+	triad_log_discard(core, &flight->rec, 0, nr);
+	assert_int_equal(triad_log_seal(core, &flight->rec, 0, flight->header), 0);
+	d->driver.nr_flights = 1;
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_equal(core->root.used, 0);
+	assert_int_equal(core->root.map.pba, 0);
+	device_check(d);
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	assert_true(triad_space_available(&core->space) > core->geo.usable - 100);
+}
+
+#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define FULL(name)	cmocka_unit_test_setup_teardown(name, setup_full, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_pointer_comes_before_the_first_record),
+		T(a_commit_keeps_content_and_empties_the_log),
+		T(only_a_clean_commit_empties_the_pointer),
+		T(zones_at_rest_keep_a_right_summary),
+		T(commits_at_rest_write_no_planes),
+		FULL(what_a_commit_frees_is_kept_until_the_next_one),
+		FULL(a_full_device_is_overwritten_for_ever),
+		FULL(single_scattered_blocks_overwrite_a_full_device),
+		FULL(a_record_in_a_full_device_takes_every_block_once),
+		FULL(discarding_a_full_device_frees_it),
+	};
+
+	return cmocka_run_group_tests_name("commit", tests, NULL, NULL);
+}

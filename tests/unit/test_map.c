@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "unit.h"
+
+#include "map.h"
+#include "record.h"
+
+#define LBAS	(65536u + 4096u)	/* three levels */
+#define MAX	2048u
+
+/* A map on a simulated disk beside a plain array, and every block's owner. */
+struct fixture {
+	struct disk disk;
+	struct rng rng;
+	struct triad_geometry geo;
+	struct triad_map map;
+	struct triad_index *index;
+	u64 want[LBAS];		/* PBA or 0 */
+	u32 want_csum[LBAS];
+	u8 busy[DISK_BLOCKS];	/* reached from the map */
+	u8 log[DISK_BLOCKS];	/* data of the interval */
+	u64 scratch[MAX];
+	u32 order[MAX];
+	u64 nodes[8 * MAX];
+	struct triad_list adds, frees;
+	struct triad_map_update update;
+	u32 birth;
+};
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	const char *why;
+	int i;
+
+	content_release(0);
+	disk_init(&f->disk, disk_new_view(), &f->rng);
+	f->rng.state = 21;
+	/* an address space larger than the disk: the map's addresses all lie below */
+	assert_int_equal(triad_geometry_init(&f->geo, 1 << 18, LBAS, 32256, 16, 0, &why), 0);
+	assert_int_equal(f->geo.map_depth, 3);
+	f->map = (struct triad_map){ .geo = &f->geo, .store = &f->disk.store };
+	f->index = triad_index_create(MAX);
+	for (i = 0; i < f->geo.map_depth; i++)
+		f->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	int i;
+
+	for (i = 0; i < f->geo.map_depth; i++)
+		triad_free(f->update.buffer[i]);
+	triad_index_destroy(f->index);
+	triad_list_free(&f->adds);
+	triad_list_free(&f->frees);
+	free(f->disk.view);
+	free(f);
+	assert_int_equal(test_alloc.live, 0);
+	return 0;
+}
+
+static u64 take(struct fixture *f)
+{
+	u64 pba;
+
+	do {
+		pba = TRIAD_FIRST_ZONE + rng_below(&f->rng, DISK_BLOCKS - TRIAD_FIRST_ZONE - 512);
+	} while (!triad_geometry_valid_pba(&f->geo, pba) || f->busy[pba] || f->log[pba]);
+	f->log[pba] = 1;
+	return pba;
+}
+
+static void do_write(struct fixture *f, u32 lba)
+{
+	u64 pba = take(f);
+	u32 csum = rng_next(&f->rng);
+
+	assert_int_equal(triad_index_add(f->index, lba, pba, csum), 0);
+	f->want[lba] = pba;
+	f->want_csum[lba] = csum;
+}
+
+static void do_discard(struct fixture *f, u32 lba, u32 nr)
+{
+	assert_int_equal(triad_index_discard(f->index, &f->geo, lba, nr), 0);
+	memset(f->want + lba, 0, nr * sizeof(*f->want));
+}
+
+static void random_interval(struct fixture *f, u32 nr, u32 span)
+{
+	u32 leaves, lba, n;
+
+	while (nr--) {
+		lba = rng_percent(&f->rng, 10) ? LBAS - 1 - rng_below(&f->rng, 600) :
+						 rng_below(&f->rng, span);
+		if (rng_percent(&f->rng, 80) && f->index->nr < f->index->max) {
+			do_write(f, lba);
+			continue;
+		}
+		n = 1 + rng_below(&f->rng, rng_percent(&f->rng, 10) ? LBAS : 700);
+		lba &= rng_percent(&f->rng, 50) ? ~0xffu : ~0u;
+		n = min_t(u32, n, LBAS - lba);
+		if (f->index->nr + triad_index_discard_cost(&f->geo, lba, n, &leaves) >
+		    f->index->max)
+			return;
+		do_discard(f, lba, n);
+	}
+}
+
+static int apply(struct fixture *f)
+{
+	struct triad_map_update *u = &f->update;
+	u32 i;
+
+	u->map = &f->map;
+	u->index = f->index;
+	u->order = f->order;
+	u->nr_order = triad_index_sorted(f->index, f->scratch, f->order);
+	u->birth = ++f->birth;
+	u->nr_nodes = triad_map_count(&f->geo, f->index, f->order, u->nr_order);
+	assert_true(u->nr_nodes <= triad_geometry_nodes(&f->geo, u->nr_order));
+	for (i = 0; i < u->nr_nodes; i++)
+		f->nodes[i] = take(f);
+	u->nodes = f->nodes;
+	u->adds = &f->adds;
+	u->frees = &f->frees;
+	f->adds.nr = f->frees.nr = 0;
+	return triad_map_apply(u);
+}
+
+/* Adds were free and are reached now, frees the other way round. */
+static void account(struct fixture *f)
+{
+	u32 i;
+
+	for (i = 0; i < f->frees.nr; i++) {
+		assert_int_equal(f->busy[f->frees.v[i]], 1);
+		f->busy[f->frees.v[i]] = 0;
+	}
+	for (i = 0; i < f->adds.nr; i++) {
+		assert_int_equal(f->busy[f->adds.v[i]], 0);
+		assert_int_equal(f->log[f->adds.v[i]], 1);
+		f->busy[f->adds.v[i]] = 1;
+	}
+	memset(f->log, 0, sizeof(f->log));
+	f->map.root = f->update.root;
+	triad_index_reset(f->index);
+}
+
+struct compare {
+	struct fixture *f;
+	u8 seen[DISK_BLOCKS];
+	u64 nr_data;
+};
+
+static int visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+{
+	struct compare *c = context;
+
+	assert_int_equal(error, 0);
+	assert_int_equal(c->seen[ref->pba]++, 0);
+	assert_int_equal(c->f->busy[ref->pba], 1);
+	if (level >= 0)
+		return 0;
+	assert_int_equal(ref->pba, c->f->want[lba]);
+	assert_int_equal(ref->csum, c->f->want_csum[lba]);
+	c->nr_data++;
+	return 0;
+}
+
+static void compare(struct fixture *f)
+{
+	static struct compare c;
+	u64 nr = 0;
+	u32 i;
+
+	memset(&c, 0, sizeof(c));
+	c.f = f;
+	assert_int_equal(triad_map_walk(&f->map, visit, &c), 0);
+	for (i = 0; i < LBAS; i++)
+		nr += !!f->want[i];
+	assert_int_equal(c.nr_data, nr);
+	assert_memory_equal(c.seen, f->busy, sizeof(c.seen));
+}
+
+static void random_intervals_equal_a_plain_array(void **state)
+{
+	static const u32 spans[] = { 300, 2000, LBAS };
+	struct fixture *f = *state;
+	u32 round;
+
+	for (round = 0; round < 120; round++) {
+		random_interval(f, 1 + rng_below(&f->rng, 200), spans[rng_below(&f->rng, 3)]);
+		assert_int_equal(apply(f), 0);
+		account(f);
+		compare(f);
+	}
+}
+
+static void discarding_all_leaves_no_map(void **state)
+{
+	struct fixture *f = *state;
+
+	random_interval(f, 300, LBAS);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	do_discard(f, 0, LBAS);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	compare(f);
+	assert_int_equal(f->map.root.pba, 0);
+}
+
+static void an_empty_interval_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_ref before;
+
+	do_write(f, 7);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	before = f->map.root;
+	assert_int_equal(apply(f), 0);
+	assert_int_equal(f->adds.nr, 0);
+	assert_int_equal(f->frees.nr, 0);
+	assert_memory_equal(&before, &f->update.root, sizeof(before));
+}
+
+/*
+ * A commit that never lands has written planes without the blocks it freed.
+ * The commit that replaces it has the same entries and more: it must free the
+ * same blocks, or these planes stay wrong.
+ */
+static void a_longer_interval_frees_what_a_part_of_it_frees(void **state)
+{
+	static u8 freed[DISK_BLOCKS];
+	struct fixture *f = *state;
+	u32 round, i;
+
+	for (round = 0; round < 200; round++) {
+		random_interval(f, 1 + rng_below(&f->rng, 30), 2000);
+		assert_int_equal(apply(f), 0);
+		memset(freed, 0, sizeof(freed));
+		for (i = 0; i < f->frees.nr; i++)
+			freed[f->frees.v[i]] = 1;
+		random_interval(f, 1 + rng_below(&f->rng, 30), 2000);
+		assert_int_equal(apply(f), 0);
+		for (i = 0; i < f->frees.nr; i++)
+			freed[f->frees.v[i]] = 0;
+		assert_null(memchr(freed, 1, sizeof(freed)));
+		account(f);
+		compare(f);
+	}
+}
+
+static void too_few_nodes_are_an_error(void **state)
+{
+	struct fixture *f = *state;
+	u32 i;
+
+	for (i = 0; i < 50; i++)
+		do_write(f, i * 300);
+	assert_int_equal(apply(f), 0);
+	f->update.nr_nodes = f->update.nr_used - 1;
+	assert_int_equal(triad_map_apply(&f->update), -ENOSPC);
+}
+
+static void build(struct fixture *f)
+{
+	random_interval(f, 300, LBAS);
+	do_write(f, 5);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	do_write(f, 5);
+}
+
+static void a_corrupted_node_is_an_error_not_a_map(void **state)
+{
+	struct fixture *f = *state;
+	u64 root;
+	u32 good;
+
+	build(f);
+	root = f->map.root.pba;
+	good = f->disk.view[root];
+	f->disk.view[root] = content_rotten(&f->rng);
+	assert_int_equal(apply(f), -EBADMSG);
+	f->disk.view[root] = 0;
+	assert_int_equal(apply(f), -EBADMSG);
+	f->disk.view[root] = good;
+	assert_int_equal(apply(f), 0);
+}
+
+/* A node with a right checksum that says something impossible. */
+static void forge(struct fixture *f, u32 nr, u64 word)
+{
+	struct triad_node_disk node;
+
+	memcpy(&node, content_of(f->disk.view[f->map.root.pba]), sizeof(node));
+	node.entry[nr].pba_flags = cpu_to_le64(word);
+	f->disk.view[f->map.root.pba] = content_id(&node);
+	f->map.root.csum = triad_checksum(f->map.checksum_kind, &node);
+}
+
+static int error_visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+{
+	(void)context;
+	(void)level;
+	(void)lba;
+	(void)ref;
+	return error;
+}
+
+static void impossible_entries_are_refused(void **state)
+{
+	static const u64 words[] = {
+		1, 4096, TRIAD_FIRST_ZONE, 1ULL << 47, (1ULL << 48) | 3000, ~0ULL,
+	};
+	struct fixture *f = *state;
+	u32 i;
+
+	build(f);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		forge(f, 0, words[i]);
+		assert_int_equal(apply(f), -EUCLEAN);
+		assert_int_equal(triad_map_walk(&f->map, error_visit, NULL), -EUCLEAN);
+	}
+	f->map.root.pba = 4096;
+	assert_int_equal(apply(f), -EUCLEAN);
+}
+
+static void entries_behind_the_end_are_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	build(f);
+	forge(f, 200, 3000);
+	assert_int_equal(triad_map_walk(&f->map, error_visit, NULL), -EUCLEAN);
+}
+
+static void a_map_that_points_at_itself_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	build(f);
+	forge(f, 0, f->map.root.pba);
+	assert_int_equal(triad_map_walk(&f->map, error_visit, NULL), -EBADMSG);
+	assert_int_equal(apply(f), -EBADMSG);
+}
+
+/* ---- lookups -------------------------------------------------------------- */
+
+struct getter {
+	struct fixture *f;
+	struct triad_node_disk node;
+	u64 missing;
+};
+
+static const struct triad_node_disk *get(void *context, const struct triad_ref *ref)
+{
+	struct getter *g = context;
+
+	if (ref->pba == g->missing)
+		return NULL;
+	assert_int_equal(triad_map_read_node(&g->f->map, ref, &g->node), 0);
+	return &g->node;
+}
+
+static void a_lookup_finds_what_was_written_or_says_what_is_missing(void **state)
+{
+	static struct getter g;
+	struct fixture *f = *state;
+	const struct triad_node_disk *leaf;
+	struct triad_ref ref, missing;
+	u32 lba;
+
+	g.f = f;
+	g.missing = 0;
+	random_interval(f, 400, LBAS);
+	do_write(f, 5);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	for (lba = 0; lba < LBAS; lba++) {
+		assert_int_equal(triad_map_leaf(&f->geo, &f->map.root, lba, get, &g, &leaf,
+						&missing), 0);
+		if (leaf)
+			assert_int_equal(triad_map_entry(&f->geo, leaf, triad_map_slot(lba, 0),
+							 &ref), 0);
+		assert_int_equal(leaf ? ref.pba : 0, f->want[lba]);
+	}
+	g.missing = f->map.root.pba;
+	assert_int_equal(triad_map_leaf(&f->geo, &f->map.root, 5, get, &g, &leaf, &missing),
+			 -EAGAIN);
+	assert_int_equal(missing.pba, f->map.root.pba);
+}
+
+static void every_failure_is_passed_on(void **state)
+{
+	struct fixture *f = *state;
+	u32 at;
+	int r = -EIO;
+
+	build(f);
+	random_interval(f, 40, LBAS);
+	for (at = 1; r; at++) {
+		f->disk.nr_reads = 0;
+		f->disk.fault = (struct disk_fault){ FAULT_READ, at, false, -EIO };
+		r = apply(f);
+		assert_true(!r || r == -EIO);
+	}
+	assert_true(at > 10);
+	memset(&f->disk.fault, 0, sizeof(f->disk.fault));
+	triad_list_free(&f->adds);
+	triad_list_free(&f->frees);
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	assert_int_equal(apply(f), -ENOMEM);
+	test_alloc.nr = 0;
+	assert_int_equal(triad_map_walk(&f->map, error_visit, NULL), -ENOMEM);
+	test_alloc.fail_at = 0;
+}
+
+#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(random_intervals_equal_a_plain_array),
+		T(discarding_all_leaves_no_map),
+		T(an_empty_interval_changes_nothing),
+		T(a_longer_interval_frees_what_a_part_of_it_frees),
+		T(too_few_nodes_are_an_error),
+		T(a_corrupted_node_is_an_error_not_a_map),
+		T(impossible_entries_are_refused),
+		T(entries_behind_the_end_are_refused),
+		T(a_map_that_points_at_itself_ends),
+		T(a_lookup_finds_what_was_written_or_says_what_is_missing),
+		T(every_failure_is_passed_on),
+	};
+
+	return cmocka_run_group_tests_name("map", tests, NULL, NULL);
+}

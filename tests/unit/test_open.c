@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "device.h"
+
+static int setup(void **state)
+{
+	struct device *d = device_create(1024);
+
+	device_steps(d, 40);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_steps(d, 5);
+	*state = d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	device_destroy(*state);
+	return 0;
+}
+
+static void a_fresh_device_opens_empty(void **state)
+{
+	struct device *d = device_create(1024);
+
+	(void)state;
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(d->driver.core.choice.which, 1);
+	assert_int_equal(device_state(d), 0);
+	device_check(d);
+	device_destroy(d);
+}
+
+static void reopening_finds_the_newest_state(void **state)
+{
+	struct device *d = *state;
+
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_check(d);
+}
+
+/* The current root with one field changed, sealed again: bounded before use. */
+static int open_forged(struct device *d, void (*change)(struct triad_root *))
+{
+	struct triad_root root = d->driver.core.root;
+	u32 *view = &d->disk.view[TRIAD_SLOT_PBA(root.slot)], good = *view;
+	u8 block[TRIAD_BLOCK_SIZE];
+	u64 live;
+	int r;
+
+	if (d->driver.open)
+		driver_close(&d->driver);
+	change(&root);
+	assert_int_equal(triad_root_seal(&root, &d->driver.hash, block), 0);
+	*view = content_id(block);
+	live = test_alloc.live;
+	r = driver_open(&d->driver, false);
+	if (r)
+		assert_int_equal(test_alloc.live, live);
+	*view = good;
+	if (r)
+		assert_int_equal(driver_open(&d->driver, false), 0);
+	return r;
+}
+
+#define CHANGE(name, ...)	static void name(struct triad_root *root) { __VA_ARGS__; }
+CHANGE(next_zero, root->next = 0)
+CHANGE(next_slot, root->next = 4096)
+CHANGE(next_far, root->next = ~0ULL)
+CHANGE(seq_zero, root->next_seq = 0)
+CHANGE(segment_bad, root->segment = 5)
+CHANGE(map_bad, root->map.pba = DISK_BLOCKS + 7)
+CHANGE(depth_bad, root->map_depth = 3)
+CHANGE(hwm_bad, root->hwm_zones = 10)
+CHANGE(hwm_far, root->hwm_zones = ~0ULL)
+CHANGE(used_bad, root->used = DISK_BLOCKS)
+CHANGE(pending_bad, root->pending = ~0ULL)
+CHANGE(dead_bad, root->dead = ~0ULL)
+CHANGE(device_small, root->device_blocks = 5)
+CHANGE(device_far, root->device_blocks = ~0ULL)
+CHANGE(logical_bad, root->logical_blocks = ~0xffULL)
+CHANGE(logical_zero, root->logical_blocks = 0)
+CHANGE(interval_bad, root->interval_blocks = ~0u)
+CHANGE(interval_zero, root->interval_blocks = 0)
+CHANGE(interval_small, root->interval_blocks = 1)
+CHANGE(device_larger, root->device_blocks = DISK_BLOCKS + 8)
+CHANGE(incompat, root->incompat = 1)
+CHANGE(ro_compat, root->ro_compat = 1)
+CHANGE(map_csum, root->map.csum ^= 1)
+
+static void every_field_of_a_root_is_bounded(void **state)
+{
+	void (*changes[])(struct triad_root *) = {
+		next_zero, next_slot, next_far, seq_zero, segment_bad, map_bad, depth_bad,
+		hwm_bad, hwm_far, used_bad, pending_bad, dead_bad, device_small, device_far,
+		logical_bad, interval_bad, interval_zero,
+		interval_small, logical_zero,
+	};
+	u32 i;
+
+	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
+		assert_int_equal(open_forged(*state, changes[i]), -EUCLEAN);
+}
+
+static void a_device_that_shrank_is_refused(void **state)
+{
+	assert_int_equal(open_forged(*state, device_larger), -ENOSPC);
+}
+
+static void unknown_features_refuse_or_forbid_writing(void **state)
+{
+	struct device *d = *state;
+
+	assert_int_equal(open_forged(d, incompat), -EOPNOTSUPP);
+	assert_false(triad_core_must_not_write(&d->driver.core));
+	assert_int_equal(open_forged(d, ro_compat), 0);
+	assert_true(triad_core_must_not_write(&d->driver.core));
+}
+
+static void a_damaged_map_is_an_error_of_reading_only(void **state)
+{
+	struct device *d = *state;
+
+	assert_int_equal(open_forged(d, map_csum), 0);
+	assert_int_equal(check_read(&d->driver.core, &d->disk, d->content), -EBADMSG);
+}
+
+static void two_bad_roots_are_refused_and_named(void **state)
+{
+	struct device *d = *state;
+
+	d->disk.view[0] = 0;
+	d->disk.view[TRIAD_SLOT_PBA(2)] = content_rotten(&d->rng);
+	assert_int_equal(device_reopen(d, false), -ENODATA);
+	assert_int_equal(d->driver.core.slots[0].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(d->driver.core.slots[2].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(d->driver.core.slots[1].state, TRIAD_SLOT_VALID);
+	assert_non_null(d->driver.core.choice.why);
+	assert_non_null(d->driver.core.slots[0].reason);
+}
+
+static void probing_finds_a_root_that_names_the_hash(void **state)
+{
+	struct device *d = *state;
+	struct triad_slot slots[3];
+	int first;
+
+	d->disk.view[0] = content_rotten(&d->rng);
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), 0);
+	assert_int_equal(first, 1);
+	assert_string_equal(slots[first].root.hash, "test");
+	d->disk.view[TRIAD_SLOT_PBA(1)] = d->disk.view[TRIAD_SLOT_PBA(2)] = 0;
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), -ENODATA);
+}
+
+static void one_bad_root_heals_to_three_good_ones(void **state)
+{
+	struct device *d = *state;
+	u32 slot, again;
+	int held;
+
+	for (again = 0; again < 3; again++) {
+		for (slot = 0; slot < 3; slot++) {
+			held = device_state(d);
+			d->disk.view[TRIAD_SLOT_PBA(slot)] = content_rotten(&d->rng);
+			assert_int_equal(device_reopen(d, false), 0);
+			assert_true(d->driver.core.degraded);
+			assert_int_equal(device_state(d), held);
+			assert_int_equal(device_reopen(d, true), 0);
+			assert_false(d->driver.core.degraded);
+			assert_int_equal(device_reopen(d, true), 0);
+			assert_int_equal(d->driver.core.choice.which, 1);
+			assert_int_equal(device_state(d), held);
+			device_check(d);
+			device_steps(d, again);
+		}
+	}
+}
+
+/* A rotten summary: counted from the map, and healed without a walk per zone. */
+static void a_rotten_summary_is_rebuilt_once(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 reads;
+	int held;
+
+	for (u32 lba = 0; lba < 1024; lba += 128)
+		device_write(d, lba, 128);
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	held = device_state(d);
+	d->disk.view[triad_summary_pba(&core->geo, 0, core->slot_c)] = content_rotten(&d->rng);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_true(core->degraded);
+	assert_int_equal(device_state(d), held);
+	reads = d->disk.nr_reads;
+	assert_int_equal(triad_core_heal(core), 0);
+	/* one plane for each zone in use, no node */
+	assert_true(d->disk.nr_reads - reads <= core->space.hwm);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(device_state(d), held);
+	device_check(d);
+}
+
+#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_fresh_device_opens_empty),
+		T(reopening_finds_the_newest_state),
+		T(every_field_of_a_root_is_bounded),
+		T(a_device_that_shrank_is_refused),
+		T(unknown_features_refuse_or_forbid_writing),
+		T(a_damaged_map_is_an_error_of_reading_only),
+		T(two_bad_roots_are_refused_and_named),
+		T(probing_finds_a_root_that_names_the_hash),
+		T(one_bad_root_heals_to_three_good_ones),
+		T(a_rotten_summary_is_rebuilt_once),
+	};
+
+	return cmocka_run_group_tests_name("open", tests, NULL, NULL);
+}

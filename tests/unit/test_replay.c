@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "device.h"
+
+#define RECORDS	6u
+
+/* Six records of four blocks; a flush behind the third is known from the fourth on. */
+struct fixture {
+	struct device *d;
+	struct triad_record rec[RECORDS + 2];
+	u32 nr;
+};
+
+static int keep(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	struct fixture *f = context;
+
+	(void)core;
+	assert_true(f->nr < RECORDS + 2);
+	f->rec[f->nr++] = *rec;
+	return 0;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	u64 nr, durable;
+	u32 i;
+
+	f->d = device_create(512);
+	for (i = 0; i < RECORDS; i++) {
+		device_write(f->d, 10 * i, 4);
+		if (i == 2)
+			assert_int_equal(driver_flush(&f->d->driver), 0);
+	}
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(triad_replay_walk(&f->d->driver.core, &nr, &durable, keep, f), 0);
+	assert_int_equal(nr, RECORDS + 1);
+	assert_true(f->rec[0].flags & TRIAD_RECORD_OPENING);
+	/* f->rec[n] is the n-th record from here on, with sequence number n + 1 */
+	assert_int_equal(f->rec[3].seq, 4);
+	assert_int_equal(durable, 4);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	device_destroy(f->d);
+	free(f);
+	return 0;
+}
+
+static void rot(struct fixture *f, u64 pba)
+{
+	f->d->disk.view[pba] = content_rotten(&f->d->rng);
+	assert_int_equal(device_reopen(f->d, false), 0);
+}
+
+static u32 nr_errors(struct fixture *f)
+{
+	u32 i, n = 0;
+
+	assert_int_equal(check_read(&f->d->driver.core, &f->d->disk, f->d->content), 0);
+	for (i = 0; i < 512; i++)
+		n += f->d->content[i] == CONTENT_ERROR;
+	return n;
+}
+
+static void the_whole_log_is_loaded_and_nothing_is_written(void **state)
+{
+	struct fixture *f = *state;
+	u64 writes = f->d->disk.nr_writes, flushes = f->d->disk.nr_flushes;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(device_reopen(f->d, true), 0);
+		assert_int_equal(f->d->driver.core.replayed_records, RECORDS + 1);
+		assert_int_equal(f->d->driver.core.replayed_blocks, 4 * RECORDS);
+		assert_int_equal(device_state(f->d), RECORDS);
+		device_check(f->d);
+	}
+	assert_int_equal(f->d->disk.nr_writes, writes);
+	assert_int_equal(f->d->disk.nr_flushes, flushes);
+}
+
+static void rot_before_the_mark_costs_that_block_only(void **state)
+{
+	struct fixture *f = *state;
+
+	rot(f, f->rec[2].runs[0].start + 1);
+	assert_int_equal(f->d->driver.core.replayed_records, RECORDS + 1);
+	assert_int_equal(nr_errors(f), 1);
+	assert_int_equal(f->d->content[11], CONTENT_ERROR);
+}
+
+static void a_tear_behind_the_mark_ends_the_log_there(void **state)
+{
+	struct fixture *f = *state;
+
+	rot(f, f->rec[5].runs[0].start);
+	assert_int_equal(f->d->driver.core.replayed_records, 5);
+	assert_int_equal(nr_errors(f), 0);
+	assert_int_equal(device_state(f->d), 4);
+	assert_int_equal(f->d->driver.core.space.next, f->rec[5].place);
+}
+
+static void a_rotten_header_ends_the_log_there(void **state)
+{
+	struct fixture *f = *state;
+
+	rot(f, f->rec[2].place);
+	assert_int_equal(f->d->driver.core.replayed_records, 2);
+	assert_int_equal(device_state(f->d), 1);
+}
+
+static void what_lay_behind_a_stop_never_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	u64 payload = f->rec[5].runs[0].start;
+	u32 whole = f->d->disk.view[payload], seq;
+
+	rot(f, payload);
+	oracle_truncate(&f->d->oracle, 4);
+	assert_int_equal(triad_log_start(&f->d->driver.core), 0);
+	seq = f->d->driver.core.next_seq;
+	/* the torn payload turns up again, as late as can be */
+	f->d->disk.view[payload] = whole;
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(f->d->driver.core.next_seq, seq);
+	assert_int_equal(device_state(f->d), 4);
+}
+
+static void an_empty_pointer_is_not_trusted(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_root root = f->d->driver.core.root;
+	u8 block[TRIAD_BLOCK_SIZE];
+
+	assert_int_not_equal(root.segment, 0);
+	root.segment = 0;
+	assert_int_equal(triad_root_seal(&root, &f->d->driver.hash, block), 0);
+	f->d->disk.view[TRIAD_SLOT_PBA(root.slot)] = content_id(block);
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(device_state(f->d), RECORDS);
+}
+
+/* Reads of one block fail with an error; all others are good. */
+struct picky {
+	struct triad_store store;
+	struct triad_store *under;
+	u64 bad;
+	int error;
+};
+
+static int picky_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct picky *p = (struct picky *)store;
+
+	if (p->bad >= pba && p->bad < pba + nr)
+		return p->error;
+	return p->under->ops->read(p->under, pba, nr, buf);
+}
+
+static int picky_read_root(struct triad_store *store, unsigned int slot, void *buf)
+{
+	struct picky *p = (struct picky *)store;
+
+	return p->under->ops->read_root(p->under, slot, buf);
+}
+
+static int open_with(struct fixture *f, struct triad_core *core, u64 bad, int error)
+{
+	static const struct triad_store_ops ops = {
+		.read = picky_read, .read_root = picky_read_root,
+	};
+	static struct picky p;
+
+	p = (struct picky){ { &ops }, &f->d->disk.store, bad, error };
+	memset(core, 0, sizeof(*core));
+	core->store = &p.store;
+	core->hash = &f->d->driver.hash;
+	return triad_core_open(core, DISK_BLOCKS);
+}
+
+static void a_block_that_the_medium_lost_is_like_a_rotten_one(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+	struct { u64 bad; u32 records; } cases[] = {
+		{ f->rec[2].runs[0].start, RECORDS + 1 },	/* durable: kept */
+		{ f->rec[5].runs[0].start, 5 },
+		{ f->rec[2].place, 2 },
+		{ f->rec[6].next, RECORDS + 1 },
+	};
+	u32 i;
+
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(open_with(f, &core, cases[i].bad, -ENODATA), 0);
+		assert_int_equal(core.replayed_records, cases[i].records);
+		triad_core_close(&core);
+	}
+}
+
+static void other_read_errors_fail_the_opening(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+
+	assert_int_equal(open_with(f, &core, f->rec[5].runs[0].start, -EIO), -EIO);
+	assert_int_equal(open_with(f, &core, f->rec[2].place, -EIO), -EIO);
+	assert_int_equal(open_with(f, &core, f->rec[6].next, -EIO), -EIO);
+}
+
+static void an_error_of_visit_ends_the_walk(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_hash *hash = f->d->driver.core.hash;
+	u64 nr, durable;
+
+	hash->nr = 0;
+	hash->fail_at = 3;
+	assert_int_equal(triad_replay_walk(&f->d->driver.core, &nr, &durable, keep, f), -ENOMEM);
+	hash->fail_at = 0;
+}
+
+static void a_damaged_log_of_b_makes_a_new_backup_first(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+
+	assert_int_equal(driver_commit(&f->d->driver, false), 0);
+	device_write(f->d, 3, 1);
+	rot(f, f->rec[2].place);
+	assert_true(core->degraded);
+	assert_int_equal(core->slot_b, -1);
+	assert_int_equal(triad_core_heal(core), 0);
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_false(core->degraded);
+	device_check(f->d);
+}
+
+#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(the_whole_log_is_loaded_and_nothing_is_written),
+		T(rot_before_the_mark_costs_that_block_only),
+		T(a_tear_behind_the_mark_ends_the_log_there),
+		T(a_rotten_header_ends_the_log_there),
+		T(what_lay_behind_a_stop_never_comes_back),
+		T(an_empty_pointer_is_not_trusted),
+		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
+		T(other_read_errors_fail_the_opening),
+		T(an_error_of_visit_ends_the_walk),
+		T(a_damaged_log_of_b_makes_a_new_backup_first),
+	};
+
+	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
+}
