@@ -104,7 +104,7 @@ static int open_devices(struct view *view, const struct options *opt)
 static int judge_slots(struct view *view)
 {
 	struct triad_store *store = &view->disk.store;
-	u8 block[TRIAD_BLOCK_SIZE];
+	u8 block[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	int i, r;
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++) {

@@ -23,8 +23,8 @@ struct writer {
 	struct triad_record record;
 	u64 durable;
 	int expect;
-	u8 header[TRIAD_BLOCK_SIZE];
-	u8 data[TRIAD_RECORD_MAX_BLOCKS][TRIAD_BLOCK_SIZE];
+	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
+	u8 data[TRIAD_RECORD_MAX_BLOCKS][TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 };
 
 static void die(const char *what, int error)
