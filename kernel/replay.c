@@ -95,57 +95,11 @@ static int verify_payload(struct triad_core *core, const struct triad_record *re
  * any of them carries records are durable and rot in their payload is rot;
  * behind it the log ends at the first record whose payload does not verify.
  */
-static int find_durable(struct triad_core *core, u64 *nr_headers, u64 *durable)
-{
-	struct position pos = position_of(&core->root);
-	int r;
-
-	*nr_headers = 0;
-	*durable = 0;
-	for (;;) {
-		r = step(core, &pos, WINDOW_HEADERS, &core->record);
-		if (r)
-			return r < 0 ? r : 0;
-		*durable = max_t(u64, *durable, core->record.durable);
-		if (++*nr_headers > core->geo.usable)
-			return -EUCLEAN;
-	}
-}
-
-int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
-		      triad_replay_fn visit, void *context)
-{
-	struct position pos = position_of(&core->root), before;
-	struct triad_record *rec = &core->record;
+struct scan {
 	u64 nr_headers;
-	int r;
-
-	*nr_records = 0;
-	core->window_nr = 0;
-	r = find_durable(core, &nr_headers, durable);
-	if (r)
-		return r;
-	while (*nr_records < nr_headers) {
-		before = pos;
-		r = step(core, &pos, WINDOW, rec);
-		if (!r && rec->seq > *durable)
-			r = verify_payload(core, rec);
-		if (r < 0)
-			return r;
-		if (r) {
-			pos = before;
-			break;
-		}
-		r = visit(core, rec, context);
-		if (r)
-			return r;
-		++*nr_records;
-	}
-	core->next_seq = pos.seq;
-	memcpy(core->chain, pos.chain, sizeof(core->chain));
-	core->space.next = pos.place;
-	return 0;
-}
+	u64 durable;
+	u64 entries;		/* that the index needs, at most */
+};
 
 static u32 entries_of(const struct triad_core *core, const struct triad_record *rec,
 		      u32 *leaves)
@@ -165,17 +119,65 @@ static u32 entries_of(const struct triad_core *core, const struct triad_record *
 	return nr;
 }
 
-struct totals {
-	u64 entries;
-};
-
-static int count(struct triad_core *core, const struct triad_record *rec, void *context)
+static int scan_headers(struct triad_core *core, struct scan *scan)
 {
-	struct totals *totals = context;
+	struct position pos = position_of(&core->root);
 	u32 leaves;
+	int r;
 
-	totals->entries += entries_of(core, rec, &leaves);
+	memset(scan, 0, sizeof(*scan));
+	core->window_nr = 0;
+	for (;;) {
+		r = step(core, &pos, WINDOW_HEADERS, &core->record);
+		if (r)
+			return r < 0 ? r : 0;
+		scan->durable = max_t(u64, scan->durable, core->record.durable);
+		scan->entries += entries_of(core, &core->record, &leaves);
+		if (++scan->nr_headers > core->geo.usable)
+			return -EUCLEAN;
+	}
+}
+
+/* Visit the records that count, and leave the log's position behind them. */
+static int walk(struct triad_core *core, const struct scan *scan, u64 *nr_records,
+		triad_replay_fn visit, void *context)
+{
+	struct position pos = position_of(&core->root), before;
+	struct triad_record *rec = &core->record;
+	int r;
+
+	*nr_records = 0;
+	while (*nr_records < scan->nr_headers) {
+		before = pos;
+		r = step(core, &pos, pos.seq > scan->durable ? WINDOW : WINDOW_HEADERS, rec);
+		if (!r && rec->seq > scan->durable)
+			r = verify_payload(core, rec);
+		if (r < 0)
+			return r;
+		if (r) {
+			pos = before;
+			break;
+		}
+		r = visit(core, rec, context);
+		if (r)
+			return r;
+		++*nr_records;
+	}
+	core->next_seq = pos.seq;
+	memcpy(core->chain, pos.chain, sizeof(core->chain));
+	core->space.next = pos.place;
 	return 0;
+}
+
+int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
+		      triad_replay_fn visit, void *context)
+{
+	struct scan scan;
+	int r;
+
+	r = scan_headers(core, &scan);
+	*durable = scan.durable;
+	return r ? r : walk(core, &scan, nr_records, visit, context);
 }
 
 static int note_record(struct triad_list *list, const struct triad_record *rec)
@@ -266,21 +268,21 @@ static int load_backup_log(struct triad_core *core)
 
 int triad_replay(struct triad_core *core)
 {
-	struct totals totals = { 0 };
-	u64 nr_records, durable;
+	struct scan scan;
 	int r;
 
 	core->space.nr_taken = 1;
-	r = triad_replay_walk(core, &nr_records, &durable, count, &totals);
+	r = scan_headers(core, &scan);
 	if (r)
 		return r;
-	if (totals.entries > 1u << 23)
+	if (scan.entries > 1u << 23)
 		return -EUCLEAN;	/* three intervals of the largest size are fewer */
-	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, totals.entries));
+	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, scan.entries));
 	core->spare = triad_index_create(core->geo.interval_blocks);
 	if (!core->active || !core->spare)
 		return -ENOMEM;
-	r = triad_replay_walk(core, &core->replayed_records, &core->known_durable, apply, NULL);
+	core->known_durable = scan.durable;
+	r = walk(core, &scan, &core->replayed_records, apply, NULL);
 	if (r)
 		return r;
 	triad_space_count(&core->space, &core->space.log_active);

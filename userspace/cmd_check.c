@@ -78,9 +78,10 @@ static void print_counts(const struct check *check)
 {
 	const struct triad_core *core = &check->view->core;
 
-	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map nodes, %" PRIu64 " mapped blocks, %"
-	       PRIu64 " records in the log\n", core->root.generation, core->choice.which,
-	       check->current.nr_nodes, check->current.nr_data, core->replayed_records);
+	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map nodes, %" PRIu64
+	       " mapped blocks, %" PRIu64 " records in the log\n",
+	       core->root.generation, core->choice.which, check->current.nr_nodes,
+	       check->current.nr_data, core->replayed_records);
 	if (check->opt->data)
 		printf("%" PRIu64 " blocks of data match their checksums\n",
 		       check->nr_data_verified);
@@ -95,16 +96,20 @@ static void verdict(const struct check *check)
 	switch (check->worst) {
 	case CHECK_DAMAGED:
 		printf("%s: DAMAGED.  What is named above is at risk; nothing was changed.\n"
-		       "  Next: triadsetup export %s FILE saves all that can be read.\n", path, path);
+		       "  Next: triadsetup export %s FILE saves all that can be read.\n",
+		       path, path);
 		break;
 	case CHECK_DEGRADED:
-		printf("%s: usable but degraded.  Data is not at risk, but a second fault could be.\n"
-		       "  Next: triadsetup open NAME %s heals it.\n", path, path);
+		printf("%s: usable but degraded.  Data is not at risk, but a second fault could "
+		       "be.\n"
+		       "  Next: triadsetup open NAME %s heals it.\n",
+		       path, path);
 		break;
 	default:
 		printf("%s: ok\n", path);
 		if (!check->opt->data)
-			printf("  The data itself was not read; for that: triadsetup check --data %s\n",
+			printf("  The data itself was not read; for that: triadsetup check --data "
+			       "%s\n",
 			       path);
 	}
 }
@@ -123,7 +128,8 @@ static int run_check(struct check *check)
 	if (!r && check->opt->data)
 		r = check_data(check);
 	if (r)
-		return tool_fail(tool_exit_of(r), "Nothing was changed.  See dmesg for the disk's errors.",
+		return tool_fail(tool_exit_of(r),
+				 "Nothing was changed.  See dmesg for the disk's errors.",
 				 "%s: the check could not be finished: %s", check->view->path,
 				 strerror(-r));
 	if (check->opt->json) {

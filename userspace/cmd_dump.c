@@ -157,9 +157,9 @@ static int dump_record(struct triad_core *core, const struct triad_record *rec, 
 
 	(void)core;
 	if (!list) {
-		printf("record %" PRIu64 " at block %" PRIu64 ": %s, %u blocks, durable up to %" PRIu64
-		       ", next at %" PRIu64 "\n", rec->seq, rec->place, kind_of(rec),
-		       rec->nr_blocks, rec->durable, rec->next);
+		printf("record %" PRIu64 " at block %" PRIu64 ": %s, %u blocks, durable up to "
+							      "%" PRIu64 ", next at %" PRIu64 "\n",
+		       rec->seq, rec->place, kind_of(rec), rec->nr_blocks, rec->durable, rec->next);
 		print_extents(rec->flags & TRIAD_RECORD_INTENT ? "zones" : "LBA", rec->extents,
 			      rec->nr_extents);
 		print_extents("PBA", rec->runs, rec->nr_runs);
@@ -185,9 +185,9 @@ static int dump_log(struct view *view, struct json_object *list)
 	int r = triad_replay_walk(&view->core, &nr_records, &durable, dump_record, list);
 
 	if (!r && !list)
-		printf("log: %" PRIu64 " records behind generation %" PRIu64 ", durable up to %" PRIu64
-		       ", the next goes to block %" PRIu64 "\n", nr_records,
-		       view->core.root.generation, durable, view->core.space.next);
+		printf("log: %" PRIu64 " records behind generation %" PRIu64
+		       ", durable up to %" PRIu64 ", the next goes to block %" PRIu64 "\n",
+		       nr_records, view->core.root.generation, durable, view->core.space.next);
 	return r;
 }
 
@@ -215,7 +215,8 @@ static void show_run(struct run *run)
 		json_add_number(out, "birth", run->birth);
 		json_object_array_add(run->list, out);
 	} else {
-		printf("  LBA %" PRIu64 "+%" PRIu64 " -> block %" PRIu64 ", written by generation %u\n",
+		printf("  LBA %" PRIu64 "+%" PRIu64 " -> block %" PRIu64 ", written by generation "
+									 "%u\n",
 		       run->lba, run->nr, run->pba, run->birth);
 	}
 	run->nr = 0;
@@ -227,8 +228,8 @@ static int dump_entry(void *context, int level, u64 lba, const struct triad_ref 
 
 	if (error) {
 		show_run(run);
-		tool_warn("map: LBA %" PRIu64 ", level %d, block %" PRIu64 ": %s", lba, level, ref->pba,
-			  error == -EBADMSG ? "wrong checksum" : strerror(-error));
+		tool_warn("map: LBA %" PRIu64 ", level %d, block %" PRIu64 ": %s", lba, level,
+			  ref->pba, error == -EBADMSG ? "wrong checksum" : strerror(-error));
 		return 0;
 	}
 	if (level >= 0) {
@@ -256,8 +257,8 @@ static int dump_map(struct view *view, struct json_object *list)
 
 	show_run(&run);
 	if (!r && !list)
-		printf("map: %" PRIu64 " nodes, %" PRIu64 " blocks, without the log\n", run.nr_nodes,
-		       run.nr_blocks);
+		printf("map: %" PRIu64 " nodes, %" PRIu64 " blocks, without the log\n",
+		       run.nr_nodes, run.nr_blocks);
 	return r;
 }
 
@@ -281,8 +282,12 @@ static int dump_space(struct view *view, struct json_object *list)
 		table = table_new(names, sizeof(names) / sizeof(names[0]));
 	for (zone = 0; zone < end; zone++) {
 		const u64 row[] = {
-			zone, triad_zone_start(space->geo, zone), triad_zone_usable(space->geo, zone),
-			space->zones[zone].used, space->zones[zone].pending, space->taken[zone],
+			zone,
+			triad_zone_start(space->geo, zone),
+			triad_zone_usable(space->geo, zone),
+			space->zones[zone].used,
+			space->zones[zone].pending,
+			space->taken[zone],
 			space->zones[zone].changed,
 		};
 		static const char * const keys[] = {
@@ -337,8 +342,10 @@ static int choose(const struct options *opt, bool wanted[NR_PARTS])
 			if (!strcmp(opt->args[i], parts[p].name))
 				break;
 		if (p == NR_PARTS)
-			return tool_fail(TOOL_USAGE, "Nothing was changed.  There are: root, log, map, "
-					 "space.", "dump: there is no part '%s'", opt->args[i]);
+			return tool_fail(TOOL_USAGE,
+					 "Nothing was changed.  There are: root, log, map, "
+					 "space.",
+					 "dump: there is no part '%s'", opt->args[i]);
 		wanted[p] = true;
 	}
 	return 0;
@@ -363,8 +370,10 @@ static int dump(struct view *view, const bool wanted[NR_PARTS], struct json_obje
 		}
 		r = parts[p].dump(view, list);
 		if (r)
-			return tool_fail(tool_exit_of(r), "Nothing was changed.  More: triadsetup check "
-					 "DEVICE", "%s: dump of %s: %s", view->path, parts[p].name,
+			return tool_fail(tool_exit_of(r),
+					 "Nothing was changed.  More: triadsetup check "
+					 "DEVICE",
+					 "%s: dump of %s: %s", view->path, parts[p].name,
 					 strerror(-r));
 	}
 	return 0;

@@ -103,16 +103,21 @@ static int create(struct export *e, const struct options *opt)
 
 		device_close(&target);
 		if (same || block)
-			return tool_fail(TOOL_USAGE, "Nothing was changed.  Name a file that does not "
-					 "exist yet.", "%s: %s", e->path, same ?
-					 "this is the device to export" : "not a regular file");
+			return tool_fail(TOOL_USAGE,
+					 "Nothing was changed.  Name a file that does not "
+					 "exist yet.",
+					 "%s: %s", e->path,
+					 same ? "this is the device to export"
+					      : "not a regular file");
 		if (!opt->force)
-			return tool_fail(TOOL_BUSY, "Nothing was changed.  With --force it is replaced.",
+			return tool_fail(TOOL_BUSY,
+					 "Nothing was changed.  With --force it is replaced.",
 					 "%s: it exists", e->path);
 	} else if (r != -ENOENT) {
 		return tool_fail_open(e->path, r, true);
 	}
-	e->fd = open(e->path, O_WRONLY | O_CREAT | O_CLOEXEC | (opt->force ? O_TRUNC : O_EXCL), 0600);
+	e->fd = open(e->path, O_WRONLY | O_CREAT | O_CLOEXEC | (opt->force ? O_TRUNC : O_EXCL),
+		     0600);
 	if (e->fd < 0)
 		return tool_fail(tool_exit_of(-errno), "Nothing was changed.", "%s: %s", e->path,
 				 strerror(errno));
@@ -134,8 +139,9 @@ static int copy(struct export *e)
 	if (!r)
 		return 0;
 	unlink(e->path);
-	return tool_fail(tool_exit_of(r), "The device was only read; the unfinished file was removed.",
-			 "%s: %s", e->path, strerror(-r));
+	return tool_fail(tool_exit_of(r),
+			 "The device was only read; the unfinished file was removed.", "%s: %s",
+			 e->path, strerror(-r));
 }
 
 static int report(struct export *e, const struct options *opt)
@@ -182,7 +188,8 @@ int cmd_export(const struct options *opt)
 	if (!r) {
 		e.lost = json_object_new_array();
 		if (view.core.degraded)
-			tool_warn("%s: degraded (one root or backup is bad), the content is complete",
+			tool_warn("%s: degraded (one root or backup is bad), the content is "
+				  "complete",
 				  view.path);
 		r = copy(&e);
 		if (!r)

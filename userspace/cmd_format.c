@@ -49,8 +49,8 @@ static int take_names(struct format *f)
 	if (opt->checksum && !strcmp(opt->checksum, "xxh64"))
 		root->checksum_kind = TRIAD_CHECKSUM_XXH64;
 	else if (opt->checksum && strcmp(opt->checksum, "crc32c"))
-		return tool_fail(TOOL_USAGE, unchanged, "--checksum: '%s' is neither crc32c nor xxh64",
-				 opt->checksum);
+		return tool_fail(TOOL_USAGE, unchanged,
+				 "--checksum: '%s' is neither crc32c nor xxh64", opt->checksum);
 	return 0;
 }
 
@@ -62,8 +62,8 @@ static int take_hash(struct format *f)
 	int r;
 
 	if (strlen(name) > TRIAD_HASH_NAME_SIZE)
-		return tool_fail(TOOL_USAGE, unchanged, "--hash: '%s' is longer than %d bytes", name,
-				 TRIAD_HASH_NAME_SIZE);
+		return tool_fail(TOOL_USAGE, unchanged, "--hash: '%s' is longer than %d bytes",
+				 name, TRIAD_HASH_NAME_SIZE);
 	if (f->opt->key_file) {
 		r = key_read(f->opt->key_file, &key, &size);
 		if (r)
@@ -178,7 +178,8 @@ static bool show_own(struct format *f)
 	if (f->opt->batch)
 		return true;
 	fprintf(stderr, "  %s: a dm-triad device, UUID %s%s%s\n", f->disk.data.path,
-		text_uuid(slots[first].root.uuid, uuid), slots[first].root.label[0] ? ", label " : "",
+		text_uuid(slots[first].root.uuid, uuid),
+		slots[first].root.label[0] ? ", label " : "",
 		text_label(slots[first].root.label, TRIAD_LABEL_SIZE, label));
 	return true;
 }
@@ -231,7 +232,8 @@ static int confirm(struct format *f)
 	if (r)
 		return r;
 	if (nr_found && !f->opt->force)
-		return tool_fail(TOOL_BUSY, "Nothing was changed.  If that may be lost, use --force.",
+		return tool_fail(TOOL_BUSY,
+				 "Nothing was changed.  If that may be lost, use --force.",
 				 "%s: it holds what another program knows (see above)",
 				 f->opt->args[0]);
 	return ask(f, own || nr_found);
@@ -309,7 +311,8 @@ static int format(struct format *f)
 		return r;
 	r = write_all(f);
 	if (r)
-		return tool_fail(tool_exit_of(r), "The device is neither what it was nor formatted.  "
+		return tool_fail(tool_exit_of(r),
+				 "The device is neither what it was nor formatted.  "
 				 "See dmesg, then format it again.",
 				 "%s: writing it failed: %s", f->opt->args[0], strerror(-r));
 	report(f);

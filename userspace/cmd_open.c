@@ -23,7 +23,8 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 			  "Opened read-only it stays so." :
 			  "It heals before the first write; no data is lost.");
 	if (triad_core_must_not_write(&view->core) && !opt->read_only)
-		tool_warn("%s: it uses features this version cannot write: it opens read-only", path);
+		tool_warn("%s: it uses features this version cannot write: it opens read-only",
+			  path);
 	return 0;
 }
 
@@ -43,7 +44,8 @@ static int check_name(const char *name)
 {
 	if (*name && strlen(name) < 128 && !strchr(name, '/'))
 		return 0;
-	return tool_fail(TOOL_USAGE, "Nothing was changed.", "'%s' cannot be the name of a mapping", name);
+	return tool_fail(TOOL_USAGE, "Nothing was changed.", "'%s' cannot be the name of a mapping",
+			 name);
 }
 
 static int map(struct view *view, const struct options *opt, const char *name)
@@ -59,7 +61,8 @@ static int map(struct view *view, const struct options *opt, const char *name)
 	params = dm_params(view, opt);
 	if (!params)
 		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
-	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view->core.root.uuid, uuid), name);
+	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view->core.root.uuid, uuid),
+		 name);
 	dm_uuid[128] = 0;	/* device-mapper keeps that much */
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
@@ -80,8 +83,10 @@ int cmd_open(const struct options *opt)
 		return r;
 	r = judge(&view, opt, path);
 	if (!r && !view.disk.data.block)
-		r = tool_fail(TOOL_DEVICE, "Nothing was changed.  Attach it first: losetup --find --show "
-			      "FILE", "%s: this is a file, not a block device", path);
+		r = tool_fail(TOOL_DEVICE,
+			      "Nothing was changed.  Attach it first: losetup --find --show "
+			      "FILE",
+			      "%s: this is a file, not a block device", path);
 	if (!r)
 		r = map(&view, opt, name);
 	if (!r && opt->verbose)

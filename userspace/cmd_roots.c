@@ -128,7 +128,8 @@ int cmd_roots(const struct options *opt)
 		if (view.choice.cur < 0) {
 			r = view_refuse(&view);
 		} else if (view_too_short(&view)) {
-			r = tool_fail(TOOL_DEVICE, "Nothing was changed.  Give it its full size back.",
+			r = tool_fail(TOOL_DEVICE,
+				      "Nothing was changed.  Give it its full size back.",
 				      "%s: it is shorter than its root says", view.path);
 		} else if (view.choice.degraded) {
 			r = TOOL_DEGRADED;

@@ -118,8 +118,10 @@ static void print_json(const char *name, const struct status *status, bool suspe
 static int judge(const char *name, const struct status *status)
 {
 	if (!strcmp(status->text[0], "fail"))
-		return tool_fail(TOOL_DAMAGED, "What was flushed is safe.  Close it, see dmesg, then: "
-				 "triadsetup check DEVICE", "%s: it has failed", name);
+		return tool_fail(TOOL_DAMAGED,
+				 "What was flushed is safe.  Close it, see dmesg, then: "
+				 "triadsetup check DEVICE",
+				 "%s: it has failed", name);
 	return strcmp(status->text[3], "ok") ? TOOL_DEGRADED : TOOL_OK;
 }
 
@@ -137,7 +139,8 @@ int cmd_status(const struct options *opt)
 		return r;
 	if (!parse(line, &status)) {
 		free(line);
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  Use a triadsetup as new as the module; "
+		return tool_fail(TOOL_USAGE,
+				 "Nothing was changed.  Use a triadsetup as new as the module; "
 				 "dmsetup status shows the line.",
 				 "%s: its status line is not known to this version", name);
 	}

@@ -84,7 +84,8 @@ static int visit_map(void *context, int level, u64 lba, const struct triad_ref *
 			.pba = ref->pba,
 			.error = error,
 		};
-		u64 left = lba < w->core->geo.logical_blocks ? w->core->geo.logical_blocks - lba : 1;
+		u64 left =
+			lba < w->core->geo.logical_blocks ? w->core->geo.logical_blocks - lba : 1;
 		int r = drain(w);
 
 		block.nr = min_t(u64, block.nr, left);

@@ -164,9 +164,11 @@ int dm_load_module(void)
 	r = has_target(&found);
 	if (r || found)
 		return r;
-	return tool_fail(TOOL_USAGE, "Nothing was changed.  Build and install the module for this kernel, "
+	return tool_fail(TOOL_USAGE,
+			 "Nothing was changed.  Build and install the module for this kernel, "
 			 "then: modprobe dm-triad",
-			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad did not help");
+			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad did not "
+								"help");
 }
 
 /* ---- create, remove ------------------------------------------------------------- */
@@ -210,8 +212,10 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 	int ok, error;
 
 	if (exists(name))
-		return tool_fail(TOOL_BUSY, "Nothing was changed.  Take another name, or: triadsetup close "
-				 "NAME", "%s: a mapping of this name exists", name);
+		return tool_fail(TOOL_BUSY,
+				 "Nothing was changed.  Take another name, or: triadsetup close "
+				 "NAME",
+				 "%s: a mapping of this name exists", name);
 	task = new_task(DM_DEVICE_CREATE, name);
 	ok = task && dm_task_set_uuid(task, uuid) && (!read_only || dm_task_set_ro(task)) &&
 	     dm_task_add_target(task, 0, sectors, DM_TARGET, params) &&
@@ -226,10 +230,13 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 		return 0;
 	}
 	return tool_fail(error == EBUSY ? TOOL_BUSY : tool_exit_of(-error),
-			 "The device was not opened; what it holds is safe.  See dmesg for the kernel's "
-			 "reason.", "%s: %s", name,
-			 error == EBUSY ? "the device is in use, or open already" :
-			 last_words[0] ? last_words : strerror(error));
+			 "The device was not opened; what it holds is safe.  See dmesg for the "
+			 "kernel's "
+			 "reason.",
+			 "%s: %s", name,
+			 error == EBUSY	 ? "the device is in use, or open already"
+			 : last_words[0] ? last_words
+					 : strerror(error));
 }
 
 int dm_remove(const char *name)
@@ -240,7 +247,8 @@ int dm_remove(const char *name)
 	if (!exists(name)) {
 		if (geteuid())
 			return no_device_mapper(name);
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  See: dmsetup ls --target triad",
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  See: dmsetup ls --target triad",
 				 "%s: there is no mapping of this name", name);
 	}
 	task = new_task(DM_DEVICE_REMOVE, name);
@@ -272,8 +280,10 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 		if (task)
 			dm_task_destroy(task);
 		if (r == ENXIO)
-			return tool_fail(TOOL_DEVICE, "Nothing was changed.  See: dmsetup ls --target "
-					 "triad", "%s: there is no mapping of this name", name);
+			return tool_fail(TOOL_DEVICE,
+					 "Nothing was changed.  See: dmsetup ls --target "
+					 "triad",
+					 "%s: there is no mapping of this name", name);
 		return no_device_mapper(name);
 	}
 	if (!dm_task_get_info(task, &info) || !info.exists) {
@@ -283,8 +293,10 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 	}
 	dm_get_next_target(task, NULL, &start, sectors, &type, &params);
 	if (!type || strcmp(type, DM_TARGET)) {
-		r = tool_fail(TOOL_DEVICE, "Nothing was changed.", "%s: this is no dm-triad mapping but "
-			      "'%s'", name, type ? type : "without a table");
+		r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
+			      "%s: this is no dm-triad mapping but "
+			      "'%s'",
+			      name, type ? type : "without a table");
 		goto out;
 	}
 	*suspended = info.suspended;

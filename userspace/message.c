@@ -63,24 +63,30 @@ int tool_fail_open(const char *path, int error, bool writing)
 
 	switch (error) {
 	case -ENOENT:
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  See lsblk for the devices there are.",
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  See lsblk for the devices there are.",
 				 "%s: there is no such device or file", path);
 	case -EISDIR:
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Name a block device or an image file.",
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  Name a block device or an image file.",
 				 "%s: this is a directory", path);
 	case -ENOTBLK:
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Name a block device or an image file.",
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  Name a block device or an image file.",
 				 "%s: this is neither a block device nor a file", path);
 	case -EACCES:
 	case -EPERM:
-		return tool_fail(TOOL_PERMISSION, "Nothing was changed.  Run it as root, or as a user "
+		return tool_fail(TOOL_PERMISSION,
+				 "Nothing was changed.  Run it as root, or as a user "
 				 "who may use the device.",
 				 "%s: no permission to %s it", path, writing ? "write" : "read");
 	case -EROFS:
-		return tool_fail(TOOL_PERMISSION, "Nothing was changed.", "%s: it is read-only", path);
+		return tool_fail(TOOL_PERMISSION, "Nothing was changed.", "%s: it is read-only",
+				 path);
 	case -EBUSY:
 		device_who_uses(path, users, sizeof(users));
-		return tool_fail(TOOL_BUSY, "Nothing was changed.  Close or unmount what uses it first.",
+		return tool_fail(TOOL_BUSY,
+				 "Nothing was changed.  Close or unmount what uses it first.",
 				 "%s: it is in use%s%s", path, users[0] ? ": " : "", users);
 	case -ENOTSUP:
 		return tool_fail(TOOL_DEVICE, "Nothing was changed.",

@@ -48,8 +48,9 @@ static const struct command commands[] = {
 	  "Roots, log, every map node, planes and counters; with --data all data, too.\n"
 	  "Changes nothing.  Close the device first: one that is being written looks damaged.\n",
 	  cmd_check },
-	{ "export", "DEVICE FILE", 2, 2, "qjvrkf", "copy the content, as recovery sees it, to a file",
-	  "Replays the log in memory; the device is only read.  The file is sparse.\n", cmd_export },
+	{ "export", "DEVICE FILE", 2, 2, "qjvrkf", "copy the content, as recovered, to a file",
+	  "The log is replayed in memory, the device only read.  The file is sparse.\n",
+	  cmd_export },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
 
@@ -99,9 +100,11 @@ static void usage(FILE *to)
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-8s %-32s %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
-	fprintf(to, "\ntriadsetup COMMAND --help tells the options.  A SIZE may end in K, M, G or T.\n"
-		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists or busy,\n"
-		"6 usable but degraded, 7 damaged, 8 no root can be proven current.\n");
+	fprintf(to, "\ntriadsetup COMMAND --help tells the options.  A SIZE may end in K, M, G or "
+		    "T.\n"
+		    "Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists "
+		    "or busy,\n"
+		    "6 usable but degraded, 7 damaged, 8 no root can be proven current.\n");
 }
 
 static void command_usage(const struct command *cmd, FILE *to)
@@ -242,8 +245,10 @@ static int run(const struct command *cmd, int argc, char **argv)
 			return 0;
 		}
 		if (c == '?')
-			return tool_fail(TOOL_USAGE, "Nothing was changed.  Options: triadsetup COMMAND "
-					 "--help", "%s: option '%s' is unknown here, or lacks its value",
+			return tool_fail(TOOL_USAGE,
+					 "Nothing was changed.  Options: triadsetup COMMAND "
+					 "--help",
+					 "%s: option '%s' is unknown here, or lacks its value",
 					 cmd->name, argv[optind - 1]);
 		r = take_option(&opt, c, longs[which].name);
 		if (r)

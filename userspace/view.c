@@ -237,7 +237,8 @@ int view_refuse(const struct view *view)
 	int i;
 
 	if (all_foreign(view))
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Is it the right device?  If its "
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  Is it the right device?  If its "
 				 "roots lie on other devices,\n  name them with --root-device.",
 				 "%s: no dm-triad device: no slot holds a root", view->path);
 	if (wrong_key(view))
@@ -253,8 +254,10 @@ int view_refuse(const struct view *view)
 			view->slots[i].reason ? view->slots[i].reason : "");
 	if (swapped(view))
 		fprintf(stderr, "  Name the root devices in the order of the slots: 0, 1, 2.\n");
-	fprintf(stderr, "  Nothing was changed, and whatever data there is stays where it is.  Do not "
-		"format it.\n  More: triadsetup roots -v %s\n", view->path);
+	fprintf(stderr,
+		"  Nothing was changed, and whatever data there is stays where it is.  Do not "
+		"format it.\n  More: triadsetup roots -v %s\n",
+		view->path);
 	return TOOL_UNPROVABLE;
 }
 
@@ -265,10 +268,13 @@ static int check_layout(const struct view *view)
 
 	if (layout == given)
 		return 0;
-	return tool_fail(TOOL_USAGE, "Nothing was changed.", "%s: it was formatted with %s, but %u "
-			 "--root-device %s given", view->path,
-			 layout == TRIAD_ROOTS_INSIDE ? "its roots inside" :
-			 layout == TRIAD_ROOTS_ONE_DEVICE ? "one root device" : "three root devices",
+	return tool_fail(TOOL_USAGE, "Nothing was changed.",
+			 "%s: it was formatted with %s, but %u "
+			 "--root-device %s given",
+			 view->path,
+			 layout == TRIAD_ROOTS_INSIDE	    ? "its roots inside"
+			 : layout == TRIAD_ROOTS_ONE_DEVICE ? "one root device"
+							    : "three root devices",
 			 given, given == 1 ? "is" : "are");
 }
 
@@ -295,13 +301,17 @@ static int explain_open(const struct view *view, int error)
 				 view->path, root->incompat);
 	case -EUCLEAN:
 	case -EBADMSG:
-		return tool_fail(TOOL_DAMAGED, "Nothing was changed.  Take a copy of the device "
+		return tool_fail(TOOL_DAMAGED,
+				 "Nothing was changed.  Take a copy of the device "
 				 "before anything else, then see:\n  triadsetup dump DEVICE root",
-				 "%s: %s", view->path, error == -EUCLEAN ?
-				 "its current root or log says something impossible" :
-				 "its summary is damaged, and so is the map it could be rebuilt from");
+				 "%s: %s", view->path,
+				 error == -EUCLEAN ? "its current root or log says something "
+						     "impossible"
+						   : "its summary is damaged, and so is the map it "
+						     "could be rebuilt from");
 	default:
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  See dmesg for the disk's errors.",
+		return tool_fail(TOOL_DEVICE,
+				 "Nothing was changed.  See dmesg for the disk's errors.",
 				 "%s: reading the log: %s", view->path, strerror(-error));
 	}
 }
