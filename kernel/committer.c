@@ -114,6 +114,23 @@ static int freeze(struct triad *t, u64 *seq)
 	return r;
 }
 
+/*
+ * All that was promised still fits, but intervals get short and writers wait for
+ * commits: say so once, so that somebody may discard.
+ */
+static void watch_space(struct triad *t)
+{
+	u64 left = triad_space_available(&t->core.space);
+	bool low = left < triad_geometry_reserve(&t->core.geo);
+
+	if (low && !t->low_space) {
+		DMWARN("%s: nearly full, %llu blocks are free: overwriting gets slower",
+		       dm_device_name(dm_table_get_md(t->ti->table)), left);
+		dm_table_event(t->ti->table);
+	}
+	t->low_space = low;
+}
+
 static int run(struct triad *t)
 {
 	struct blk_plug plug;
@@ -141,6 +158,7 @@ static int run(struct triad *t)
 	mutex_lock(&t->lock);
 	triad_commit_land(&t->core);
 	triad_view_publish(t);
+	watch_space(t);
 	mutex_unlock(&t->lock);
 	atomic64_inc(&t->stats.commits);
 	/*

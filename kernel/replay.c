@@ -2,11 +2,16 @@
 #include "core.h"
 
 /*
- * Blocks read at once.  Records lie mostly one behind the other, so payload is
- * read ahead far, headers alone a little.
+ * Blocks read at once.  Records lie mostly one behind the other: far when payload
+ * is needed or headers stand close, little when large payload lies between them.
  */
 #define WINDOW		64u
 #define WINDOW_HEADERS	8u
+
+static u32 headers_ahead(const struct triad_record *last)
+{
+	return last->nr_blocks < WINDOW / 2 ? WINDOW : WINDOW_HEADERS;
+}
 
 struct position {
 	u64 place;
@@ -128,7 +133,7 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 	memset(scan, 0, sizeof(*scan));
 	core->window_nr = 0;
 	for (;;) {
-		r = step(core, &pos, WINDOW_HEADERS, &core->record);
+		r = step(core, &pos, headers_ahead(&core->record), &core->record);
 		if (r)
 			return r < 0 ? r : 0;
 		scan->durable = max_t(u64, scan->durable, core->record.durable);
@@ -149,7 +154,7 @@ static int walk(struct triad_core *core, const struct scan *scan, u64 *nr_record
 	*nr_records = 0;
 	while (*nr_records < scan->nr_headers) {
 		before = pos;
-		r = step(core, &pos, pos.seq > scan->durable ? WINDOW : WINDOW_HEADERS, rec);
+		r = step(core, &pos, pos.seq > scan->durable ? WINDOW : headers_ahead(rec), rec);
 		if (!r && rec->seq > scan->durable)
 			r = verify_payload(core, rec);
 		if (r < 0)
@@ -254,7 +259,7 @@ static int load_backup_log(struct triad_core *core)
 
 	core->window_nr = 0;
 	while (pos.seq < c->next_seq) {
-		r = step(core, &pos, WINDOW_HEADERS, &core->record);
+		r = step(core, &pos, headers_ahead(&core->record), &core->record);
 		if (!r)
 			r = note_record(&core->space.log_backup, &core->record);
 		if (r)

@@ -235,10 +235,41 @@ static int select_permutation(struct triad_slot *s, struct triad_hash *hash,
 	return 0;
 }
 
-/* Case 2: y was made from x, and nothing was made from y. */
-static bool select_link(struct triad_slot *s, struct triad_choice *choice)
+/* Two generations apart, or three if y healed the loss of the root between them. */
+static int is_grandchild(struct triad_hash *hash, const struct triad_slot *x,
+			 const struct triad_slot *y)
 {
-	int x, y, third;
+	u8 version[TRIAD_HASH_SIZE];
+	int r;
+
+	if (!valid(x) || !valid(y) || !same_device(&x->root, &y->root) ||
+	    y->root.generation < x->root.generation + 2)
+		return 0;
+	r = triad_hash(hash, x->root.version, TRIAD_HASH_SIZE, y->root.prev,
+		       TRIAD_HASH_SIZE, version);
+	return r ? r : same(version, y->root.version);
+}
+
+/*
+ * 1: y, made from x or from its child, is an old copy, since z is younger and
+ * has y or x as its grandparent.  Slots lose their turn when one root in between
+ * was lost and healed; an old copy there may well have been made from x.
+ */
+static int is_outrun(struct triad_hash *hash, const struct triad_slot *x,
+		     const struct triad_slot *y, const struct triad_slot *z)
+{
+	int r = is_grandchild(hash, y, z);
+
+	if (!r && valid(z) && z->root.generation > y->root.generation)
+		r = is_grandchild(hash, x, z);
+	return r;
+}
+
+/* Case 2: y was made from x, and nothing was made from y. */
+static int select_link(struct triad_slot *s, struct triad_hash *hash,
+		       struct triad_choice *choice)
+{
+	int x, y, third, r;
 
 	for (x = 0; x < 3; x++) {
 		for (y = 0; y < 3; y++) {
@@ -249,25 +280,16 @@ static bool select_link(struct triad_slot *s, struct triad_choice *choice)
 				continue;
 			if (valid(&s[third]) && same(s[third].root.prev, s[y].root.version))
 				continue;
+			r = is_outrun(hash, &s[x], &s[y], &s[third]);
+			if (r < 0)
+				return r;
+			if (r)
+				continue;
 			choose(choice, 2, y, x, third, x);
-			return true;
+			return 1;
 		}
 	}
-	return false;
-}
-
-static int is_grandchild(struct triad_hash *hash, const struct triad_slot *x,
-			 const struct triad_slot *y)
-{
-	u8 version[TRIAD_HASH_SIZE];
-	int r;
-
-	if (!valid(x) || !valid(y) || !same_device(&x->root, &y->root) ||
-	    y->root.generation != x->root.generation + 2)
-		return 0;
-	r = triad_hash(hash, x->root.version, TRIAD_HASH_SIZE, y->root.prev,
-		       TRIAD_HASH_SIZE, version);
-	return r ? r : same(version, y->root.version);
+	return 0;
 }
 
 /* Case 3: x is a to y's c, and b between them is lost. */
@@ -286,7 +308,7 @@ static int select_grandchild(struct triad_slot *s, struct triad_hash *hash,
 				return r;
 			if (!r)
 				continue;
-			r = is_grandchild(hash, &s[y], &s[third]);
+			r = is_outrun(hash, &s[x], &s[y], &s[third]);
 			if (r < 0)
 				return r;
 			if (r)
@@ -324,14 +346,14 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		if (nr_found == 1)
 			return 0;
 	}
-	if (!select_link(slots, choice)) {
+	r = select_link(slots, hash, choice);
+	if (!r)
 		r = select_grandchild(slots, hash, choice);
-		if (r < 0)
-			return r;
-		if (!r) {
-			choice->why = "no two roots prove which one is current";
-			return -ENODATA;
-		}
+	if (r < 0)
+		return r;
+	if (!r) {
+		choice->why = "no two roots prove which one is current";
+		return -ENODATA;
 	}
 	if (valid(&slots[choice->overwrite]))
 		bad(&slots[choice->overwrite], TRIAD_SLOT_STALE,

@@ -145,7 +145,7 @@ out:
 static int make_workqueues(struct triad *t)
 {
 	t->read_wq = alloc_workqueue("triad-read", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
-	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
+	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_CPU_INTENSIVE, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
 }
@@ -264,6 +264,8 @@ static void say_opened(struct triad *t)
 	if (core->degraded || core->space.nr_rotten)
 		DMWARN("%s: opened degraded; nothing is lost%s", device_name(t),
 		       t->read_only ? ", open it writable to heal it" : ", healing it now");
+	if (core->degraded)
+		dm_table_event(t->ti->table);
 	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
 	       device_name(t), core->root.generation, core->choice.which,
 	       core->replayed_records, core->replayed_blocks);
@@ -341,6 +343,8 @@ static int triad_preresume(struct dm_target *ti)
 		triad_write_start(t);
 		triad_view_publish(t);
 		t->active = true;
+	} else {
+		WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
 	}
 	mutex_unlock(&t->lock);
 	if (r) {
@@ -372,7 +376,6 @@ static void triad_postsuspend(struct dm_target *ti)
 
 	mutex_lock(&t->lock);
 	t->active = false;
-	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
 	triad_core_close(&t->core);
 	RCU_INIT_POINTER(t->view, NULL);
 	triad_cache_clear(&t->cache);

@@ -142,6 +142,7 @@ struct triad {
 	bool commit_forced;			/* [lock] even with an empty log */
 	bool closing;				/* [lock] the commit to come is the clean one */
 	unsigned int starved;			/* [lock] commits that made no room */
+	bool low_space;				/* [lock] said so already */
 
 	/* the core's store */
 	struct triad_store store;

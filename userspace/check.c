@@ -117,8 +117,8 @@ int check_log(struct check *check)
 	if (core->choice.backup >= 0 && core->slot_b < 0 && !core->choice.degraded &&
 	    !core->space.nr_rotten)
 		check_say(check, CHECK_DEGRADED, "log",
-			  "the log from the backup to the current root is damaged: the backup is "
-			  "lost");
+			  "the log from the backup to the current root is damaged: "
+			  "the backup is lost");
 	return check_log_end(check);
 }
 
@@ -167,22 +167,20 @@ static void say_node(struct check *check, const struct visit *v, int level, u64 
 	const char *why = error == -EBADMSG ? "does not match its checksum" :
 			  error == -EUCLEAN ? "points where nothing can lie" :
 			  error == -ENODATA ? "cannot be read" : strerror(-error);
+	u64 end = min_t(u64, lba + (1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT)),
+			geo_of(check)->logical_blocks);
 
 	if (v->is_backup) {
 		check_say(check, CHECK_DEGRADED, "map",
-			  "backup: node at block %" PRIu64 " (level %d, "
-			  "LBA %" PRIu64 ") %s: the backup is lost",
+			  "backup: node at block %" PRIu64 " (level %d, LBA %" PRIu64
+			  ") %s: the backup is lost",
 			  ref->pba, level, lba, why);
 		return;
 	}
 	check->map_damaged = true;
 	check_say(check, CHECK_DAMAGED, "map",
-		  "node at block %" PRIu64 " (level %d) %s: LBA %" PRIu64 " to %" PRIu64 " cannot "
-											 "be read",
-		  ref->pba, level, why, lba,
-		  min_t(u64, lba + (1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT)),
-			geo_of(check)->logical_blocks) -
-			  1);
+		  "node at block %" PRIu64 " (level %d) %s: LBA %" PRIu64 " to %" PRIu64
+		  " cannot be read", ref->pba, level, why, lba, end - 1);
 }
 
 static int visit_node(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
@@ -276,9 +274,8 @@ static int open_side(struct side *side)
 	check_say(check, CHECK_DEGRADED, "summary",
 		  "%s: the summary in slot %d's blocks is damaged: %s", side->name,
 		  side->root->slot,
-		  side->reach == &check->current ? "it is rebuilt from the map, and a new backup "
-						   "is made"
-						 : "the backup is lost");
+		  side->reach == &check->current ?
+		  "it is rebuilt from the map, and a new backup is made" : "the backup is lost");
 	return 0;
 }
 
@@ -294,8 +291,7 @@ static void expect(struct side *side, u64 zone)
 
 static void compare(struct side *side, u64 zone)
 {
-	u32 i, size = triad_zone_size(geo_of(side->check), zone), first = size, missing = 0,
-	       extra = 0;
+	u32 i, first = triad_zone_size(geo_of(side->check), zone), missing = 0, extra = 0;
 
 	for (i = 0; i < TRIAD_PLANE_BITS; i++) {
 		bool have = triad_bit(side->bits, i), want = triad_bit(side->expected, i);
@@ -335,8 +331,7 @@ static int check_plane(struct side *side, u64 zone)
 	       (triad_zone_size(geo, zone) - triad_zone_usable(geo, zone));
 	if (side->has_summary && z->used != used)
 		check_say(side->check, side->wrong, "summary",
-			  "%s: zone %" PRIu64 " has %u used blocks, "
-			  "its summary says %u",
+			  "%s: zone %" PRIu64 " has %u used blocks, its summary says %u",
 			  side->name, zone, used, z->used);
 	r = triad_space_read_plane(&side->space, zone, side->root->slot, side->root->hwm_zones,
 				   side->has_summary ? z->changed : 0, side->bits,
@@ -392,8 +387,7 @@ static void check_count(struct check *check, const char *name, u64 said, u64 cou
 {
 	if (said != counted)
 		check_say(check, CHECK_DAMAGED, "summary",
-			  "the root counts %" PRIu64 " %s blocks, there "
-			  "are %" PRIu64,
+			  "the root counts %" PRIu64 " %s blocks, there are %" PRIu64,
 			  said, name, counted);
 }
 
@@ -420,8 +414,7 @@ static void check_counters(struct check *check, const struct triad_zone *zones)
 		pending += zones[zone].pending;
 		if (nr != zones[zone].pending)
 			check_say(check, CHECK_DAMAGED, "summary",
-				  "zone %" PRIu64 " has %u pending "
-				  "blocks, its summary says %u",
+				  "zone %" PRIu64 " has %u pending blocks, its summary says %u",
 				  zone, nr, zones[zone].pending);
 		if ((u32)root->generation - zones[zone].changed >= 0x80000000u)
 			check_say(check, CHECK_DAMAGED, "summary",
@@ -445,9 +438,8 @@ static int check_log_block(struct check *check, u64 pba, bool is_backup, u64 *nr
 		++*nr_dead;
 	if (check->backup_counts && reach_has(&check->backup, geo, pba))
 		check_say(check, CHECK_DEGRADED, "log",
-			  "block %" PRIu64 " of the log is also in the "
-			  "backup's map: the backup is lost",
-			  pba);
+			  "block %" PRIu64 " of the log is also in the backup's map: "
+			  "the backup is lost", pba);
 	r = reach_add(&check->log, geo, pba);
 	if (r == 1) {
 		check_say(check, CHECK_DAMAGED, "log", "block %" PRIu64 " is in the log twice",
@@ -529,8 +521,8 @@ static int check_block(void *context, const struct content_block *block)
 		check_say(check, CHECK_DAMAGED, "data",
 			  "LBA %" PRIu64 ": its %s at block %" PRIu64 " %s", block->lba,
 			  block->in_log ? "data in the log" : "data", block->pba,
-			  block->error == -EBADMSG ? "does not match its checksum"
-						   : "cannot be read");
+			  block->error == -EBADMSG ? "does not match its checksum" :
+			  "cannot be read");
 	return 0;
 }
 

@@ -100,18 +100,28 @@ static void verdict(const struct check *check)
 		       path, path);
 		break;
 	case CHECK_DEGRADED:
-		printf("%s: usable but degraded.  Data is not at risk, but a second fault could "
-		       "be.\n"
+		printf("%s: usable but degraded.  Data is at risk only from a second fault.\n"
 		       "  Next: triadsetup open NAME %s heals it.\n",
 		       path, path);
 		break;
 	default:
 		printf("%s: ok\n", path);
 		if (!check->opt->data)
-			printf("  The data itself was not read; for that: triadsetup check --data "
-			       "%s\n",
+			printf("  The data itself was not read; for that: "
+			       "triadsetup check --data %s\n",
 			       path);
 	}
+}
+
+/* What is written while it is read looks damaged. */
+static void warn_if_used(const struct view *view)
+{
+	char users[2304];
+
+	device_who_uses(view->path, users, sizeof(users));
+	if (users[0])
+		tool_warn("%s: %s.\n  Close that first, or findings may only be writes under way.",
+			  view->path, users);
 }
 
 static int run_check(struct check *check)
@@ -152,6 +162,7 @@ int cmd_check(const struct options *opt)
 	if (!r)
 		r = view_open(&view);
 	if (!r) {
+		warn_if_used(&view);
 		check.problems = json_object_new_array();
 		r = run_check(&check);
 		json_object_put(check.problems);

@@ -157,8 +157,8 @@ static int dump_record(struct triad_core *core, const struct triad_record *rec, 
 
 	(void)core;
 	if (!list) {
-		printf("record %" PRIu64 " at block %" PRIu64 ": %s, %u blocks, durable up to "
-							      "%" PRIu64 ", next at %" PRIu64 "\n",
+		printf("record %" PRIu64 " at block %" PRIu64
+		       ": %s, %u blocks, durable up to %" PRIu64 ", next at %" PRIu64 "\n",
 		       rec->seq, rec->place, kind_of(rec), rec->nr_blocks, rec->durable, rec->next);
 		print_extents(rec->flags & TRIAD_RECORD_INTENT ? "zones" : "LBA", rec->extents,
 			      rec->nr_extents);
@@ -215,8 +215,8 @@ static void show_run(struct run *run)
 		json_add_number(out, "birth", run->birth);
 		json_object_array_add(run->list, out);
 	} else {
-		printf("  LBA %" PRIu64 "+%" PRIu64 " -> block %" PRIu64 ", written by generation "
-									 "%u\n",
+		printf("  LBA %" PRIu64 "+%" PRIu64 " -> block %" PRIu64
+		       ", written by generation %u\n",
 		       run->lba, run->nr, run->pba, run->birth);
 	}
 	run->nr = 0;
@@ -343,8 +343,7 @@ static int choose(const struct options *opt, bool wanted[NR_PARTS])
 				break;
 		if (p == NR_PARTS)
 			return tool_fail(TOOL_USAGE,
-					 "Nothing was changed.  There are: root, log, map, "
-					 "space.",
+					 "Nothing was changed.  There are: root, log, map, space.",
 					 "dump: there is no part '%s'", opt->args[i]);
 		wanted[p] = true;
 	}
@@ -371,8 +370,7 @@ static int dump(struct view *view, const bool wanted[NR_PARTS], struct json_obje
 		r = parts[p].dump(view, list);
 		if (r)
 			return tool_fail(tool_exit_of(r),
-					 "Nothing was changed.  More: triadsetup check "
-					 "DEVICE",
+					 "Nothing was changed.  More: triadsetup check DEVICE",
 					 "%s: dump of %s: %s", view->path, parts[p].name,
 					 strerror(-r));
 	}

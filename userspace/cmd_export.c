@@ -104,11 +104,9 @@ static int create(struct export *e, const struct options *opt)
 		device_close(&target);
 		if (same || block)
 			return tool_fail(TOOL_USAGE,
-					 "Nothing was changed.  Name a file that does not "
-					 "exist yet.",
-					 "%s: %s", e->path,
-					 same ? "this is the device to export"
-					      : "not a regular file");
+					 "Nothing was changed.  Name a file that does not exist.",
+					 "%s: %s", e->path, same ?
+					 "this is the device to export" : "not a regular file");
 		if (!opt->force)
 			return tool_fail(TOOL_BUSY,
 					 "Nothing was changed.  With --force it is replaced.",
@@ -188,8 +186,7 @@ int cmd_export(const struct options *opt)
 	if (!r) {
 		e.lost = json_object_new_array();
 		if (view.core.degraded)
-			tool_warn("%s: degraded (one root or backup is bad), the content is "
-				  "complete",
+			tool_warn("%s: degraded (one root is bad), the content is complete",
 				  view.path);
 		r = copy(&e);
 		if (!r)

@@ -84,8 +84,7 @@ int cmd_open(const struct options *opt)
 	r = judge(&view, opt, path);
 	if (!r && !view.disk.data.block)
 		r = tool_fail(TOOL_DEVICE,
-			      "Nothing was changed.  Attach it first: losetup --find --show "
-			      "FILE",
+			      "Nothing was changed.  First: losetup --find --show FILE",
 			      "%s: this is a file, not a block device", path);
 	if (!r)
 		r = map(&view, opt, name);

@@ -119,7 +119,7 @@ static int judge(const char *name, const struct status *status)
 {
 	if (!strcmp(status->text[0], "fail"))
 		return tool_fail(TOOL_DAMAGED,
-				 "What was flushed is safe.  Close it, see dmesg, then: "
+				 "What was flushed is safe.  See dmesg, close it, then: "
 				 "triadsetup check DEVICE",
 				 "%s: it has failed", name);
 	return strcmp(status->text[3], "ok") ? TOOL_DEGRADED : TOOL_OK;

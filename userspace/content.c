@@ -84,11 +84,10 @@ static int visit_map(void *context, int level, u64 lba, const struct triad_ref *
 			.pba = ref->pba,
 			.error = error,
 		};
-		u64 left =
-			lba < w->core->geo.logical_blocks ? w->core->geo.logical_blocks - lba : 1;
+		u64 end = w->core->geo.logical_blocks;
 		int r = drain(w);
 
-		block.nr = min_t(u64, block.nr, left);
+		block.nr = min_t(u64, block.nr, lba < end ? end - lba : 1);
 		return r ? r : w->visit(w->context, &block);
 	}
 	if (level >= 0 || (!w->all && triad_index_lookup(w->core->active, lba, &pba, &csum)))

@@ -167,8 +167,8 @@ int dm_load_module(void)
 	return tool_fail(TOOL_USAGE,
 			 "Nothing was changed.  Build and install the module for this kernel, "
 			 "then: modprobe dm-triad",
-			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad did not "
-								"help");
+			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad "
+			 "did not help");
 }
 
 /* ---- create, remove ------------------------------------------------------------- */
@@ -213,8 +213,7 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 
 	if (exists(name))
 		return tool_fail(TOOL_BUSY,
-				 "Nothing was changed.  Take another name, or: triadsetup close "
-				 "NAME",
+				 "Nothing was changed.  Take another name, or close that first.",
 				 "%s: a mapping of this name exists", name);
 	task = new_task(DM_DEVICE_CREATE, name);
 	ok = task && dm_task_set_uuid(task, uuid) && (!read_only || dm_task_set_ro(task)) &&
@@ -230,13 +229,10 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 		return 0;
 	}
 	return tool_fail(error == EBUSY ? TOOL_BUSY : tool_exit_of(-error),
-			 "The device was not opened; what it holds is safe.  See dmesg for the "
-			 "kernel's "
-			 "reason.",
+			 "The device was not opened; what it holds is safe.  dmesg says why.",
 			 "%s: %s", name,
-			 error == EBUSY	 ? "the device is in use, or open already"
-			 : last_words[0] ? last_words
-					 : strerror(error));
+			 error == EBUSY ? "the device is in use, or open already" :
+			 last_words[0] ? last_words : strerror(error));
 }
 
 int dm_remove(const char *name)
@@ -281,8 +277,7 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 			dm_task_destroy(task);
 		if (r == ENXIO)
 			return tool_fail(TOOL_DEVICE,
-					 "Nothing was changed.  See: dmsetup ls --target "
-					 "triad",
+					 "Nothing was changed.  See: dmsetup ls --target triad",
 					 "%s: there is no mapping of this name", name);
 		return no_device_mapper(name);
 	}
@@ -294,9 +289,7 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 	dm_get_next_target(task, NULL, &start, sectors, &type, &params);
 	if (!type || strcmp(type, DM_TARGET)) {
 		r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
-			      "%s: this is no dm-triad mapping but "
-			      "'%s'",
-			      name, type ? type : "without a table");
+			      "%s: this is no dm-triad mapping but '%s'", name, type ? type : "without a table");
 		goto out;
 	}
 	*suspended = info.suspended;

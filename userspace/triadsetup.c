@@ -100,11 +100,10 @@ static void usage(FILE *to)
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-8s %-32s %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
-	fprintf(to, "\ntriadsetup COMMAND --help tells the options.  A SIZE may end in K, M, G or "
-		    "T.\n"
-		    "Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists "
-		    "or busy,\n"
-		    "6 usable but degraded, 7 damaged, 8 no root can be proven current.\n");
+	fprintf(to, "\ntriadsetup COMMAND --help tells the options.\n"
+		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device,\n"
+		"5 exists or busy, 6 usable but degraded, 7 damaged, 8 no root can be proven\n"
+		"current.  See triadsetup(8).\n");
 }
 
 static void command_usage(const struct command *cmd, FILE *to)
@@ -246,8 +245,7 @@ static int run(const struct command *cmd, int argc, char **argv)
 		}
 		if (c == '?')
 			return tool_fail(TOOL_USAGE,
-					 "Nothing was changed.  Options: triadsetup COMMAND "
-					 "--help",
+					 "Nothing was changed.  --help tells the options.",
 					 "%s: option '%s' is unknown here, or lacks its value",
 					 cmd->name, argv[optind - 1]);
 		r = take_option(&opt, c, longs[which].name);

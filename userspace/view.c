@@ -269,12 +269,9 @@ static int check_layout(const struct view *view)
 	if (layout == given)
 		return 0;
 	return tool_fail(TOOL_USAGE, "Nothing was changed.",
-			 "%s: it was formatted with %s, but %u "
-			 "--root-device %s given",
-			 view->path,
-			 layout == TRIAD_ROOTS_INSIDE	    ? "its roots inside"
-			 : layout == TRIAD_ROOTS_ONE_DEVICE ? "one root device"
-							    : "three root devices",
+			 "%s: it was formatted with %s, but %u --root-device %s given", view->path,
+			 layout == TRIAD_ROOTS_INSIDE ? "its roots inside" :
+			 layout == TRIAD_ROOTS_ONE_DEVICE ? "one root device" : "three of them",
 			 given, given == 1 ? "is" : "are");
 }
 
@@ -305,10 +302,9 @@ static int explain_open(const struct view *view, int error)
 				 "Nothing was changed.  Take a copy of the device "
 				 "before anything else, then see:\n  triadsetup dump DEVICE root",
 				 "%s: %s", view->path,
-				 error == -EUCLEAN ? "its current root or log says something "
-						     "impossible"
-						   : "its summary is damaged, and so is the map it "
-						     "could be rebuilt from");
+				 error == -EUCLEAN ?
+				 "its current root or log says something impossible" :
+				 "its summary is damaged, and so is the map to rebuild it from");
 	default:
 		return tool_fail(TOOL_DEVICE,
 				 "Nothing was changed.  See dmesg for the disk's errors.",

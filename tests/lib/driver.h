@@ -32,6 +32,7 @@ struct workload {
 	u32 percent_slip;	/* writes and flushes between the steps of a commit */
 	bool lose_root_writes;
 	bool repeat_root_writes;
+	bool fill;		/* write it all before anything else */
 };
 
 struct flight {
