@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "core.h"
 
-/* A slot's planes are written every third commit. */
-#define TURNS	3u
-
 int triad_commit_init(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
@@ -223,7 +220,7 @@ static void doubt_planes(struct triad_core *core)
 	for (zone = 0; core->degraded && zone < commit->root.hwm_zones; zone++) {
 		u32 changed = commit->zones[zone].changed;
 
-		if (!changed || now - changed <= TURNS)
+		if (!changed || now - changed <= TRIAD_TURNS)
 			commit->zones[zone].changed = now;
 	}
 }
@@ -275,13 +272,13 @@ static int update_zones(struct triad_core *core)
  */
 static bool plane_is_old(const struct triad_commit *commit, u64 zone)
 {
-	return (u32)commit->root.generation - commit->zones[zone].changed < TURNS;
+	return (u32)commit->root.generation - commit->zones[zone].changed < TRIAD_TURNS;
 }
 
 /* A summary entry changes once more in the commit behind a change: pending ends. */
 static bool summary_is_old(const struct triad_commit *commit, u64 zone)
 {
-	return (u32)commit->root.generation - commit->zones[zone].changed <= TURNS;
+	return (u32)commit->root.generation - commit->zones[zone].changed <= TRIAD_TURNS;
 }
 
 /* Set and clear the bits of one zone; lists are sorted, at and behind pos. */

@@ -200,7 +200,7 @@ void triad_space_empty_plane(const struct triad_geometry *geo, u64 zone, u8 *bit
 }
 
 int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned int slot,
-			   u64 hwm, u32 newer_than, u8 *bits, struct triad_plane_disk *buffer)
+			   u64 hwm, u32 changed, u8 *bits, struct triad_plane_disk *buffer)
 {
 	int r;
 
@@ -212,9 +212,8 @@ int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned i
 			     triad_plane_pba(space->geo, zone, slot), buffer);
 	if (r)
 		return r;
-	if (newer_than &&
-	    (u32)le64_to_cpu(buffer->head.generation) - newer_than >= 0x80000000u)
-		return -EBADMSG;	/* its last write was lost */
+	if (changed && (u32)le64_to_cpu(buffer->head.generation) - changed >= TRIAD_TURNS)
+		return -EBADMSG;
 	memcpy(bits, buffer->bits, TRIAD_PLANE_BITS / 8);
 	return 0;
 }

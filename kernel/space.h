@@ -17,6 +17,8 @@
 
 #include "map.h"
 
+#define TRIAD_TURNS	3u	/* every third commit writes the same slot */
+
 struct triad_zone {
 	u16 used;		/* plane(c) */
 	u16 pending;		/* plane(b) without plane(c) */
@@ -108,11 +110,13 @@ void triad_space_recount(struct triad_space *space);
 
 /*
  * The plane of a slot as bits; zones at and above hwm are empty but for their
- * fixed blocks.  newer_than: the plane must be at least of that generation's
- * low half (0: any).  -EBADMSG if it is rotten or stale.
+ * fixed blocks.  changed is the zone's (0: unknown, any plane will do): a plane
+ * is written by the commit that changes the zone and by the two behind it, each
+ * in its slot.  -EBADMSG if it is rotten, stale, or left by a commit that never
+ * landed.
  */
 int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned int slot,
-			   u64 hwm, u32 newer_than, u8 *bits, struct triad_plane_disk *buffer);
+			   u64 hwm, u32 changed, u8 *bits, struct triad_plane_disk *buffer);
 
 /* The same for c, rebuilt from the map if it is rotten (*rebuilt then). */
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,

@@ -226,6 +226,19 @@ static int walk(struct check *check, struct reach *reach, const struct triad_roo
 	return r;
 }
 
+/* The core has bounded what c says, but needs little of b. */
+static bool backup_is_possible(struct check *check)
+{
+	const struct triad_core *core = &check->view->core;
+	const struct triad_root *b = &core->slots[core->choice.backup].root;
+
+	if (b->hwm_zones <= core->geo.nr_zones && b->map_depth == core->geo.map_depth &&
+	    b->logical_blocks == core->geo.logical_blocks)
+		return true;
+	check_say(check, CHECK_DEGRADED, "root", "the backup root says something impossible");
+	return false;
+}
+
 int check_maps(struct check *check)
 {
 	const struct view *view = check->view;
@@ -234,7 +247,8 @@ int check_maps(struct check *check)
 
 	r = walk(check, &check->current, &core->root, false);
 	/* while degraded only the current root and its log are protected (rule 8) */
-	check->backup_counts = !core->choice.degraded && core->choice.backup >= 0;
+	check->backup_counts = !core->choice.degraded && core->choice.backup >= 0 &&
+			       backup_is_possible(check);
 	if (!r && check->backup_counts)
 		r = walk(check, &check->backup, &core->slots[core->choice.backup].root, true);
 	return r;

@@ -6,23 +6,25 @@
 #include "dm.h"
 #include "report.h"
 
-/* Judge the roots as the kernel will: what it would refuse is explained here. */
+/*
+ * Judge the roots as the kernel will: what it would refuse is explained here.  The
+ * log is left to the kernel, so that opening reads it once.
+ */
 static int judge(struct view *view, const struct options *opt, const char *path)
 {
 	int r;
 
 	r = view_probe(view, opt, path);
 	if (!r)
-		r = view_open(view);
+		r = view_ready(view);
 	if (r)
 		return r;
-	if (view->core.degraded)
+	if (view->choice.degraded)
 		tool_warn("%s: usable but degraded: %s.\n  %s", path,
-			  view->choice.degraded ? view_case(&view->choice) :
-			  "the backup's summary or log is damaged", opt->read_only ?
+			  view_case(&view->choice), opt->read_only ?
 			  "Opened read-only it stays so." :
 			  "It heals before the first write; no data is lost.");
-	if (triad_core_must_not_write(&view->core) && !opt->read_only)
+	if (view_current(view)->ro_compat && !opt->read_only)
 		tool_warn("%s: it uses features this version cannot write: it opens read-only",
 			  path);
 	return 0;
@@ -30,7 +32,7 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 
 static u64 sectors_of(const struct view *view)
 {
-	return view->core.geo.logical_blocks * TRIAD_SECTORS_PER_BLOCK;
+	return view_current(view)->logical_blocks * TRIAD_SECTORS_PER_BLOCK;
 }
 
 static void forget(char *params)
@@ -61,13 +63,13 @@ static int map(struct view *view, const struct options *opt, const char *name)
 	params = dm_params(view, opt);
 	if (!params)
 		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
-	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view->core.root.uuid, uuid),
+	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view_current(view)->uuid, uuid),
 		 name);
 	dm_uuid[128] = 0;	/* device-mapper keeps that much */
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
 	r = dm_create(name, dm_uuid, sectors, params,
-		      opt->read_only || triad_core_must_not_write(&view->core));
+		      opt->read_only || view_current(view)->ro_compat);
 	forget(params);
 	return r;
 }

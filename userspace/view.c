@@ -312,13 +312,26 @@ static int explain_open(const struct view *view, int error)
 	}
 }
 
+int view_ready(struct view *view)
+{
+	const struct triad_root *root = view_current(view);
+	int r;
+
+	if (!root)
+		return view_refuse(view);
+	r = check_layout(view);
+	if (!r && root->incompat)
+		r = explain_open(view, -EOPNOTSUPP);
+	if (!r && view_too_short(view))
+		r = explain_open(view, -ENOSPC);
+	return r;
+}
+
 int view_open(struct view *view)
 {
 	int r;
 
-	if (!view_current(view))
-		return view_refuse(view);
-	r = check_layout(view);
+	r = view_ready(view);
 	if (r)
 		return r;
 	view->core.store = &view->disk.store;

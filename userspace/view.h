@@ -35,6 +35,9 @@ const struct triad_root *view_current(const struct view *view);
 /* The device is shorter than its current root says. */
 bool view_too_short(const struct view *view);
 
+/* Refuse what cannot be opened, as far as the roots tell; reads nothing more. */
+int view_ready(struct view *view);
+
 /* Load the core: probe must have found a current root, else this refuses. */
 int view_open(struct view *view);
 

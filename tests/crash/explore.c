@@ -268,11 +268,19 @@ struct life {
 	struct driver driver;
 	u32 *view;
 	bool clean_lineage;	/* no root write was lost and nothing rotted before */
+	bool log_was_cut;	/* by rot */
 	u64 script;		/* of the generator, before the first step */
 };
 
 static void live_on(struct explorer *x, const u32 *image, const u32 *content, int depth,
-		    bool clean_lineage, u64 script);
+		    const struct life *parent, const struct fault *fault);
+
+/* Rot in the log that cannot be told from its end. */
+static bool cuts_log(const struct fault *fault)
+{
+	return fault->class == CLASS_HEADER ||
+	       (fault->class == CLASS_PAYLOAD && !fault->durable);
+}
 
 /* Content with errors: every other block must be as in the state. */
 static bool matches_but_errors(struct explorer *x, const struct oracle *oracle, u32 state,
@@ -301,8 +309,7 @@ static int find_state(struct explorer *x, const struct oracle *oracle, u32 from,
 	int found;
 	char more[160];
 
-	if (fault->class == CLASS_HEADER ||
-	    (fault->class == CLASS_PAYLOAD && !fault->durable)) {
+	if (cuts_log(fault)) {
 		/* the log ends before the record that was hit */
 		state = oracle_state_before(oracle, fault->seq);
 		if (oracle_hash(oracle, state) != hash)
@@ -357,8 +364,9 @@ static void open_or_die(struct explorer *x, struct driver *driver, bool heal)
  * the state.
  */
 static int check_state(struct explorer *x, u32 *image, const struct oracle *oracle, u32 from,
-		       u32 to, const struct fault *fault, bool with_backup)
+		       u32 to, const struct fault *fault, const struct life *life)
 {
+	bool with_backup = life->clean_lineage;
 	struct disk disk;
 	struct driver driver;
 	const char *what;
@@ -381,7 +389,8 @@ static int check_state(struct explorer *x, u32 *image, const struct oracle *orac
 	    !driver.core.root.segment)
 		violation(x, "there is a log, but the pointer is empty", NULL);
 	what = check_structure(&driver.core, &disk,
-			       with_backup && fault->class == CLASS_PLAIN);
+			       with_backup && fault->class == CLASS_PLAIN,
+			       life->log_was_cut || cuts_log(fault));
 	if (what) {
 		print_slots(&driver.core);
 		violation(x, "structure", what);
@@ -394,11 +403,10 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image, u32
 			  int depth, u32 at)
 {
 	u32 mark = content_mark(), *found;
-	bool clean = life->clean_lineage;
 	struct fault fault;
 
 	make_fault(x, &life->trace, at, &life->oracle, image, &fault, life->clean_lineage);
-	check_state(x, image, &life->oracle, from, to, &fault, clean);
+	check_state(x, image, &life->oracle, from, to, &fault, life);
 	x->states++;
 	x->per_class[fault.class]++;
 	x->per_depth[depth]++;
@@ -406,8 +414,7 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image, u32
 	    rng_percent(&x->rng, fault.class == CLASS_PLAIN ? 4 : 20)) {
 		found = malloc(life->oracle.nr_lbas * sizeof(*found));
 		memcpy(found, x->content, life->oracle.nr_lbas * sizeof(*found));
-		live_on(x, image, found, depth + 1, clean && fault.class == CLASS_PLAIN,
-			life->script);
+		live_on(x, image, found, depth + 1, life, &fault);
 		free(found);
 	}
 	content_release(mark);
@@ -524,7 +531,8 @@ static void check_live(struct explorer *x, struct life *life)
 		violation(x, "a running device does not read what was written", NULL);
 	if (life->driver.core.degraded)
 		violation(x, "opened for writing, but not healed", NULL);
-	what = check_structure(&life->driver.core, &life->disk, life->clean_lineage);
+	what = check_structure(&life->driver.core, &life->disk, life->clean_lineage,
+			       life->log_was_cut);
 	if (what)
 		violation(x, "structure of a running device", what);
 }
@@ -543,13 +551,15 @@ static void run(struct explorer *x, struct life *life, u32 steps)
 
 /* Open an image that was checked, use it, and crash again. */
 static void live_on(struct explorer *x, const u32 *image, const u32 *content, int depth,
-		    bool clean_lineage, u64 script)
+		    const struct life *parent, const struct fault *fault)
 {
 	u64 state;
 	struct driver *before = x->running;
 	struct life *life = malloc(sizeof(*life));
 
-	life_init(x, life, image, content, clean_lineage);
+	life_init(x, life, image, content,
+		  parent->clean_lineage && fault->class == CLASS_PLAIN);
+	life->log_was_cut = parent->log_was_cut || cuts_log(fault);
 	driver_say(&life->driver, "-- continued at depth %d", depth);
 	x->continued++;
 	x->running = &life->driver;
@@ -558,9 +568,9 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, in
 	/* often the same again: equal records in equal places */
 	life->script = x->rng.state;
 	if (rng_percent(&x->rng, 40)) {
-		life->script = script;
+		life->script = parent->script;
 		state = x->rng.state;
-		x->rng.state = script;
+		x->rng.state = parent->script;
 		run(x, life, 1 + (state >> 32) % 8);
 		x->rng.state = state;
 	} else {
@@ -605,7 +615,7 @@ static void warm_restart(struct explorer *x, struct life *life)
 
 	driver_say(&life->driver, "-- warm restart");
 	state = check_state(x, life->view, &life->oracle, life->driver.published_state,
-			    life->oracle.nr, &none, life->clean_lineage);
+			    life->oracle.nr, &none, life);
 	oracle_truncate(&life->oracle, state);
 	open_or_die(x, &life->driver, true);
 }
@@ -703,7 +713,7 @@ static void keep_roots(struct explorer *x, const struct trace *trace, u32 nr)
 
 /* One life on the main line; its last power cut gives the image for the next. */
 static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_lineage,
-		      bool fill_it)
+		      bool *log_was_cut, bool fill_it)
 {
 	struct life *life = malloc(sizeof(*life));
 	struct fault fault;
@@ -711,6 +721,7 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 	u32 stop, from, to, at, steps;
 
 	life_init(x, life, image, content, *clean_lineage);
+	life->log_was_cut = *log_was_cut;
 	if (x->load.lose_root_writes)
 		life->clean_lineage = false;
 	x->running = &life->driver;
@@ -746,9 +757,10 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 	make_fault(x, &life->trace, cutter.at, &life->oracle, image, &fault, life->clean_lineage);
 	keep_roots(x, &life->trace, cutter.at);
 	cutter_free(&cutter);
-	check_state(x, image, &life->oracle, from, to, &fault, life->clean_lineage);
+	check_state(x, image, &life->oracle, from, to, &fault, life);
 	memcpy(content, x->content, life->oracle.nr_lbas * sizeof(*content));
 	*clean_lineage &= fault.class == CLASS_PLAIN;
+	*log_was_cut |= cuts_log(&fault);
 	x->lives++;
 	life_free(x, life);
 	free(life);
@@ -759,7 +771,7 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 static void run_seed(struct explorer *x, u64 seed)
 {
 	u32 *image = disk_new_view(), *content = calloc(DISK_BLOCKS, sizeof(*content));
-	bool clean_lineage = true;
+	bool clean_lineage = true, log_was_cut = false;
 	u32 i;
 
 	x->seed = seed;
@@ -771,7 +783,7 @@ static void run_seed(struct explorer *x, u64 seed)
 	choose_load(x);
 	first_image(x, image);
 	for (x->life = 0; x->life < 6 && x->states < x->budget; x->life++) {
-		main_life(x, image, content, &clean_lineage,
+		main_life(x, image, content, &clean_lineage, &log_was_cut,
 			  !x->life && x->load.fill);
 		for (i = 0; i < x->load.logical_blocks; i++)
 			if (content[i] == CONTENT_ERROR)

@@ -133,7 +133,7 @@ static void verify(struct test *t, u32 from, const char *when)
 	hash = oracle_hash_content(t->content, t->oracle.nr_lbas);
 	if (oracle_find(&t->oracle, from, t->oracle.nr, hash) < 0)
 		violation(t, when, oracle_find(&t->oracle, 0, t->oracle.nr, hash));
-	what = check_structure(&t->driver.core, &t->disk, false);
+	what = check_structure(&t->driver.core, &t->disk, false, false);
 	if (what)
 		violation(t, what, 0);
 	driver_close(&t->driver);

@@ -49,18 +49,18 @@ RULES = {
     "nonce": ("record.c", "triad_random(d->nonce, sizeof(d->nonce));", ";"),
     "heal-first": ("open.c", "return core->degraded ? triad_commit_run(core, false) : 0;",
                    "return 0;"),
-    "degraded-protects-c-only": ("open.c", "core->slot_b = core->degraded ? -1 :",
-                                 "core->slot_b = 0 ? -1 :"),
     "doubt-planes": ("commit.c", "	doubt_planes(core);\n", ""),
     "doubt-suspects": ("commit.c", "i < core->suspects.nr; i++)", "0; i++)"),
     "doubt-degraded": ("commit.c", "for (zone = 0; core->degraded &&", "for (zone = 0; 0 &&"),
     "intent": ("replay.c", "if (rec->flags & TRIAD_RECORD_INTENT)\n		for (i = 0;",
                "if (0)\n		for (i = 0;"),
-    "summary-after-pending": ("commit.c", "commit->zones[zone].changed <= TURNS;",
-                              "commit->zones[zone].changed < TURNS;"),
-    "three-turns": ("commit.c", "#define TURNS	3u", "#define TURNS	2u"),
+    "summary-after-pending": ("commit.c", "commit->zones[zone].changed <= TRIAD_TURNS;",
+                              "commit->zones[zone].changed < TRIAD_TURNS;"),
+    "three-turns": ("commit.c", "changed < TRIAD_TURNS;", "changed < 2;"),
     "rebuild-planes": ("space.c", "*rebuilt = r == -EBADMSG;", "return r;"),
-    "prev-chain": ("root.c", "same(y->prev_chain, x->chain) &&", ""),
+    "grandchild-of-a-heal": ("root.c", "< x->root.generation + 2)", "!= x->root.generation + 2)"),
+    "outrun": ("root.c", "int r = is_grandchild(hash, y, z);", "int r = 0;"),
+    "outrun-fork": ("root.c", "if (!r && valid(z) && z->root", "if (0 && z->root"),
     "newer-record-wins": ("index.c", "newest = max_t(u32, newest,", "newest = max_t(u32, 0,"),
     "discard-covers": ("map.c", "		dropped = true;\n	}\n	node",
                        "		dropped = false;\n	}\n	node"),
@@ -99,12 +99,16 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         for name in args.names or RULES:
             program = build(directory, name)
-            out = subprocess.run([program, "--states", str(args.states)], capture_output=True, text=True)
+            for extra in [], ["--profile", "1"], ["--profile", "5"], ["--profile", "6"]:
+                out = subprocess.run([program, "--states", str(args.states), *extra],
+                                     capture_output=True, text=True)
+                if out.returncode:
+                    break
             if out.returncode:
                 lines = (out.stdout + out.stderr).splitlines()
                 why = next((x for x in lines if "VIOLATED" in x or "ssert" in x), str(out.returncode))
                 where = next((x.split(";")[0] for x in lines if x.startswith("seed")), "")
-                print(f"noticed   {name}: {why} ({where})", flush=True)
+                print(f"noticed   {name}: {why} ({' '.join([where, *extra])})", flush=True)
             else:
                 print(f"SURVIVED  {name}", flush=True)
                 survivors.append(name)

@@ -84,7 +84,7 @@ static int census_visit(void *context, int level, u64 lba, const struct triad_re
 }
 
 static const char *check_planes(struct triad_core *core, const struct disk *disk,
-				const struct census *census)
+				const struct census *census, bool log_was_cut)
 {
 	static struct triad_plane_disk buffer;
 	static u8 bits[TRIAD_PLANE_BITS / 8], want[TRIAD_PLANE_BITS / 8];
@@ -116,9 +116,12 @@ static const char *check_planes(struct triad_core *core, const struct disk *disk
 		    content_is_rotten(disk->view[triad_plane_pba(geo, zone, core->slot_c)]))
 			continue;
 		if (triad_space_read_plane(&core->space, zone, core->slot_c, core->space.hwm,
-					   core->space.zones[zone].changed, bits, &buffer))
+					   core->space.zones[zone].changed, bits, &buffer)) {
+			if (log_was_cut)
+				continue;
 			return say("plane of zone %llu in slot %llu is unreadable or old", zone,
 				   core->slot_c, 0);
+		}
 		if (memcmp(bits, want, sizeof(bits)))
 			return say("plane of zone %llu in slot %llu is not what c reaches", zone,
 				   core->slot_c, 0);
@@ -212,7 +215,7 @@ static const char *check_lists(struct triad_core *core, const struct disk *disk,
 }
 
 const char *check_structure(struct triad_core *core, const struct disk *disk,
-			    bool with_backup)
+			    bool with_backup, bool log_was_cut)
 {
 	static u8 c[DISK_BLOCKS], log[DISK_BLOCKS];
 	struct census census = { &core->geo, c, log };
@@ -224,6 +227,6 @@ const char *check_structure(struct triad_core *core, const struct disk *disk,
 	r = triad_map_walk(&core->space.map, census_visit, &census);
 	if (r)
 		return say(r == -EEXIST ? "a block is reached twice" : "map error -%llu", -r, 0, 0);
-	what = check_planes(core, disk, &census);
+	what = check_planes(core, disk, &census, log_was_cut);
 	return what ? what : check_lists(core, disk, &census, with_backup);
 }

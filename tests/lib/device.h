@@ -78,7 +78,7 @@ static inline int device_state(struct device *d)
 
 static inline void device_check(struct device *d)
 {
-	const char *what = check_structure(&d->driver.core, &d->disk, true);
+	const char *what = check_structure(&d->driver.core, &d->disk, true, false);
 
 	if (what)
 		fail_msg("%s", what);

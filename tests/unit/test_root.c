@@ -244,6 +244,65 @@ static void a_lost_root_write_leaves_the_letters_before_it(void **state)
 	assert_int_equal(choice.overwrite, 5 % 3);
 }
 
+/* Generation 6 lost its backup 5; healing made 7 in 5's slot from 4 and 6. */
+static void put_healed(struct history *h, struct triad_slot *slots)
+{
+	struct triad_root root = h->root[7];
+	u8 block[TRIAD_BLOCK_SIZE];
+
+	put(h, GENERATIONS(4, 6, 0), slots);
+	root.slot = 2;
+	assert_int_equal(triad_root_next_version(&hash, &h->root[4], &h->root[6],
+						 root.version), 0);
+	assert_int_equal(triad_root_seal(&root, &hash, block), 0);
+	triad_root_decode(&slots[2], 2, block);
+	assert_int_equal(triad_root_verify(&slots[2], &hash, block), 0);
+	assert_int_equal(slots[2].state, TRIAD_SLOT_VALID);
+}
+
+static void a_healed_device_can_lose_any_root_again(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put_healed(*state, slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 1);
+	assert_int_equal(choice.cur, 2);
+	put_healed(*state, slots);
+	slots[6 % 3].state = TRIAD_SLOT_UNREADABLE;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 3);
+	assert_int_equal(choice.cur, 2);
+	put_healed(*state, slots);
+	slots[4 % 3].state = TRIAD_SLOT_UNREADABLE;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 2);
+	put_healed(*state, slots);
+	slots[2].state = TRIAD_SLOT_UNREADABLE;
+	/* c is what it was before the heal */
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 6 % 3);
+}
+
+static void a_stale_slot_beside_a_healed_root_is_never_used(void **state)
+{
+	struct history *h = *state;
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	/* in b's slot the predecessor of a: a link, but an old one */
+	put_healed(h, slots);
+	triad_root_decode(&slots[0], 0, h->block[3]);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 2);
+	/* or another successor of a */
+	put_healed(h, slots);
+	slots[0].root = h->root[5];
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 2);
+}
+
 static void two_bad_roots_are_refused(void **state)
 {
 	struct triad_slot slots[3];
@@ -341,6 +400,8 @@ int main(void)
 		cmocka_unit_test_setup(without_b_the_grandchild_is_current, setup),
 		cmocka_unit_test_setup(a_stale_slot_is_never_used, setup),
 		cmocka_unit_test_setup(a_lost_root_write_leaves_the_letters_before_it, setup),
+		cmocka_unit_test_setup(a_healed_device_can_lose_any_root_again, setup),
+		cmocka_unit_test_setup(a_stale_slot_beside_a_healed_root_is_never_used, setup),
 		cmocka_unit_test_setup(two_bad_roots_are_refused, setup),
 		cmocka_unit_test_setup(unrelated_roots_are_refused, setup),
 		cmocka_unit_test_setup(a_root_of_another_device_is_foreign, setup),
