@@ -108,43 +108,6 @@ static void rot_summary(struct explorer *x, u32 *image, u32 slot)
 	image[triad_summary_pba(&geo, 0, slot)] = content_rotten(&x->rng);
 }
 
-/*
- * A version names a history: a root that was lost and made again by a heal has
- * the same version as the lost one.  Selection cannot tell them apart, so the
- * lost one must not come back.
- */
-static bool is_twin(u32 x, u32 y)
-{
-	const struct triad_root_disk *a = (const void *)content_of(x);
-	const struct triad_root_disk *b = (const void *)content_of(y);
-
-	return a->magic == b->magic && !memcmp(a->version, b->version, sizeof(a->version)) &&
-	       memcmp(a->chain, b->chain, sizeof(a->chain));
-}
-
-/* Garbage, zeroes, or what the slot held before. */
-static void rot_root(struct explorer *x, const struct trace *trace, u32 at, u32 *image,
-		     u32 slot)
-{
-	u32 pba = TRIAD_SLOT_PBA(slot), i, tries, old = content_rotten(&x->rng);
-
-	if (rng_percent(&x->rng, 20))
-		old = 0;
-	for (tries = 0; at && tries < 8 && rng_percent(&x->rng, 80); tries++) {
-		i = rng_below(&x->rng, at);
-		if (trace->ops[i].kind == DISK_ROOT && trace->ops[i].pba == pba) {
-			old = trace->ops[i].id;
-			break;
-		}
-	}
-	if (rng_percent(&x->rng, 20))
-		old = trace->base[pba];
-	if (x->nr_old_roots[slot] && rng_percent(&x->rng, 30))
-		old = x->old_roots[slot][rng_below(&x->rng, min_t(u32, 64,
-								  x->nr_old_roots[slot]))];
-	image[pba] = is_twin(old, image[pba]) ? content_rotten(&x->rng) : old;
-}
-
 static int pick_record(struct triad_core *core, const struct triad_record *rec, void *context)
 {
 	struct fault *fault = context;
@@ -205,6 +168,49 @@ static u64 newest_generation(const u32 *image, u32 *nr_roots)
 		++*nr_roots;
 	}
 	return newest;
+}
+
+/*
+ * A version names a history, not its content: a root that was lost, and another
+ * made in its place, have the same version.  Selection cannot tell them apart;
+ * so what was lost must not come back while its place in the history is the
+ * newest, or not yet taken again.
+ */
+static bool is_lost(u32 old, u32 pba, const u32 *image)
+{
+	const struct triad_root_disk *a = (const void *)content_of(old);
+	const struct triad_root_disk *b = (const void *)content_of(image[pba]);
+	u32 nr_roots;
+
+	if (a->magic != cpu_to_le64(TRIAD_ROOT_MAGIC))
+		return false;
+	if (le64_to_cpu(a->generation) > newest_generation(image, &nr_roots))
+		return true;
+	return a->magic == b->magic && !memcmp(a->version, b->version, sizeof(a->version)) &&
+	       memcmp(a->chain, b->chain, sizeof(a->chain));
+}
+
+/* Garbage, zeroes, or what the slot held before. */
+static void rot_root(struct explorer *x, const struct trace *trace, u32 at, u32 *image,
+		     u32 slot)
+{
+	u32 pba = TRIAD_SLOT_PBA(slot), i, tries, old = content_rotten(&x->rng);
+
+	if (rng_percent(&x->rng, 20))
+		old = 0;
+	for (tries = 0; at && tries < 8 && rng_percent(&x->rng, 80); tries++) {
+		i = rng_below(&x->rng, at);
+		if (trace->ops[i].kind == DISK_ROOT && trace->ops[i].pba == pba) {
+			old = trace->ops[i].id;
+			break;
+		}
+	}
+	if (rng_percent(&x->rng, 20))
+		old = trace->base[pba];
+	if (x->nr_old_roots[slot] && rng_percent(&x->rng, 30))
+		old = x->old_roots[slot][rng_below(&x->rng, min_t(u32, 64,
+								  x->nr_old_roots[slot]))];
+	image[pba] = is_lost(old, pba, image) ? content_rotten(&x->rng) : old;
 }
 
 /*

@@ -57,6 +57,8 @@ RULES = {
     "summary-after-pending": ("commit.c", "commit->zones[zone].changed <= TRIAD_TURNS;",
                               "commit->zones[zone].changed < TRIAD_TURNS;"),
     "three-turns": ("commit.c", "changed < TRIAD_TURNS;", "changed < 2;"),
+    "planes-never-landed": ("space.c", "head.generation) - changed >= TRIAD_TURNS)",
+                            "head.generation) - changed >= 0x80000000u)"),
     "rebuild-planes": ("space.c", "*rebuilt = r == -EBADMSG;", "return r;"),
     "grandchild-of-a-heal": ("root.c", "< x->root.generation + 2)", "!= x->root.generation + 2)"),
     "outrun": ("root.c", "int r = is_grandchild(hash, y, z);", "int r = 0;"),

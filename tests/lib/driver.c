@@ -454,6 +454,8 @@ int driver_commit(struct driver *driver, bool clean)
 		r = announce(driver, clean);
 	if (!r)
 		r = prepare(driver, clean);
+	if (!r && driver->give_up)
+		r = -ECANCELED;
 	if (r)
 		return r;
 	maybe_slip(driver, clean);

@@ -52,6 +52,7 @@ struct driver {
 	bool open;
 	bool slipping;
 	bool waiting;		/* for room */
+	bool give_up;		/* commits end with -ECANCELED before their root */
 	int error;		/* the first */
 	const char *failed;	/* where */
 

@@ -153,6 +153,78 @@ static void what_a_commit_frees_is_kept_until_the_next_one(void **state)
 	trace_free(&trace);
 }
 
+/* Scattered changes, then a commit that gets as far as its planes. */
+static void commit_without_root(struct device *d, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		device_write(d, rng_below(&d->rng, d->oracle.nr_lbas - 4),
+			     1 + rng_below(&d->rng, 4));
+	d->driver.give_up = true;
+	assert_int_equal(driver_commit(&d->driver, false), -ECANCELED);
+	d->driver.give_up = false;
+}
+
+static void planes_of_a_commit_that_never_landed_are_all_replaced(void **state)
+{
+	struct device *d = *state;
+	u32 round, i;
+
+	for (round = 0; round < 40; round++) {
+		commit_without_root(d, 6);
+		assert_int_equal(device_reopen(d, true), 0);
+		device_check(d);
+		if (round & 1)
+			device_write(d, rng_below(&d->rng, d->oracle.nr_lbas - 4), 2);
+		for (i = 0; i < 1 + round % 4; i++) {
+			assert_int_equal(driver_commit(&d->driver, false), 0);
+			device_check(d);
+		}
+	}
+}
+
+static int remember(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	u64 *place = context;
+
+	(void)core;
+	if (!place[0] && rec->nr_blocks)
+		place[0] = rec->place;
+	return 0;
+}
+
+/* ... and those it should not have written at all, since rot took its records. */
+static void planes_of_a_commit_whose_records_rotted_are_not_believed(void **state)
+{
+	struct device *d = *state;
+	u64 place, nr, durable;
+	u32 round, i;
+	int held;
+
+	for (round = 0; round < 30; round++) {
+		commit_without_root(d, 6);
+		assert_int_equal(device_reopen(d, false), 0);
+		place = 0;
+		assert_int_equal(triad_replay_walk(&d->driver.core, &nr, &durable, remember,
+						   &place), 0);
+		d->disk.view[place] = content_rotten(&d->rng);
+		assert_int_equal(device_reopen(d, true), 0);
+		held = device_state(d);
+		assert_true(held >= 0);
+		oracle_truncate(&d->oracle, held);
+		d->driver.published_state = held;
+		for (i = 0; i < 4; i++) {
+			device_write(d, 0, 1);
+			assert_int_equal(driver_commit(&d->driver, false), 0);
+			assert_null(check_structure(&d->driver.core, &d->disk, false, true));
+			assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+					 oracle_hash(&d->oracle, d->oracle.nr));
+		}
+		assert_int_equal(device_reopen(d, true), 0);
+	}
+}
+
 static void a_full_device_is_overwritten_for_ever(void **state)
 {
 	struct device *d = *state;
@@ -252,6 +324,8 @@ int main(void)
 		T(zones_at_rest_keep_a_right_summary),
 		T(commits_at_rest_write_no_planes),
 		FULL(what_a_commit_frees_is_kept_until_the_next_one),
+		FULL(planes_of_a_commit_that_never_landed_are_all_replaced),
+		FULL(planes_of_a_commit_whose_records_rotted_are_not_believed),
 		FULL(a_full_device_is_overwritten_for_ever),
 		FULL(single_scattered_blocks_overwrite_a_full_device),
 		FULL(a_record_in_a_full_device_takes_every_block_once),

@@ -264,7 +264,10 @@ static void a_rotten_stale_or_misplaced_plane_is_not_believed(void **state)
 	good = f->disk.view[p];
 	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 10, bits, &buffer), 0);
 	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 0, bits, &buffer), 0);
+	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 8, bits, &buffer), 0);
+	/* older than the change; or from a commit that had no need to write it */
 	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 11, bits, &buffer), -EBADMSG);
+	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 7, bits, &buffer), -EBADMSG);
 	f->disk.view[p] = content_mix(good, 0, 0x80);
 	f->disk.view[p] = content_rotten(&f->rng);
 	assert_int_equal(triad_space_read_plane(&f->space, 3, 2, 9, 0, bits, &buffer), -EBADMSG);

@@ -2,7 +2,7 @@
 #
 # In the guest: fio jobs on dm-linear and on dm-triad over the same kind of disk,
 # device bytes written for each user byte, and device flushes for each fdatasync.
-# vda: raw; vdb: formatted, 95 % filled for the last job; vdc: for the rest.
+# vda: raw; vdb: formatted, as large; vdc: formatted, 1 GiB, filled to 95 % for the last job.
 #
 #   guest-bench.sh SECONDS
 
@@ -47,10 +47,9 @@ for d in raw triad; do
 	job "4 KiB random write, QD 32" $disk /dev/mapper/$d --rw=randwrite --bs=4k \
 		--iodepth=32 --size=1G --norandommap --runtime="$seconds" --time_based
 	job "4 KiB write + fdatasync, QD 1" $disk /dev/mapper/$d --rw=randwrite --bs=4k \
-		--ioengine=psync --fdatasync=1 --size=1G --norandommap --runtime="$seconds" --time_based
+		--ioengine=psync --fdatasync=1 --size=1G --norandommap --io_size=32M
 	job "4 KiB write + fdatasync, 8 jobs" $disk /dev/mapper/$d --rw=randwrite --bs=4k \
-		--ioengine=psync --fdatasync=1 --size=1G --norandommap --numjobs=8 \
-		--runtime="$seconds" --time_based
+		--ioengine=psync --fdatasync=1 --size=1G --norandommap --numjobs=8 --io_size=4M
 	job "4 KiB random read, QD 32" $disk /dev/mapper/$d --rw=randread --bs=4k \
 		--iodepth=32 --size=1G --norandommap --runtime="$seconds" --time_based
 	job "256 KiB sequential read, QD 8" $disk /dev/mapper/$d --rw=read --bs=256k \
