@@ -323,6 +323,7 @@ static void read_work(struct work_struct *work)
 			break;
 		}
 		tb->nr = n;
+		atomic64_add((u64)n << TRIAD_BLOCK_SHIFT, &tb->triad->stats.user_read);
 		if (tb->pba) {
 			status = read_run(tb);
 		} else {
@@ -360,7 +361,6 @@ int triad_read_map(struct triad *t, struct bio *bio)
 			nr = TRIAD_INLINE_CSUMS;
 		}
 	}
-	atomic64_add(nr << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
 	tb->view = view_get(t);
 	rcu_read_lock();
 	n = lookup(t, tb->view, tb->lba, nr, &tb->pba, tb->csums, &missing);
@@ -377,6 +377,7 @@ int triad_read_map(struct triad *t, struct bio *bio)
 		return DM_MAPIO_SUBMITTED;
 	}
 	tb->nr = n;
+	atomic64_add((u64)n << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
 	if (n < bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT)
 		dm_accept_partial_bio(bio, triad_sector(n));
 	if (!tb->pba) {

@@ -239,6 +239,15 @@ static int rebuild_visit(void *context, int level, u64 lba, const struct triad_r
 	return 0;
 }
 
+/* A plane that passes for c's has as many bits as c has blocks here. */
+static bool has_right_count(const struct triad_space *space, u64 zone, const u8 *bits)
+{
+	u32 size = triad_zone_size(space->geo, zone);
+
+	return triad_bits_count(bits, 0, size) ==
+	       space->zones[zone].used + size - triad_zone_usable(space->geo, zone);
+}
+
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
 			     struct triad_plane_disk *buffer, bool *rebuilt)
 {
@@ -246,6 +255,8 @@ int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits
 	int r = triad_space_read_plane(space, zone, space->slot_c, space->hwm,
 				       space->zones[zone].changed, bits, buffer);
 
+	if (!r && !has_right_count(space, zone, bits))
+		r = -EBADMSG;
 	*rebuilt = r == -EBADMSG;
 	if (r != -EBADMSG)
 		return r;

@@ -145,7 +145,12 @@ out:
 static int make_workqueues(struct triad *t)
 {
 	t->read_wq = alloc_workqueue("triad-read", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
-	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_HIGHPRI | WQ_CPU_INTENSIVE, 1);
+	/*
+	 * On the submitter's CPU and with its priority: one that goes on submitting is
+	 * not interrupted, so that its bios share a record; one that waits is served at
+	 * once.
+	 */
+	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
 }

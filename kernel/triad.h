@@ -143,6 +143,7 @@ struct triad {
 	bool closing;				/* [lock] the commit to come is the clean one */
 	unsigned int starved;			/* [lock] commits that made no room */
 	bool low_space;				/* [lock] said so already */
+	u64 nr_rotten;				/* [lock] rotten planes said so far */
 
 	/* the core's store */
 	struct triad_store store;

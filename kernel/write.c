@@ -58,6 +58,7 @@ void triad_write_start(struct triad *t)
 	t->broken = false;
 	t->flushing = false;
 	t->starved = 0;
+	t->nr_rotten = t->core.space.nr_rotten;
 }
 
 void triad_write_kick(struct triad *t)
@@ -187,6 +188,21 @@ static void submit(struct triad *t, struct triad_write *w)
 	triad_io_record(t, w, w->durable ? REQ_FUA : 0);
 }
 
+/*
+ * Rule 4: a rotten plane of c was rebuilt, and with one of b, b counts as lost.
+ * A commit writes it anew, or moves the letters on.
+ */
+static void watch_planes(struct triad *t)
+{
+	if (t->core.space.nr_rotten == t->nr_rotten)
+		return;
+	t->nr_rotten = t->core.space.nr_rotten;
+	DMWARN("%s: a damaged space bitmap was found and is replaced; no data is affected",
+	       dm_device_name(dm_table_get_md(t->ti->table)));
+	dm_table_event(t->ti->table);
+	triad_commit_ask(t, true);
+}
+
 /* One record out of the bios that wait.  False: wait for something first. */
 static bool build(struct triad *t)
 {
@@ -228,6 +244,7 @@ static bool build(struct triad *t)
 	if (r)
 		goto err_bios;
 	submit(t, w);
+	watch_planes(t);
 	if (triad_log_is_long(&t->core))
 		triad_commit_ask(t, false);
 	return true;

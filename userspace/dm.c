@@ -289,7 +289,8 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 	dm_get_next_target(task, NULL, &start, sectors, &type, &params);
 	if (!type || strcmp(type, DM_TARGET)) {
 		r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
-			      "%s: this is no dm-triad mapping but '%s'", name, type ? type : "without a table");
+			      "%s: this is no dm-triad mapping but '%s'", name,
+			      type ? type : "without a table");
 		goto out;
 	}
 	*suspended = info.suspended;

@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Change bits of a plane or summary block and make its checksum fit again."""
+"""Change bits of a root (unkeyed, sha256), plane or summary and make its checksum fit again."""
+import hashlib
 import sys
 
 BLOCK = 4096
-CRC_AT = 60
+SLOTS = (0, 4096, 12288)
 
 
 def crc32c(data):
+    """As the kernel's and ISA-L's: not inverted at the end."""
     crc = 0xffffffff
     for byte in data:
         crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
-    return crc
+    return crc.to_bytes(4, "little")
 
 
 def main(path, block, byte, mask):
@@ -21,9 +23,12 @@ def main(path, block, byte, mask):
         image.seek(block * BLOCK)
         data = bytearray(image.read(BLOCK))
         data[byte] ^= mask
-        data[CRC_AT:CRC_AT + 4] = bytes(4)
-        # the kernel's and ISA-L's crc32c are not inverted at the end
-        data[CRC_AT:CRC_AT + 4] = crc32c(data).to_bytes(4, "little")
+        if block in SLOTS:
+            data[476:480] = crc32c(data[:476])
+            data[480:512] = hashlib.sha256(data[:480]).digest()
+        else:
+            data[60:64] = bytes(4)
+            data[60:64] = crc32c(data)
         image.seek(block * BLOCK)
         image.write(data)
 

@@ -40,6 +40,7 @@ struct fault {
 	u64 seq;		/* of the record that is hit */
 	u64 pba;
 	bool durable;		/* ... it is behind a durable mark */
+	bool unseen;		/* an old root that passes for a root not yet overwritten */
 	u64 nr_candidates;
 	u64 first_seq;		/* of what the oracle knows */
 	struct rng *rng;
@@ -274,7 +275,7 @@ struct life {
 	struct driver driver;
 	u32 *view;
 	bool clean_lineage;	/* no root write was lost and nothing rotted before */
-	bool log_was_cut;	/* by rot */
+	bool leftovers;		/* see leaves_planes() */
 	u64 script;		/* of the generator, before the first step */
 };
 
@@ -286,6 +287,15 @@ static bool cuts_log(const struct fault *fault)
 {
 	return fault->class == CLASS_HEADER ||
 	       (fault->class == CLASS_PAYLOAD && !fault->durable);
+}
+
+/*
+ * After these a commit that never landed, or was lost, may have left planes that
+ * the next one has no reason to write again: they must be recognised.
+ */
+static bool leaves_planes(const struct fault *fault)
+{
+	return fault->unseen || cuts_log(fault);
 }
 
 /* Content with errors: every other block must be as in the state. */
@@ -370,7 +380,7 @@ static void open_or_die(struct explorer *x, struct driver *driver, bool heal)
  * the state.
  */
 static int check_state(struct explorer *x, u32 *image, const struct oracle *oracle, u32 from,
-		       u32 to, const struct fault *fault, const struct life *life)
+		       u32 to, struct fault *fault, const struct life *life)
 {
 	bool with_backup = life->clean_lineage;
 	struct disk disk;
@@ -383,6 +393,8 @@ static int check_state(struct explorer *x, u32 *image, const struct oracle *orac
 	driver_init(&driver, &disk, &x->rng, &x->load);
 	open_or_die(x, &driver, false);
 	x->per_case[driver.core.choice.which - 1]++;
+	fault->unseen = (fault->class == CLASS_ROOT || fault->class == CLASS_ROOT_PLANES) &&
+			driver.core.choice.which == 1;
 	r = check_read(&driver.core, &disk, x->content);
 	if (r) {
 		print_slots(&driver.core);
@@ -396,7 +408,7 @@ static int check_state(struct explorer *x, u32 *image, const struct oracle *orac
 		violation(x, "there is a log, but the pointer is empty", NULL);
 	what = check_structure(&driver.core, &disk,
 			       with_backup && fault->class == CLASS_PLAIN,
-			       life->log_was_cut || cuts_log(fault));
+			       life->leftovers || leaves_planes(fault));
 	if (what) {
 		print_slots(&driver.core);
 		violation(x, "structure", what);
@@ -538,7 +550,7 @@ static void check_live(struct explorer *x, struct life *life)
 	if (life->driver.core.degraded)
 		violation(x, "opened for writing, but not healed", NULL);
 	what = check_structure(&life->driver.core, &life->disk, life->clean_lineage,
-			       life->log_was_cut);
+			       life->leftovers);
 	if (what)
 		violation(x, "structure of a running device", what);
 }
@@ -565,7 +577,7 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, in
 
 	life_init(x, life, image, content,
 		  parent->clean_lineage && fault->class == CLASS_PLAIN);
-	life->log_was_cut = parent->log_was_cut || cuts_log(fault);
+	life->leftovers = parent->leftovers || leaves_planes(fault);
 	driver_say(&life->driver, "-- continued at depth %d", depth);
 	x->continued++;
 	x->running = &life->driver;
@@ -719,7 +731,7 @@ static void keep_roots(struct explorer *x, const struct trace *trace, u32 nr)
 
 /* One life on the main line; its last power cut gives the image for the next. */
 static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_lineage,
-		      bool *log_was_cut, bool fill_it)
+		      bool *leftovers, bool fill_it)
 {
 	struct life *life = malloc(sizeof(*life));
 	struct fault fault;
@@ -727,7 +739,7 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 	u32 stop, from, to, at, steps;
 
 	life_init(x, life, image, content, *clean_lineage);
-	life->log_was_cut = *log_was_cut;
+	life->leftovers = *leftovers;
 	if (x->load.lose_root_writes)
 		life->clean_lineage = false;
 	x->running = &life->driver;
@@ -766,7 +778,7 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 	check_state(x, image, &life->oracle, from, to, &fault, life);
 	memcpy(content, x->content, life->oracle.nr_lbas * sizeof(*content));
 	*clean_lineage &= fault.class == CLASS_PLAIN;
-	*log_was_cut |= cuts_log(&fault);
+	*leftovers |= leaves_planes(&fault);
 	x->lives++;
 	life_free(x, life);
 	free(life);
@@ -777,7 +789,7 @@ static void main_life(struct explorer *x, u32 *image, u32 *content, bool *clean_
 static void run_seed(struct explorer *x, u64 seed)
 {
 	u32 *image = disk_new_view(), *content = calloc(DISK_BLOCKS, sizeof(*content));
-	bool clean_lineage = true, log_was_cut = false;
+	bool clean_lineage = true, leftovers = false;
 	u32 i;
 
 	x->seed = seed;
@@ -789,7 +801,7 @@ static void run_seed(struct explorer *x, u64 seed)
 	choose_load(x);
 	first_image(x, image);
 	for (x->life = 0; x->life < 6 && x->states < x->budget; x->life++) {
-		main_life(x, image, content, &clean_lineage, &log_was_cut,
+		main_life(x, image, content, &clean_lineage, &leftovers,
 			  !x->life && x->load.fill);
 		for (i = 0; i < x->load.logical_blocks; i++)
 			if (content[i] == CONTENT_ERROR)

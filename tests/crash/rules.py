@@ -16,6 +16,12 @@ import tempfile
 # name: (file, text, replacement)
 RULES = {
     "pointer-before-record": ("log.c", "if (!core->root.segment) {", "if (0) {"),
+    "pointer-beside-a-commit": ("log.c", """core->window);
+	if (!r)
+		r = core->store->ops->write_root(core->store, core->slot_c, core->window);""",
+                                """core->commit.block);
+	if (!r)
+		r = core->store->ops->write_root(core->store, core->slot_c, core->commit.block);"""),
     "flush-before-root": ("commit.c", """	if (!r)
 		r = core->store->ops->flush(core->store);
 	if (!r)
@@ -41,8 +47,8 @@ RULES = {
 		triad_space_note(&core->space.log_active, rec->runs[i].start, rec->runs[i].nr);
 	return 0;
 """),
-    "verify-payload": ("replay.c", "if (!r && rec->seq > *durable)", "if (0)"),
-    "durable-mark": ("replay.c", "if (!r && rec->seq > *durable)", "if (!r)"),
+    "verify-payload": ("replay.c", "if (!r && rec->seq > scan->durable)", "if (0)"),
+    "durable-mark": ("replay.c", "if (!r && rec->seq > scan->durable)", "if (!r)"),
     "opening-record": ("log.c", "	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);\n",
                        "	core->session = true;\n	return 0;\n"
                        "	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);\n"),

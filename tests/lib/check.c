@@ -84,13 +84,14 @@ static int census_visit(void *context, int level, u64 lba, const struct triad_re
 }
 
 static const char *check_planes(struct triad_core *core, const struct disk *disk,
-				const struct census *census, bool log_was_cut)
+				const struct census *census, bool leftovers)
 {
 	static struct triad_plane_disk buffer;
 	static u8 bits[TRIAD_PLANE_BITS / 8], want[TRIAD_PLANE_BITS / 8];
 	const struct triad_geometry *geo = &core->geo;
 	u64 zone, used = 0, pending = 0;
-	u32 i, n;
+	bool rebuilt;
+	u32 i, n, plane;
 
 	for (zone = 0; zone < geo->nr_zones; zone++) {
 		u64 start = triad_zone_start(geo, zone);
@@ -112,16 +113,13 @@ static const char *check_planes(struct triad_core *core, const struct disk *disk
 				   core->space.zones[zone].used);
 		used += n;
 		pending += core->space.zones[zone].pending;
-		if (zone >= core->space.hwm ||
-		    content_is_rotten(disk->view[triad_plane_pba(geo, zone, core->slot_c)]))
-			continue;
-		if (triad_space_read_plane(&core->space, zone, core->slot_c, core->space.hwm,
-					   core->space.zones[zone].changed, bits, &buffer)) {
-			if (log_was_cut)
-				continue;
-			return say("plane of zone %llu in slot %llu is unreadable or old", zone,
+		if (triad_space_read_current(&core->space, zone, bits, &buffer, &rebuilt))
+			return say("plane of zone %llu in slot %llu cannot be had", zone,
 				   core->slot_c, 0);
-		}
+		plane = disk->view[triad_plane_pba(geo, zone, core->slot_c)];
+		if (rebuilt && !leftovers && !content_is_rotten(plane))
+			return say("plane of zone %llu in slot %llu is bad or old", zone,
+				   core->slot_c, 0);
 		if (memcmp(bits, want, sizeof(bits)))
 			return say("plane of zone %llu in slot %llu is not what c reaches", zone,
 				   core->slot_c, 0);
@@ -215,7 +213,7 @@ static const char *check_lists(struct triad_core *core, const struct disk *disk,
 }
 
 const char *check_structure(struct triad_core *core, const struct disk *disk,
-			    bool with_backup, bool log_was_cut)
+			    bool with_backup, bool leftovers)
 {
 	static u8 c[DISK_BLOCKS], log[DISK_BLOCKS];
 	struct census census = { &core->geo, c, log };
@@ -227,6 +225,6 @@ const char *check_structure(struct triad_core *core, const struct disk *disk,
 	r = triad_map_walk(&core->space.map, census_visit, &census);
 	if (r)
 		return say(r == -EEXIST ? "a block is reached twice" : "map error -%llu", -r, 0, 0);
-	what = check_planes(core, disk, &census, log_was_cut);
+	what = check_planes(core, disk, &census, leftovers);
 	return what ? what : check_lists(core, disk, &census, with_backup);
 }

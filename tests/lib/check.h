@@ -20,10 +20,10 @@ int check_read(const struct triad_core *core, const struct disk *disk, u32 *cont
 /*
  * Planes, counters and lists against the map: NULL when all is well, else what
  * is not.  Places that hold known rot are passed over; with_backup compares
- * what belongs to b too.  When rot has cut the log, a commit that never landed
- * may have left planes of what is lost: they must be recognised as such.
+ * what belongs to b too.  With leftovers, planes of a commit that never landed may
+ * be found in place of c's: the core must not believe them.
  */
 const char *check_structure(struct triad_core *core, const struct disk *disk,
-			    bool with_backup, bool log_was_cut);
+			    bool with_backup, bool leftovers);
 
 #endif

@@ -348,7 +348,7 @@ static void slip(void *context)
 {
 	struct driver *driver = context;
 
-	if (driver->slipping || driver->waiting || !driver->core.session ||
+	if (driver->slipping || driver->waiting ||
 	    !rng_percent(driver->rng, driver->load->percent_slip))
 		return;
 	driver->slipping = true;
