@@ -249,7 +249,10 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	return r ? r : triad_log_publish(core, rec);
 }
 
-/* The log from b to c must stay: with c lost, it leads from b to c's content. */
+/*
+ * The log from b to c must stay: with c lost, it leads from b to c's content.
+ * 1: it is damaged.
+ */
 static int load_backup_log(struct triad_core *core)
 {
 	const struct triad_root *c = &core->root;
@@ -258,8 +261,12 @@ static int load_backup_log(struct triad_core *core)
 	int r;
 
 	core->window_nr = 0;
+	if (!triad_geometry_valid_pba(&core->geo, pos.place))
+		return 1;
 	while (pos.seq < c->next_seq) {
 		r = step(core, &pos, headers_ahead(&core->record), &core->record);
+		if (r == -EUCLEAN)
+			return 1;	/* b's trouble alone */
 		if (!r)
 			r = note_record(&core->space.log_backup, &core->record);
 		if (r)

@@ -103,6 +103,36 @@ static void every_field_of_a_root_is_bounded(void **state)
 		assert_int_equal(open_forged(*state, changes[i]), -EUCLEAN);
 }
 
+/* What only b says wrong costs b, never the opening. */
+static void an_impossible_backup_is_lost_and_healed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 forged[] = { 0, 4096, ~0ULL, DISK_BLOCKS };
+	struct triad_root root;
+	u8 block[TRIAD_BLOCK_SIZE];
+	u32 i;
+
+	for (i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+		device_steps(d, 20);
+		device_write(d, 7, 1);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(device_reopen(d, false), 0);
+		root = core->slots[core->slot_b].root;
+		assert_true(root.next_seq < core->root.next_seq);
+		root.next = forged[i];
+		driver_close(&d->driver);
+		assert_int_equal(triad_root_seal(&root, &d->driver.hash, block), 0);
+		d->disk.view[TRIAD_SLOT_PBA(root.slot)] = content_id(block);
+		assert_int_equal(driver_open(&d->driver, false), 0);
+		assert_true(core->degraded);
+		assert_int_equal(triad_core_heal(core), 0);
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_false(core->degraded);
+		device_check(d);
+	}
+}
+
 static void a_device_that_shrank_is_refused(void **state)
 {
 	assert_int_equal(open_forged(*state, device_larger), -ENOSPC);
@@ -212,6 +242,7 @@ int main(void)
 		T(reopening_finds_the_newest_state),
 		T(every_field_of_a_root_is_bounded),
 		T(a_device_that_shrank_is_refused),
+		T(an_impossible_backup_is_lost_and_healed),
 		T(unknown_features_refuse_or_forbid_writing),
 		T(a_damaged_map_is_an_error_of_reading_only),
 		T(two_bad_roots_are_refused_and_named),
