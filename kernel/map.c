@@ -130,10 +130,6 @@ static int walk_node(struct walk *w, int level, u64 lba, const struct triad_ref 
 	if (r || error)
 		return r;
 	triad_yield();
-	if (level && w->map->store->ops->prefetch)
-		for (i = 0; i < TRIAD_FANOUT; i++)
-			if (!triad_map_entry(w->map->geo, node, i, &child) && child.pba)
-				w->map->store->ops->prefetch(w->map->store, child.pba, child.birth);
 	for (i = 0; i < TRIAD_FANOUT; i++) {
 		u64 at = lba + ((u64)i << (level * TRIAD_FANOUT_SHIFT));
 
@@ -238,23 +234,6 @@ static struct slice child_slice(const struct triad_map_update *u, u32 *from, u32
 	return s;
 }
 
-static void announce_reads(const struct triad_map_update *u, int level,
-			   const struct triad_node_disk *node, struct slice s)
-{
-	struct triad_ref child;
-
-	if (!level || !u->map->store->ops->prefetch)
-		return;
-	while (s.from < s.to) {
-		struct slice c = child_slice(u, &s.from, s.to, level);
-		u64 lba = triad_index_lba(entry_of(u, c.from));
-
-		if (!triad_map_entry(u->map->geo, node, triad_map_slot(lba, level), &child) &&
-		    child.pba)
-			u->map->store->ops->prefetch(u->map->store, child.pba, child.birth);
-	}
-}
-
 /* Write a changed node to a new place; an empty one becomes a hole. */
 static int write_node(struct triad_map_update *u, int level, struct triad_ref *ref)
 {
@@ -347,8 +326,6 @@ static int apply(struct triad_map_update *u, int level, struct slice s, u32 cove
 		return r;
 	if (dropped || !ref->pba)
 		memset(node, 0, sizeof(*node));
-	else
-		announce_reads(u, level, node, s);
 	while (s.from < s.to) {
 		struct slice c = child_slice(u, &s.from, s.to, level);
 		u32 nr = triad_map_slot(triad_index_lba(entry_of(u, c.from)), level);

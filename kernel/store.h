@@ -31,11 +31,10 @@ struct triad_store_ops {
 	int (*write_root)(struct triad_store *store, unsigned int slot, const void *buf);
 
 	/*
-	 * All three optional.  prefetch announces a read.  node_get copies a
-	 * map node (already verified) out of a cache and returns true if it was
-	 * there; node_put offers one.  A node is known by its place and birth.
+	 * Both optional.  node_get copies a map node (already verified) out of a
+	 * cache and returns true if it was there; node_put offers one.  A node is
+	 * known by its place and birth.
 	 */
-	void (*prefetch)(struct triad_store *store, u64 pba, u32 birth);
 	bool (*node_get)(struct triad_store *store, u64 pba, u32 birth, void *buf);
 	void (*node_put)(struct triad_store *store, u64 pba, u32 birth, const void *buf);
 };
