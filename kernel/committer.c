@@ -81,7 +81,7 @@ static int write_root(struct triad *t)
 		if (!r)
 			return 0;
 		DMWARN("%s: writing the root in slot %d failed (%d), trying again",
-		       dm_device_name(dm_table_get_md(t->ti->table)), t->core.commit.slot, r);
+		       triad_name(t), t->core.commit.slot, r);
 	}
 	return r;
 }
@@ -125,7 +125,7 @@ static void watch_space(struct triad *t)
 
 	if (low && !t->low_space) {
 		DMWARN("%s: nearly full, %llu blocks are free: overwriting gets slower",
-		       dm_device_name(dm_table_get_md(t->ti->table)), left);
+		       triad_name(t), left);
 		dm_table_event(t->ti->table);
 	}
 	t->low_space = low;

@@ -178,7 +178,7 @@ static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter it
 	}
 	atomic64_inc(&t->stats.checksum_errors);
 	DMERR_LIMIT("%s: checksum mismatch at LBA %llu (PBA %llu): the read fails, other data is not affected; run triadsetup check --data",
-		    dm_device_name(dm_table_get_md(t->ti->table)),
+		    triad_name(t),
 		    tb->lba + nr, pba);
 	dm_table_event(t->ti->table);
 	return BLK_STS_PROTECTION;
@@ -260,7 +260,7 @@ static int fetch(struct triad *t, const struct triad_ref *ref, struct triad_node
 	r = triad_map_read_node(&map, ref, node);
 	if (r == -EBADMSG || r == -EUCLEAN || r == -ENODATA) {
 		DMERR_LIMIT("%s: map node at PBA %llu is damaged: reads behind it fail; run triadsetup check",
-			    dm_device_name(dm_table_get_md(t->ti->table)), ref->pba);
+			    triad_name(t), ref->pba);
 		r = -EILSEQ;
 	}
 	return r;

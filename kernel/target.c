@@ -36,11 +36,6 @@ static void registry_release(struct triad *t)
 
 /* ---- mode ---------------------------------------------------------------------- */
 
-static const char *device_name(struct triad *t)
-{
-	return dm_device_name(dm_table_get_md(t->ti->table));
-}
-
 static const char * const mode_names[] = {
 	[TRIAD_MODE_RW] = "rw",
 	[TRIAD_MODE_RO] = "ro",
@@ -54,7 +49,7 @@ void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int er
 		return;
 	WRITE_ONCE(t->mode, mode);
 	DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
-	      device_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
+	      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
 	wake_up(&t->wait);
 	dm_table_event(t->ti->table);
 }
@@ -263,16 +258,16 @@ static void say_opened(struct triad *t)
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		if (core->slots[i].state != TRIAD_SLOT_VALID)
-			DMWARN("%s: root in slot %d is %s: %s", device_name(t), i,
+			DMWARN("%s: root in slot %d is %s: %s", triad_name(t), i,
 			       triad_slot_state_name(core->slots[i].state),
 			       core->slots[i].reason);
 	if (core->degraded || core->space.nr_rotten)
-		DMWARN("%s: opened degraded; nothing is lost%s", device_name(t),
+		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
 		       t->read_only ? ", open it writable to heal it" : ", healing it now");
 	if (core->degraded)
 		dm_table_event(t->ti->table);
 	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
-	       device_name(t), core->root.generation, core->choice.which,
+	       triad_name(t), core->root.generation, core->choice.which,
 	       core->replayed_records, core->replayed_blocks);
 }
 
@@ -283,11 +278,11 @@ static void say_refused(struct triad *t, int error)
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		if (core->slots[i].reason)
-			DMERR("%s: root in slot %d is %s: %s", device_name(t), i,
+			DMERR("%s: root in slot %d is %s: %s", triad_name(t), i,
 			      triad_slot_state_name(core->slots[i].state),
 			      core->slots[i].reason);
 	DMERR("%s: not opened (error %d)%s%s; nothing was changed; see triadsetup roots and triadsetup check",
-	      device_name(t), error, core->choice.why ? ": " : "",
+	      triad_name(t), error, core->choice.why ? ": " : "",
 	      core->choice.why ? core->choice.why : "");
 }
 
@@ -320,7 +315,7 @@ static int load(struct triad *t)
 	r = triad_core_heal(core);
 	if (r) {
 		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
-		      device_name(t), r);
+		      triad_name(t), r);
 		triad_core_close(core);
 	}
 	return r;
@@ -336,7 +331,7 @@ static int triad_preresume(struct dm_target *ti)
 	r = registry_claim(t);
 	if (r) {
 		DMERR("%s: another dm-triad device is active on the same disk: remove it first",
-		      device_name(t));
+		      triad_name(t));
 		return r;
 	}
 	mutex_lock(&t->lock);
@@ -372,7 +367,7 @@ static void triad_postsuspend(struct dm_target *ti)
 	flush_workqueue(t->log_wq);
 	if (triad_mode(t) == TRIAD_MODE_RW && triad_commit_wait(t, true))
 		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
-		      device_name(t));
+		      triad_name(t));
 	flush_workqueue(t->commit_wq);
 	wait_event(t->wait, list_empty_careful(&t->in_flight));
 	wait_event(t->wait, !atomic_read(&t->store_pending));
@@ -584,7 +579,7 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 			return -EROFS;
 		return triad_commit_wait(t, false);
 	}
-	DMERR("%s: unknown message; known are commit and clear_stats", device_name(t));
+	DMERR("%s: unknown message; known are commit and clear_stats", triad_name(t));
 	return -EINVAL;
 }
 

@@ -174,6 +174,12 @@ static inline struct triad_bio *triad_bio(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct triad_bio));
 }
 
+/* For the log: "253:0". */
+static inline const char *triad_name(const struct triad *t)
+{
+	return dm_device_name(dm_table_get_md(t->ti->table));
+}
+
 static inline enum triad_mode triad_mode(const struct triad *t)
 {
 	return READ_ONCE(t->mode);

@@ -198,7 +198,7 @@ static void watch_planes(struct triad *t)
 		return;
 	t->nr_rotten = t->core.space.nr_rotten;
 	DMWARN("%s: a damaged space bitmap was found and is replaced; no data is affected",
-	       dm_device_name(dm_table_get_md(t->ti->table)));
+	       triad_name(t));
 	dm_table_event(t->ti->table);
 	triad_commit_ask(t, true);
 }

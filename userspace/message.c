@@ -6,16 +6,21 @@
 #include "device.h"
 #include "tool.h"
 
+static void say(const char *format, va_list args)
+{
+	fflush(stdout);
+	fprintf(stderr, "triadsetup: ");
+	vfprintf(stderr, format, args);
+	fprintf(stderr, "\n");
+}
+
 int tool_fail(enum tool_exit code, const char *next, const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, "triadsetup: ");
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
-	fprintf(stderr, "\n");
 	if (next)
 		fprintf(stderr, "  %s\n", next);
 	return code;
@@ -25,12 +30,9 @@ void tool_warn(const char *format, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, "triadsetup: ");
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	say(format, args);
 	va_end(args);
-	fprintf(stderr, "\n");
 }
 
 enum tool_exit tool_exit_of(int error)
