@@ -40,6 +40,14 @@ struct triad_commit {
 	u8 *bits;
 };
 
+/* What lies where the log ends. */
+enum triad_log_end {
+	TRIAD_LOG_CLEAN,	/* nothing of this log */
+	TRIAD_LOG_TORN_DATA,	/* a record with torn payload, normal after a power cut */
+	TRIAD_LOG_TORN_HEADER,	/* a torn header, normal after a power cut */
+	TRIAD_LOG_DAMAGED,	/* rot: a record behind it says that it was durable */
+};
+
 struct triad_core {
 	struct triad_store *store;
 	struct triad_hash *hash;
@@ -74,6 +82,7 @@ struct triad_core {
 	/* what recovery did */
 	u64 replayed_records;
 	u64 replayed_blocks;
+	enum triad_log_end log_end;
 
 	struct triad_commit commit;
 	struct triad_record record;	/* replay and the records of the core itself */
@@ -109,6 +118,15 @@ int triad_core_open(struct triad_core *core, u64 device_blocks);
 int triad_core_heal(struct triad_core *core);
 
 void triad_core_close(struct triad_core *core);
+
+/*
+ * True if flushed records are lost: writing on would make that final.  Opened
+ * read-only it holds the state before the damaged record.
+ */
+static inline bool triad_core_lost_log(const struct triad_core *core)
+{
+	return core->log_end == TRIAD_LOG_DAMAGED;
+}
 
 /* True if unknown feature bits forbid writing. */
 static inline bool triad_core_must_not_write(const struct triad_core *core)

@@ -185,6 +185,79 @@ int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
 	return r ? r : walk(core, &scan, nr_records, visit, context);
 }
 
+/* The record with this number at pba, whatever chain it carries; 1: there is none. */
+static int peek(struct triad_core *core, u64 pba, u64 seq)
+{
+	u8 chain[TRIAD_HASH_SIZE];
+	u8 *block;
+	int r;
+
+	if (!triad_geometry_valid_pba(&core->geo, pba))
+		return 1;
+	r = window_read(core, pba, WINDOW, &block);
+	if (!r) {
+		memcpy(chain, ((struct triad_record_disk *)block)->chain, sizeof(chain));
+		r = triad_record_decode(&core->record, &core->geo, core->hash, core->root.uuid,
+					pba, seq, chain, block);
+	}
+	return r == -ENOENT || r == -ENODATA || r == -EUCLEAN ? 1 : r;
+}
+
+/*
+ * Where the log ends, a record behind that says the missing one was durable proves
+ * rot.  Its header may have lost the way there, but it mostly lies close by.
+ */
+static int look_behind(struct triad_core *core, u64 next)
+{
+	u64 i, seq = core->next_seq;
+	int r = peek(core, next, seq + 1);
+
+	for (i = 1; r == 1 && i <= 2 * TRIAD_RECORD_MAX_BLOCKS; i++)
+		r = peek(core, core->space.next + i, seq + 1);
+	for (i = 0; !r && i < core->geo.usable; i++) {
+		if (core->record.durable >= seq) {
+			core->log_end = TRIAD_LOG_DAMAGED;
+			return 0;
+		}
+		r = peek(core, core->record.next, core->record.seq + 1);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Tell an end from a tear and a tear from rot, as far as the disk can tell. */
+static int judge_end(struct triad_core *core)
+{
+	struct triad_record_disk *d;
+	u8 chain[TRIAD_HASH_SIZE];
+	u8 *block;
+	bool ours = true;
+	u64 next = 0;
+	int r;
+
+	core->window_nr = 0;
+	r = window_read(core, core->space.next, WINDOW, &block);
+	if (r && r != -ENODATA)
+		return r;
+	if (!r) {
+		d = (struct triad_record_disk *)block;
+		/* one flipped bit spoils only one of the two */
+		ours = !memcmp(d->chain, core->chain, sizeof(d->chain)) ||
+		       (le64_to_cpu(d->magic) == TRIAD_RECORD_MAGIC &&
+			le64_to_cpu(d->seq) == core->next_seq &&
+			!memcmp(d->uuid, core->root.uuid, sizeof(d->uuid)));
+		next = le64_to_cpu(d->next);
+		memcpy(chain, core->chain, sizeof(chain));
+		r = triad_record_decode(&core->record, &core->geo, core->hash, core->root.uuid,
+					core->space.next, core->next_seq, chain, block);
+		if (!r)
+			core->log_end = TRIAD_LOG_TORN_DATA;
+		if (r != -ENOENT)
+			return r;
+	}
+	core->log_end = ours ? TRIAD_LOG_TORN_HEADER : TRIAD_LOG_CLEAN;
+	return look_behind(core, next);
+}
+
 static int note_record(struct triad_list *list, const struct triad_record *rec)
 {
 	u32 i;
@@ -295,6 +368,8 @@ int triad_replay(struct triad_core *core)
 		return -ENOMEM;
 	core->known_durable = scan.durable;
 	r = walk(core, &scan, &core->replayed_records, apply, NULL);
+	if (!r)
+		r = judge_end(core);
 	if (r)
 		return r;
 	triad_space_count(&core->space, &core->space.log_active);

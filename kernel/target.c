@@ -251,6 +251,12 @@ static void triad_dtr(struct dm_target *ti)
 
 /* ---- suspend and resume -------------------------------------------------------------- */
 
+static bool must_not_write(const struct triad *t)
+{
+	return t->read_only || triad_core_must_not_write(&t->core) ||
+	       triad_core_lost_log(&t->core);
+}
+
 static void say_opened(struct triad *t)
 {
 	const struct triad_core *core = &t->core;
@@ -263,8 +269,11 @@ static void say_opened(struct triad *t)
 			       core->slots[i].reason);
 	if (core->degraded || core->space.nr_rotten)
 		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
-		       t->read_only ? ", open it writable to heal it" : ", healing it now");
-	if (core->degraded)
+		       must_not_write(t) ? ", open it writable to heal it" : ", healing it now");
+	if (triad_core_lost_log(core))
+		DMERR("%s: record %llu at block %llu was flushed and is damaged: it and what came after it is lost; opened read-only at the state before it, see triadsetup check and export",
+		      triad_name(t), core->next_seq, core->space.next);
+	if (core->degraded || triad_core_lost_log(core))
 		dm_table_event(t->ti->table);
 	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
 	       triad_name(t), core->root.generation, core->choice.which,
@@ -289,7 +298,6 @@ static void say_refused(struct triad *t, int error)
 static int load(struct triad *t)
 {
 	struct triad_core *core = &t->core;
-	bool degraded;
 	int r;
 
 	memset(core, 0, sizeof(*core));
@@ -306,11 +314,8 @@ static int load(struct triad *t)
 		say_refused(t, r);
 		return r;
 	}
-	if (triad_core_must_not_write(core))
-		t->read_only = true;
 	say_opened(t);
-	degraded = core->degraded;
-	if (t->read_only || !degraded)
+	if (must_not_write(t))
 		return 0;
 	r = triad_core_heal(core);
 	if (r) {
@@ -339,7 +344,7 @@ static int triad_preresume(struct dm_target *ti)
 	if (!r) {
 		t->checksum_kind = t->core.root.checksum_kind;
 		t->closing = false;
-		WRITE_ONCE(t->mode, t->read_only ? TRIAD_MODE_RO : TRIAD_MODE_RW);
+		WRITE_ONCE(t->mode, must_not_write(t) ? TRIAD_MODE_RO : TRIAD_MODE_RW);
 		triad_write_start(t);
 		triad_view_publish(t);
 		t->active = true;
@@ -351,7 +356,7 @@ static int triad_preresume(struct dm_target *ti)
 		registry_release(t);
 		return r;
 	}
-	if (!t->read_only)
+	if (triad_mode(t) == TRIAD_MODE_RW)
 		queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
 	return 0;
 }

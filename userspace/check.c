@@ -37,77 +37,19 @@ int check_roots(struct check *check)
 
 /* ---- log --------------------------------------------------------------------- */
 
-/* The record at place, if its crc holds and it has this number; chains are not asked. */
-static bool read_record(struct triad_core *core, u64 place, u64 seq, struct triad_record *rec,
-			struct triad_record_disk *d)
+static void check_log_end(struct check *check)
 {
-	u8 chain[TRIAD_HASH_SIZE];
+	const struct triad_core *core = &check->view->core;
+	const char *part = core->log_end == TRIAD_LOG_TORN_DATA ? "data" : "header";
 
-	if (!triad_geometry_valid_pba(&core->geo, place) ||
-	    core->store->ops->read(core->store, place, 1, d))
-		return false;
-	memcpy(chain, d->chain, sizeof(chain));
-	return !triad_record_decode(rec, &core->geo, core->hash, core->root.uuid, place, seq,
-				    chain, d);
-}
-
-/*
- * Follow the records behind the damaged one with number seq.  Its header may have
- * lost the way to the next, which mostly lies close behind.  Returns the highest
- * durable mark.
- */
-static u64 durable_behind(struct triad_core *core, u64 place, u64 next, u64 seq,
-			  struct triad_record_disk *d)
-{
-	struct triad_record *rec = &core->record;
-	u64 i, durable = 0;
-	bool found = read_record(core, next, seq + 1, rec, d);
-
-	for (i = 1; i <= 2 * TRIAD_RECORD_MAX_BLOCKS && !found; i++)
-		found = read_record(core, place + i, seq + 1, rec, d);
-	for (i = 0; found && i < core->geo.usable; i++) {
-		durable = max_t(u64, durable, rec->durable);
-		found = read_record(core, rec->next, rec->seq + 1, rec, d);
-	}
-	return durable;
-}
-
-/*
- * The block where the log ends.  A header that would be the next record, but does
- * not verify, is a tear of the last power cut or rot.  It is rot for sure if a
- * record behind it says that it was durable.
- */
-static int check_log_end(struct check *check)
-{
-	struct triad_core *core = &check->view->core;
-	struct triad_record_disk *d = triad_alloc(TRIAD_BLOCK_SIZE);
-	u64 place = core->space.next, seq = core->next_seq;
-	bool ours, whole = false;
-
-	if (!d)
-		return -ENOMEM;
-	if (core->store->ops->read(core->store, place, 1, d)) {
-		memset(d, 0, sizeof(*d));
-		ours = true;
-	} else {
-		/* one flipped bit spoils only one of the two */
-		ours = !memcmp(d->chain, core->chain, TRIAD_HASH_SIZE) ||
-		       (le64_to_cpu(d->magic) == TRIAD_RECORD_MAGIC &&
-			le64_to_cpu(d->seq) == seq &&
-			!memcmp(d->uuid, core->root.uuid, TRIAD_UUID_SIZE));
-		whole = ours && read_record(core, place, seq, &core->record, d);
-	}
-	if (ours && durable_behind(core, place, le64_to_cpu(d->next), seq, d) >= seq)
+	if (triad_core_lost_log(core))
 		check_say(check, CHECK_DAMAGED, "log", "record %" PRIu64 " at block %" PRIu64
 			  " was durable and is damaged: it and what came after it is lost",
-			  seq, place);
-	else if (ours)
+			  core->next_seq, core->space.next);
+	else if (core->log_end != TRIAD_LOG_CLEAN)
 		check_say(check, CHECK_NOTE, "log", "the log ends at record %" PRIu64 " (block %"
-			  PRIu64 "), whose %s not whole: normal after a power cut, nothing "
-			  "that was flushed is lost", seq, place,
-			  whole ? "data is" : "header is");
-	triad_free(d);
-	return 0;
+			  PRIu64 "), whose %s is not whole: normal after a power cut, nothing "
+			  "that was flushed is lost", core->next_seq, core->space.next, part);
 }
 
 int check_log(struct check *check)
@@ -119,7 +61,8 @@ int check_log(struct check *check)
 		check_say(check, CHECK_DEGRADED, "log",
 			  "the log from the backup to the current root is damaged: "
 			  "the backup is lost");
-	return check_log_end(check);
+	check_log_end(check);
+	return 0;
 }
 
 /* ---- maps --------------------------------------------------------------------- */

@@ -188,6 +188,9 @@ int cmd_export(const struct options *opt)
 		if (view.core.degraded)
 			tool_warn("%s: degraded (one root is bad), the content is complete",
 				  view.path);
+		if (triad_core_lost_log(&view.core))
+			tool_warn("%s: record %" PRIu64 " of the log was flushed and is damaged: "
+				  "this is the state before it", view.path, view.core.next_seq);
 		r = copy(&e);
 		if (!r)
 			r = report(&e, opt);

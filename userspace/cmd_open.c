@@ -74,6 +74,25 @@ static int map(struct view *view, const struct options *opt, const char *name)
 	return r;
 }
 
+/* The kernel has read the log meanwhile: tell what it found. */
+static int explain_mode(const char *name, const struct options *opt, const struct view *view)
+{
+	bool suspended;
+	char *line;
+	u64 sectors;
+	int r;
+
+	r = dm_status(name, &line, &suspended, &sectors);
+	if (r)
+		return r;
+	if (!strncmp(line, "ro ", 3) && !opt->read_only && !view_current(view)->ro_compat)
+		tool_warn("%s: opened read-only: flushed records of its log are damaged.\n"
+			  "  It holds the state before them.  Copy it: triadsetup export %s FILE",
+			  name, view->path);
+	free(line);
+	return 0;
+}
+
 int cmd_open(const struct options *opt)
 {
 	const char *name = opt->args[0], *path = opt->args[1];
@@ -90,6 +109,8 @@ int cmd_open(const struct options *opt)
 			      "%s: this is a file, not a block device", path);
 	if (!r)
 		r = map(&view, opt, name);
+	if (!r)
+		r = explain_mode(name, opt, &view);
 	if (!r && opt->verbose)
 		printf("/dev/mapper/%s: %" PRIu64 " sectors\n", name, sectors_of(&view));
 	view_close(&view);

@@ -115,6 +115,24 @@ static void a_rotten_header_ends_the_log_there(void **state)
 	assert_int_equal(device_state(f->d), 1);
 }
 
+static void rot_in_a_flushed_header_is_told_from_a_tear(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	u32 whole, i;
+
+	assert_int_equal(core->log_end, TRIAD_LOG_CLEAN);
+	for (i = 0; i <= RECORDS; i++) {
+		whole = f->d->disk.view[f->rec[i].place];
+		rot(f, f->rec[i].place);
+		/* record 4 is the last that a later one calls durable */
+		assert_int_equal(triad_core_lost_log(core), i < 4);
+		f->d->disk.view[f->rec[i].place] = whole;
+	}
+	rot(f, f->rec[RECORDS].runs[0].start);
+	assert_int_equal(core->log_end, TRIAD_LOG_TORN_DATA);
+}
+
 static void what_lay_behind_a_stop_never_comes_back(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +268,7 @@ int main(void)
 		T(rot_before_the_mark_costs_that_block_only),
 		T(a_tear_behind_the_mark_ends_the_log_there),
 		T(a_rotten_header_ends_the_log_there),
+		T(rot_in_a_flushed_header_is_told_from_a_tear),
 		T(what_lay_behind_a_stop_never_comes_back),
 		T(an_empty_pointer_is_not_trusted),
 		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
