@@ -142,13 +142,23 @@ static void forget_backup(struct triad_space *space)
 		space->zones[zone].pending = 0;
 }
 
-int triad_core_open(struct triad_core *core, u64 device_blocks)
+/* Is the map of c on this disk?  Its uppermost node tells. */
+static int find_map(struct triad_core *core)
 {
-	int r;
+	const struct triad_map *map = &core->space.map;
+	int r = 0;
 
-	r = read_roots(core);
-	if (!r)
-		r = triad_root_select(core->slots, core->hash, &core->choice);
+	if (map->root.pba)
+		r = triad_map_read_node(map, &map->root, (void *)core->window);
+	core->window_nr = 0;
+	return r == -ENODATA ? -EBADMSG : r;
+}
+
+/* Find the letters, and what hangs off c. */
+static int load_current(struct triad_core *core, u64 device_blocks)
+{
+	int r = triad_root_select(core->slots, core->hash, &core->choice);
+
 	if (r)
 		return r;
 	core->root = core->slots[core->choice.cur].root;
@@ -161,16 +171,50 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 	       sizeof(core->parent));
 
 	r = check_root(core, device_blocks);
+	if (!r)
+		r = load_space(core);
+	/* nothing is to be healed on the word of a root that is not of this disk */
+	if (!r && (core->degraded || core->choice.stray))
+		r = find_map(core);
+	return r;
+}
+
+/*
+ * One of b and c is of a copy of this device that went its own way.  It is c, if
+ * its map is not here; else b, whose log will not lead to c.
+ */
+static bool reject_stray(struct triad_core *core, int error)
+{
+	struct triad_slot *slot = &core->slots[core->slot_c];
+
+	if (!core->choice.stray || (error != -EBADMSG && error != -EUCLEAN))
+		return false;
+	slot->state = TRIAD_SLOT_FOREIGN;
+	slot->reason = "root of a copy of this device: its map is not here";
+	triad_space_free(&core->space);
+	return true;
+}
+
+int triad_core_open(struct triad_core *core, u64 device_blocks)
+{
+	bool was_degraded;
+	int r;
+
+	r = read_roots(core);
+	if (r)
+		return r;
+	core->window = triad_alloc(WINDOW_BYTES);
+	if (!core->window)
+		return -ENOMEM;
+	r = load_current(core, device_blocks);
+	if (reject_stray(core, r))
+		r = load_current(core, device_blocks);
 	if (r)
 		goto err;
-	core->window = triad_alloc(WINDOW_BYTES);
-	if (!core->window) {
-		r = -ENOMEM;
-		goto err;
-	}
-	r = load_space(core);
-	if (!r)
-		r = triad_replay(core);
+	was_degraded = core->degraded;
+	r = triad_replay(core);
+	if (!r && core->degraded && !was_degraded)
+		r = find_map(core);
 	if (!r) {
 		core->space.slot_b = core->slot_b;
 		if (core->slot_b < 0)

@@ -323,6 +323,7 @@ static int select_grandchild(struct triad_slot *s, struct triad_hash *hash,
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice)
 {
+	struct triad_slot *third;
 	bool all_agree;
 	int nr_found = 0, r;
 
@@ -343,8 +344,11 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 			choice->why = "two permutations satisfy H(a,b)=c: damaged";
 			return -ENODATA;
 		}
-		if (nr_found == 1)
+		if (nr_found == 1) {
+			choice->stray = !follows(&slots[choice->backup].root,
+						 &slots[choice->cur].root);
 			return 0;
+		}
 	}
 	r = select_link(slots, hash, choice);
 	if (!r)
@@ -355,9 +359,17 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		choice->why = "no two roots prove which one is current";
 		return -ENODATA;
 	}
-	if (valid(&slots[choice->overwrite]))
-		bad(&slots[choice->overwrite], TRIAD_SLOT_STALE,
-		    "an older copy: its version does not belong to the others");
+	third = &slots[choice->overwrite];
+	if (!valid(third))
+		return 0;
+	if (same_device(&third->root, &slots[choice->cur].root) &&
+	    third->root.generation >= slots[choice->cur].root.generation) {
+		/* the pair may be two stale roots: going back to them is no healing */
+		choose(choice, 4, -1, -1, -1, -1);
+		choice->why = "the youngest root does not belong to the other two";
+		return -ENODATA;
+	}
+	bad(third, TRIAD_SLOT_STALE, "an older copy: its version does not belong to the others");
 	return 0;
 }
 

@@ -72,6 +72,7 @@ struct triad_choice {
 	int parent;		/* slot whose version goes into H with c's */
 	int which;		/* case 1-4 of design section 2 */
 	bool degraded;
+	bool stray;		/* case 1, but c does not continue b's history: see below */
 	const char *why;	/* for case 4 */
 };
 
@@ -95,6 +96,11 @@ int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void
  * Find the letters.  Slots that are valid but of another device than the
  * majority are set to foreign, valid ones that play no part to stale.
  * Returns 0, -ENODATA when nothing can be proven (case 4), or an error of H.
+ *
+ * Versions name a history, not its content: a copy of the device that went on by
+ * itself has roots of the same versions.  With one of them in b's or c's place
+ * case 1 holds, but the chain does not continue: choice->stray, and what lies on the
+ * disk must decide.
  */
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice);

@@ -170,6 +170,54 @@ static void two_bad_roots_are_refused_and_named(void **state)
 	assert_non_null(d->driver.core.slots[0].reason);
 }
 
+/* Two intervals and commits from here on; the roots that they lead to. */
+static void live_on(struct device *d, u32 roots[TRIAD_NR_SLOTS])
+{
+	u32 i;
+
+	assert_int_equal(device_reopen(d, true), 0);
+	for (i = 0; i < 2; i++) {
+		device_steps(d, 4);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	}
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		roots[i] = d->disk.view[TRIAD_SLOT_PBA(i)];
+}
+
+static void a_root_of_a_copy_never_counts(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 parted = d->oracle.nr, twin[TRIAD_NR_SLOTS], own[TRIAD_NR_SLOTS], b, c;
+	u32 *copy = disk_copy(disk_new_view(), d->disk.view);
+
+	d->load.percent_commit = 0;
+	live_on(d, twin);
+	disk_copy(d->disk.view, copy);
+	oracle_truncate(&d->oracle, parted);
+	live_on(d, own);
+	c = core->slot_c;
+	b = core->slot_b;
+
+	/* in c's place: its version fits, its chain does not; b leads on to c's content */
+	d->disk.view[TRIAD_SLOT_PBA(c)] = twin[c];
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(core->slots[c].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_check(d);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->choice.which, 1);
+	assert_false(core->choice.stray);
+
+	/* in b's place: the log behind it does not lead to c, which is right */
+	d->disk.view[TRIAD_SLOT_PBA(b)] = twin[b];
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	free(copy);
+}
+
 static void probing_finds_a_root_that_names_the_hash(void **state)
 {
 	struct device *d = *state;
@@ -246,6 +294,7 @@ int main(void)
 		T(unknown_features_refuse_or_forbid_writing),
 		T(a_damaged_map_is_an_error_of_reading_only),
 		T(two_bad_roots_are_refused_and_named),
+		T(a_root_of_a_copy_never_counts),
 		T(probing_finds_a_root_that_names_the_hash),
 		T(one_bad_root_heals_to_three_good_ones),
 		T(a_rotten_summary_is_rebuilt_once),

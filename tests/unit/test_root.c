@@ -328,6 +328,39 @@ static void unrelated_roots_are_refused(void **state)
 	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
 }
 
+/* Going back to an older pair would be guessing, and healing would overwrite the proof. */
+static void two_stale_roots_do_not_hide_the_youngest(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	/* linked, then two apart */
+	put(*state, GENERATIONS(10, 11, 15), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	assert_int_equal(choice.which, 4);
+	assert_int_equal(choice.cur, -1);
+	assert_non_null(choice.why);
+	put(*state, GENERATIONS(8, 10, 15), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	put(*state, GENERATIONS(10, 11, 6), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.cur, 11 % 3);
+}
+
+static void a_root_that_does_not_continue_the_chain_is_a_stray(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(13, 14, 15), slots);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_false(choice.stray);
+	slots[15 % 3].root.prev_chain[0] ^= 1;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 1);
+	assert_true(choice.stray);
+}
+
 static void a_root_of_another_device_is_foreign(void **state)
 {
 	struct history *h = *state;
@@ -404,6 +437,8 @@ int main(void)
 		cmocka_unit_test_setup(a_stale_slot_beside_a_healed_root_is_never_used, setup),
 		cmocka_unit_test_setup(two_bad_roots_are_refused, setup),
 		cmocka_unit_test_setup(unrelated_roots_are_refused, setup),
+		cmocka_unit_test_setup(two_stale_roots_do_not_hide_the_youngest, setup),
+		cmocka_unit_test_setup(a_root_that_does_not_continue_the_chain_is_a_stray, setup),
 		cmocka_unit_test_setup(a_root_of_another_device_is_foreign, setup),
 		cmocka_unit_test_setup(a_broken_chain_is_no_link, setup),
 		cmocka_unit_test_setup(two_permutations_are_refused, setup),
