@@ -253,6 +253,10 @@ static int disk_flush(struct triad_store *store)
 
 static int disk_read_root(struct triad_store *store, unsigned int slot, void *buf)
 {
+	struct disk *disk = (struct disk *)store;
+
+	if (disk->unreadable & 1u << slot)
+		return -EIO;
 	return disk_read(store, TRIAD_SLOT_PBA(slot), 1, buf);
 }
 
@@ -268,6 +272,7 @@ static int disk_write_root(struct triad_store *store, unsigned int slot, const v
 	if (fault == ROOT_LOST)
 		return 0;
 	disk->view[pba] = id;
+	disk->unreadable &= ~(1u << slot);
 	record(disk, disk->broken == BREAK_FUA || fault == ROOT_UNKNOWN ? DISK_WRITE : DISK_ROOT,
 	       pba, id);
 	return fault == ROOT_FINE ? 0 : -EIO;

@@ -88,6 +88,7 @@ struct disk {
 	enum disk_break broken;
 	bool preparing;		/* see BREAK_COMMIT_FLUSH */
 	enum disk_root_fault root_fault;	/* of the next root write */
+	u8 unreadable;		/* bit n: slot n cannot be read until it is written */
 	struct disk_fault fault;
 	u64 nr_reads, nr_writes, nr_flushes;
 	void (*hook)(void *context);	/* behind every write */
