@@ -14,14 +14,15 @@
  * behind the last acknowledged flush.  Its structure is sound, before and after
  * healing; a second opening finds three good roots and the same content.
  *
- * Two or three slots damaged.  The device is refused with a clear error, or
- * opens with such a prefix, or, only if no sound root that is left in any slot
- * is younger than the one chosen, with an older one: then the slots show, with at
- * most one root bad, what they showed when the chosen root was current, and no
- * program can tell.  The content is then exactly that of a prefix at or behind
- * the state for which that root was written.  Blocks that only that root reaches
- * may have been used again since: such a block reads as an error, never as
- * something else, and if it is a map node the opening or all reading fails.
+ * Two or three slots damaged.  The youngest root is current if one of the others
+ * proves it, and none is if not (expected_current).  The device is refused with a
+ * clear error, or opens with such a prefix, or, only if no sound root that is left
+ * in any slot is younger than the one chosen, with an older one: then the slots
+ * show, with at most one root bad, what they showed when the chosen root was
+ * current, and no program can tell.  The content is then exactly that of a prefix
+ * at or behind the state for which that root was written.  Blocks that only that
+ * root reaches may have been used again since: such a block reads as an error,
+ * never as something else, and if it is a map node the opening fails.
  *
  * A twin is a copy of the device, of the same UUID, that went on by itself.  Its
  * roots have the same versions: a version names a history, not its content.  The
@@ -258,6 +259,19 @@ static void reopen_closed(struct history *h)
 	must(h, driver_open(&h->driver, true));
 }
 
+static void last_interval(struct history *h)
+{
+	h->load.max_blocks = min_t(u32, h->load.max_blocks, 100);
+	interval(h);
+}
+
+static void last_commit(struct history *h)
+{
+	h->load.percent_slip = 60;
+	h->load.max_blocks = 20;
+	must(h, driver_commit(&h->driver, false));
+}
+
 /* The last interval and commit, and what comes behind it. */
 static void last_days(struct device *d)
 {
@@ -266,16 +280,13 @@ static void last_days(struct device *d)
 	u32 begin, root;
 
 	*m++ = (struct moment){ "closed, no pointer", h->trace.nr };
-	d->writes[1] = h->trace.nr;
-	h->load.max_blocks = min_t(u32, h->load.max_blocks, 100);
-	interval(h);
-	d->writes[1] = find_root_write(h, d->writes[1]);
+	begin = h->trace.nr;
+	last_interval(h);
+	d->writes[1] = find_root_write(h, begin);
 	*m++ = (struct moment){ "pointer written", d->writes[1] + 1 };
 	*m++ = (struct moment){ "records written", h->trace.nr };
 	begin = h->trace.nr;
-	h->load.percent_slip = 60;
-	h->load.max_blocks = 20;
-	must(h, driver_commit(&h->driver, false));
+	last_commit(h);
 	root = d->writes[2] = find_root_write(h, begin);
 	*m++ = (struct moment){ "planes half written", begin + (root - begin) * 4 / 5 };
 	*m++ = (struct moment){ "all but the root written", root };
@@ -312,7 +323,11 @@ static void device_init(struct device *d, u64 seed)
 	d->writes[0] = find_root_write(h, begin);
 	disk_copy(image, h->view);
 	history_init(&d->twins[1], 3 * seed + 2, kind, image, h->oracle.nr_lbas, h->oracle.now);
-	rounds(&d->twins[1], 1);
+	/* the same in all but the data: it has the same counters */
+	d->twins[1].rng = h->rng;
+	d->twins[1].load.nr_values = 60;
+	last_interval(&d->twins[1]);
+	last_commit(&d->twins[1]);
 
 	history_init(&d->foreign, ~seed, kind, NULL, 0, NULL);
 	if (kind == FULL)
@@ -569,8 +584,35 @@ static void check_verdicts(const struct triad_core *core)
 	}
 }
 
+/*
+ * What the slots prove, told by generations, which count one by one in these
+ * histories: the youngest root is current if one of the others is its parent or
+ * grandparent, and nothing is current if not.  -1: nothing; -2: no telling here.
+ */
+static int expected_current(const struct judge *j)
+{
+	u64 generation[TRIAD_NR_SLOTS] = { 0 };
+	u32 slot, youngest = 0, nr_foreign = 0;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+		nr_foreign += now.faults[slot] == FOREIGN;
+		if (is_twin(now.faults[slot]) || now.faults[slot] == TORN || nr_foreign > 1)
+			return -2;
+		if (is_own(now.faults[slot]))
+			generation[slot] = generation_of(j->image[TRIAD_SLOT_PBA(slot)]);
+		if (generation[slot] > generation[youngest])
+			youngest = slot;
+	}
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+		if (slot != youngest && generation[slot] &&
+		    generation[slot] + 2 >= generation[youngest])
+			return youngest;
+	return -1;
+}
+
 static enum outcome judge_open(struct judge *j, bool harmless)
 {
+	int expected = expected_current(j);
 	struct triad_core *core = &j->driver.core;
 	enum outcome outcome;
 	bool degraded;
@@ -578,6 +620,8 @@ static enum outcome judge_open(struct judge *j, bool harmless)
 
 	nr_cases[core->choice.which]++;
 	check_verdicts(core);
+	if (expected != -2 && core->choice.cur != expected)
+		violation("another root is current than the slots prove", expected);
 	if (r)
 		return refusal(j, r);
 	degraded = core->degraded;
