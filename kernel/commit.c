@@ -212,11 +212,10 @@ static void doubt_planes(struct triad_core *core)
 	struct triad_commit *commit = &core->commit;
 	u32 now = (u32)commit->root.generation;
 	u64 zone;
-	u32 i;
 
-	for (i = 0; i < core->suspects.nr; i++)
-		if (core->suspects.v[i] < commit->root.hwm_zones)
-			commit->zones[core->suspects.v[i]].changed = now;
+	for (zone = 0; zone < commit->root.hwm_zones; zone++)
+		if (core->suspects[zone])
+			commit->zones[zone].changed = now;
 	for (zone = 0; core->degraded && zone < commit->root.hwm_zones; zone++) {
 		u32 changed = commit->zones[zone].changed;
 
@@ -426,7 +425,7 @@ void triad_commit_land(struct triad_core *core)
 	swap_lists(&space->log_backup, &space->log_frozen);
 	space->log_frozen.nr = 0;
 	space->nodes.nr = 0;
-	core->suspects.nr = 0;
+	memset(core->suspects, 0, core->geo.nr_zones);
 	triad_space_recount(space);
 
 	core->spare = core->frozen;

@@ -71,7 +71,7 @@ struct triad_core {
 	u8 chain[TRIAD_HASH_SIZE];
 	u64 known_durable;	/* highest durable mark that replay found */
 	bool session;		/* the opening record is durable */
-	struct triad_list suspects;	/* zones that commits which never landed may have written */
+	u8 *suspects;		/* of each zone: a commit that never landed may have written it */
 
 	/* the interval: what the active index will hold when all is published */
 	u32 nr_entries;

@@ -243,7 +243,8 @@ void triad_core_close(struct triad_core *core)
 	triad_index_destroy(core->spare);
 	core->active = core->frozen = core->spare = NULL;
 	triad_space_free(&core->space);
-	triad_list_free(&core->suspects);
+	triad_free(core->suspects);
+	core->suspects = NULL;
 	triad_free(core->window);
 	core->window = NULL;
 }

@@ -270,38 +270,17 @@ static int note_record(struct triad_list *list, const struct triad_record *rec)
 }
 
 /* Zones whose planes a commit of these records may have written already. */
-static int suspect(struct triad_core *core, u64 zone, u64 nr)
-{
-	struct triad_list *list = &core->suspects;
-
-	for (; nr; nr--, zone++) {
-		int r;
-
-		if (list->nr && list->v[list->nr - 1] == zone)
-			continue;
-		r = triad_list_push(list, zone);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-static int suspect_record(struct triad_core *core, const struct triad_record *rec)
+static void suspect_record(struct triad_core *core, const struct triad_record *rec)
 {
 	u32 i;
-	int r;
 
-	r = suspect(core, triad_zone_of(&core->geo, rec->place), 1);
-	for (i = 0; i < rec->nr_runs && !r; i++) {
-		u64 first = triad_zone_of(&core->geo, rec->runs[i].start);
-		u64 last = triad_zone_of(&core->geo, rec->runs[i].start + rec->runs[i].nr - 1);
-
-		r = suspect(core, first, last - first + 1);
-	}
+	core->suspects[triad_zone_of(&core->geo, rec->place)] = 1;
+	/* a run lies in one zone: it cannot step over the next one's header */
+	for (i = 0; i < rec->nr_runs; i++)
+		core->suspects[triad_zone_of(&core->geo, rec->runs[i].start)] = 1;
 	if (rec->flags & TRIAD_RECORD_INTENT)
-		for (i = 0; i < rec->nr_extents && !r; i++)
-			r = suspect(core, rec->extents[i].start, rec->extents[i].nr);
-	return r;
+		for (i = 0; i < rec->nr_extents; i++)
+			memset(core->suspects + rec->extents[i].start, 1, rec->extents[i].nr);
 }
 
 static int apply(struct triad_core *core, const struct triad_record *rec, void *context)
@@ -316,9 +295,8 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	core->nr_leaves += leaves;
 	core->nr_blocks += rec->nr_blocks + 1;
 	core->replayed_blocks += rec->nr_blocks;
+	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
-	if (!r)
-		r = suspect_record(core, rec);
 	return r ? r : triad_log_publish(core, rec);
 }
 
@@ -364,7 +342,8 @@ int triad_replay(struct triad_core *core)
 		return -EUCLEAN;	/* three intervals of the largest size are fewer */
 	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, scan.entries));
 	core->spare = triad_index_create(core->geo.interval_blocks);
-	if (!core->active || !core->spare)
+	core->suspects = triad_alloc(core->geo.nr_zones);
+	if (!core->active || !core->spare || !core->suspects)
 		return -ENOMEM;
 	core->known_durable = scan.durable;
 	r = walk(core, &scan, &core->replayed_records, apply, NULL);

@@ -461,8 +461,7 @@ static u64 memory_bytes(const struct triad *t)
 	const struct triad_index *indices[] = { core->active, core->frozen, core->spare };
 	const struct triad_list *lists[] = {
 		&core->space.log_backup, &core->space.log_frozen, &core->space.log_active,
-		&core->space.nodes, &core->suspects, &commit->nodes, &commit->adds,
-		&commit->frees,
+		&core->space.nodes, &commit->nodes, &commit->adds, &commit->frees,
 	};
 	u64 sum = sizeof(*t) + TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE;
 	u32 i, max = 0;
@@ -479,7 +478,7 @@ static u64 memory_bytes(const struct triad *t)
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		sum += (u64)lists[i]->max * sizeof(u64);
 	sum += (u64)max * (sizeof(u64) + sizeof(u32));
-	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) + sizeof(u16));
+	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) + sizeof(u16) + sizeof(u8));
 	return sum + (u64)t->cache.nr * (TRIAD_BLOCK_SIZE + 64);
 }
 

@@ -56,7 +56,7 @@ RULES = {
     "heal-first": ("open.c", "return core->degraded ? triad_commit_run(core, false) : 0;",
                    "return 0;"),
     "doubt-planes": ("commit.c", "	doubt_planes(core);\n", ""),
-    "doubt-suspects": ("commit.c", "i < core->suspects.nr; i++)", "0; i++)"),
+    "doubt-suspects": ("commit.c", "if (core->suspects[zone])", "if (0)"),
     "doubt-degraded": ("commit.c", "for (zone = 0; core->degraded &&", "for (zone = 0; 0 &&"),
     "intent": ("replay.c", "if (rec->flags & TRIAD_RECORD_INTENT)\n		for (i = 0;",
                "if (0)\n		for (i = 0;"),

@@ -2,7 +2,7 @@
 /*
  * lay - inputs of the fuzzer as disks that something else can open.
  *
- *	lay seeds DIR		write the sound images that fuzzing begins with
+ *	lay seeds DIR		write the images that fuzzing begins with
  *	lay image INPUT FILE	write the image of one input as a (sparse) file
  *	lay disk FILE INPUT...	write the images of many, one behind the other
  *
@@ -58,23 +58,36 @@ static void write_image(const struct image *image, int fd, u64 at)
 	}
 }
 
-static int make_seeds(const char *directory)
+static void write_input(const struct image *image, u8 target, const char *directory,
+			const char *name)
 {
 	static u8 bytes[MAX_INPUT];
+	size_t size = image_encode(image, target, bytes, sizeof(bytes));
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s-%c", directory, name, target);
+	f = fopen(path, "we");
+	if (!f || fwrite(bytes, 1, size, f) != size || fclose(f))
+		die(path);
+}
+
+static int make_seeds(const char *directory)
+{
 	struct image *image = image_create();
+	char name[16];
 	u32 i;
 
-	for (i = 0; i < 2 * NR_SEEDS; i++) {
-		char path[4096];
-		FILE *f;
-		size_t size;
+	for (i = 0; i < NR_SEEDS; i++) {
+		seed_make(image, i);
+		snprintf(name, sizeof(name), "seed-%02u", i);
+		write_input(image, IMAGE_CORE, directory, name);
+		write_input(image, IMAGE_TOOL, directory, name);
+	}
+	for (i = 0; i < NR_FORGED; i++) {
+		const char *forged = seed_forge(image, i);
 
-		seed_make(image, i / 2);
-		size = image_encode(image, i & 1 ? IMAGE_TOOL : IMAGE_CORE, bytes, sizeof(bytes));
-		snprintf(path, sizeof(path), "%s/seed-%02u-%c", directory, i / 2, bytes[0]);
-		f = fopen(path, "we");
-		if (!f || fwrite(bytes, 1, size, f) != size || fclose(f))
-			die(path);
+		write_input(image, IMAGE_CORE, directory, forged);
 	}
 	image_destroy(image);
 	return 0;

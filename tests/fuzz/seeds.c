@@ -2,6 +2,8 @@
 #include "seeds.h"
 
 #include "env.h"
+#include "record.h"
+#include "repair.h"
 #include "use.h"
 
 /* What makes images differ in which code reads them. */
@@ -89,4 +91,95 @@ void seed_make(struct image *image, u32 nr)
 	use_close(&use);
 	if (seeds[nr].lost_root >= 0)
 		image_drop(image, TRIAD_SLOT_PBA(c));
+}
+
+/* ---- forged ------------------------------------------------------------------ */
+
+static struct triad_root_disk *newest(struct image *image)
+{
+	struct triad_root_disk *best = NULL;
+	u32 slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+		struct triad_root_disk *d = (void *)image_get(image, TRIAD_SLOT_PBA(slot))->data;
+
+		if (!best || le64_to_cpu(d->generation) > le64_to_cpu(best->generation))
+			best = d;
+	}
+	return best;
+}
+
+/* The log of a huge device names all of its many zones again and again. */
+static void forge_intents(struct image *image)
+{
+	struct triad_root_disk *c;
+	struct triad_geometry geo;
+	u64 place;
+	u32 i, j;
+
+	image_clear(image);
+	seed_make(image, 11);
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		c = (void *)image_get(image, TRIAD_SLOT_PBA(i))->data;
+		c->zone_blocks = cpu_to_le32(1320);
+		c->logical_blocks = cpu_to_le64(1ull << 31);
+		c->hwm_zones = c->map.pba_flags = c->used = c->pending = 0;
+	}
+	c = newest(image);
+	assert(repair_geometry(image, &geo));
+	place = triad_zone_start(&geo, 100) + 100;
+	c->next = cpu_to_le64(place);
+	for (i = 0; i < 3; i++, place++) {
+		struct triad_record_disk *d = (void *)image_get(image, place)->data;
+		__le64 *word = (__le64 *)d->body;
+
+		d->magic = cpu_to_le64(TRIAD_RECORD_MAGIC);
+		d->flags = cpu_to_le16(TRIAD_RECORD_INTENT);
+		d->nr_extents = cpu_to_le16(TRIAD_RECORD_MAX_RANGES);
+		d->next = cpu_to_le64(place + 1);
+		for (j = 0; j < TRIAD_RECORD_MAX_RANGES; j++) {
+			*word++ = cpu_to_le64(j);
+			*word++ = cpu_to_le64(geo.nr_zones - j);
+		}
+	}
+	repair(image, REPAIR_ALL);
+}
+
+/* Every entry of a node leads to the same node: 2^32 ways down. */
+static void forge_braid(struct image *image)
+{
+	struct triad_plane_disk *plane;
+	struct triad_root_disk *c;
+	struct triad_geometry geo;
+	u64 place;
+	u32 level, i;
+
+	image_clear(image);
+	seed_make(image, 11);
+	assert(repair_geometry(image, &geo));
+	place = triad_zone_start(&geo, 0) + 5000;
+	c = newest(image);
+	c->map.pba_flags = cpu_to_le64(place);
+	for (level = 0; level < geo.map_depth; level++, place++) {
+		struct triad_node_disk *node = (void *)image_get(image, place)->data;
+
+		for (i = 0; i < TRIAD_FANOUT; i++)
+			node->entry[i].pba_flags = cpu_to_le64(place + 1);
+	}
+	/* enough blocks in use for a commit to free the same few again and again */
+	plane = (void *)image_get(image, triad_plane_pba(&geo, 0, c->slot))->data;
+	memset(plane->bits + 64, 0xff, 512);
+	repair(image, REPAIR_ALL);
+	/* without a plane the map must tell what is in use */
+	memset(plane, 0, sizeof(*plane));
+}
+
+const char *seed_forge(struct image *image, u32 nr)
+{
+	if (!nr) {
+		forge_intents(image);
+		return "intents";
+	}
+	forge_braid(image);
+	return "braid";
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* seeds.h - sound images to begin with. */
+/* seeds.h - images to begin with: sound ones, and some that only a forger makes. */
 #ifndef FUZZ_SEEDS_H
 #define FUZZ_SEEDS_H
 
 #include "image.h"
 
 #define NR_SEEDS	12u
+#define NR_FORGED	2u
 
 void seed_make(struct image *image, u32 nr);
+const char *seed_forge(struct image *image, u32 nr);	/* its name */
 
 #endif
