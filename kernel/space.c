@@ -222,6 +222,7 @@ struct rebuild {
 	const struct triad_geometry *geo;
 	u64 zone;
 	u8 *bits;
+	u64 left;		/* that the map may still reach: each block once */
 };
 
 static int rebuild_visit(void *context, int level, u64 lba, const struct triad_ref *ref,
@@ -233,6 +234,8 @@ static int rebuild_visit(void *context, int level, u64 lba, const struct triad_r
 	(void)lba;
 	if (error)
 		return error;
+	if (!rebuild->left--)
+		return -EUCLEAN;
 	if (triad_zone_of(rebuild->geo, ref->pba) == rebuild->zone)
 		triad_bit_set(rebuild->bits, ref->pba -
 			      triad_zone_start(rebuild->geo, rebuild->zone));
@@ -251,7 +254,9 @@ static bool has_right_count(const struct triad_space *space, u64 zone, const u8 
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
 			     struct triad_plane_disk *buffer, bool *rebuilt)
 {
-	struct rebuild rebuild = { .geo = space->geo, .zone = zone, .bits = bits };
+	struct rebuild rebuild = {
+		.geo = space->geo, .zone = zone, .bits = bits, .left = space->used,
+	};
 	int r = triad_space_read_plane(space, zone, space->slot_c, space->hwm,
 				       space->zones[zone].changed, bits, buffer);
 
