@@ -8,6 +8,13 @@
 #define WINDOW		64u
 #define WINDOW_HEADERS	8u
 
+/*
+ * What one log may hold: many intervals of the largest size.  More was never written
+ * here; whoever forges it does not get memory and time for it.
+ */
+#define MAX_ENTRIES	(1u << 23)
+#define MAX_BLOCKS	(4 * MAX_ENTRIES)
+
 static u32 headers_ahead(const struct triad_record *last)
 {
 	return last->nr_blocks < WINDOW / 2 ? WINDOW : WINDOW_HEADERS;
@@ -124,6 +131,12 @@ static u32 entries_of(const struct triad_core *core, const struct triad_record *
 	return nr;
 }
 
+/* A log has each of its blocks once, be it header or payload. */
+static bool is_too_long(const struct triad_core *core, u64 nr_blocks)
+{
+	return nr_blocks > min_t(u64, core->geo.usable, MAX_BLOCKS);
+}
+
 static int scan_headers(struct triad_core *core, struct scan *scan)
 {
 	struct position pos = position_of(&core->root);
@@ -138,7 +151,7 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 			return r < 0 ? r : 0;
 		scan->durable = max_t(u64, scan->durable, core->record.durable);
 		scan->entries += entries_of(core, &core->record, &leaves);
-		if (++scan->nr_headers > core->geo.usable)
+		if (is_too_long(core, ++scan->nr_headers) || scan->entries > MAX_ENTRIES)
 			return -EUCLEAN;
 	}
 }
@@ -322,7 +335,8 @@ static int load_backup_log(struct triad_core *core)
 			r = note_record(&core->space.log_backup, &core->record);
 		if (r)
 			return r;
-		if (++nr > core->geo.usable)
+		nr += 1 + core->record.nr_blocks;
+		if (is_too_long(core, nr))
 			return 1;
 	}
 	return pos.seq == c->next_seq && pos.place == c->next &&
@@ -338,8 +352,6 @@ int triad_replay(struct triad_core *core)
 	r = scan_headers(core, &scan);
 	if (r)
 		return r;
-	if (scan.entries > 1u << 23)
-		return -EUCLEAN;	/* three intervals of the largest size are fewer */
 	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, scan.entries));
 	core->spare = triad_index_create(core->geo.interval_blocks);
 	core->suspects = triad_alloc(core->geo.nr_zones);
