@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest: ten bugs that targets of this kind have had, one test for each.
+# vda, vdb: 512 MiB, vdc, vdd: 64 MiB.  Lines "ok - ..." and "not ok - ...".
+
+. /usr/lib/guest-lib.sh
+
+DELAY=500	# milliseconds that writes of "slow" take
+
+sleep_ms() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
+flushes() { awk '{ print $16 }' "/sys/block/$1/stat"; }
+written() { awk '{ print $7 }' "/sys/block/$1/stat"; }
+# direct, N, COUNT: block N from the pattern to the device
+block() { dd if=/tmp/a of=/dev/mapper/t bs=4k seek="$1" count=1 conv="$2" oflag="$3" 2>/dev/null; }
+sum() { dd if="$1" bs=1M iflag=direct 2>/dev/null | md5sum; }
+# a disk whose writes land late, while flushes pass at once
+slow()
+{
+	dmsetup create slow --noudevsync --table \
+		"0 $(blockdev --getsz /dev/vda) delay /dev/vda 0 0 /dev/vda 0 $DELAY /dev/vda 0 0"
+	dmsetup mknodes
+}
+unslow() { triadsetup close t; dmsetup remove slow; }
+blkname() { dmsetup info -c --noheadings -o blkdevname t; }
+# what a power cut would leave of vdc, opened as t
+copied()
+{
+	dd if=/dev/vdc of=/dev/vdd bs=1M iflag=direct conv=fsync 2>/dev/null
+	triadsetup close t
+	must "what a power cut leaves opens" map t /dev/vdd
+}
+
+# 1. dm core strips flushes of a target that does not ask for them
+flush_swallowed()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	n=$(flushes vda)
+	for i in 1 2 3 4 5 6 7 8; do block $i fsync,notrunc direct; done
+	n=$(($(flushes vda) - n))
+	[ $n -ge 8 ] && ok "8 flushes reach the disk as $n" || not_ok "8 flushes reach the disk # $n"
+	n=$(flushes vda)
+	must "flushing again" dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc
+	is $(($(flushes vda) - n)) 0 "a flush of nothing new costs the disk nothing"
+	triadsetup close t
+}
+
+# 2. a flush goes down while the data that it is for is still under way
+flush_before_completion()
+{
+	slow
+	fmt /dev/mapper/slow
+	map t /dev/mapper/slow
+	block 1 fsync,notrunc direct
+	n=$(flushes vda) w=$(written vda)
+	block 2 fsync,notrunc direct &
+	sleep_ms $((DELAY / 2))
+	is "$(flushes vda) $(written vda)" "$n $w" "no flush while the write is under way"
+	wait
+	[ "$(flushes vda)" -gt "$n" ] && ok "and one when it is done" || not_ok "and one when it is done"
+	unslow
+}
+
+# 3. the root is written before what it points at is durable
+root_before_data()
+{
+	slow
+	fmt --root-device /dev/vdb /dev/mapper/slow
+	map t /dev/mapper/slow --root-device /dev/vdb
+	block 1 notrunc direct
+	w=$(written vdb)
+	dmsetup message t 0 commit &
+	sleep_ms $((DELAY / 2))
+	is "$(written vdb)" "$w" "no root while nodes and planes are under way"
+	wait
+	[ "$(written vdb)" -gt "$w" ] && ok "and one when they are durable" ||
+		not_ok "and one when they are durable"
+	unslow
+}
+
+# 4. a FUA write is acknowledged when it is written, not when the log up to it is durable
+fua_before_log()
+{
+	slow
+	fmt /dev/mapper/slow
+	map t /dev/mapper/slow
+	block 1 fsync,notrunc direct
+	is "$(cat "/sys/block/$(blkname)/queue/fua")" 1 "the device takes FUA"
+	# one that is not flushed goes before
+	block 2 notrunc direct
+	n=$(flushes vda)
+	t0=$(now)
+	block 3 notrunc direct,dsync
+	ms=$(($(now) - t0)) n=$(($(flushes vda) - n))
+	[ $ms -ge $DELAY ] && [ $n -ge 1 ] && ok "FUA waits for its record and a flush" ||
+		not_ok "FUA waits for its record and a flush # $ms ms, $n flushes"
+	unslow
+}
+
+# 5. state that the constructor read is stale when the table is resumed
+stale_after_reload()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 1
+	dmsetup table t | dmsetup load t
+	put b t 1
+	put a t 9
+	dmsetup message t 0 commit
+	put b t 17
+	dmsetup suspend t
+	dmsetup resume t
+	must "the new table reads what the old one committed" same b t 1
+	must "and what it only logged" same b t 17
+	triadsetup close t
+	checked "reload" vda
+}
+
+# 6. old records in segments that are used again are taken for the log's end
+wrong_head()
+{
+	fmt --interval 6M /dev/vdc
+	map t /dev/vdc
+	for i in 1 2 3 4; do
+		fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k-64k --iodepth=8 \
+			--ioengine=libaio --direct=1 --loops=2 --randseed=$i --fsync=64 >/dev/null 2>&1
+		dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc 2>/dev/null
+		want=$(sum /dev/mapper/t)
+		copied
+		is "$(sum /dev/mapper/t)" "$want" "the log's end is found in segments used $((2 * i)) times"
+		triadsetup close t
+		checked "log of round $i" vdd
+		map t /dev/vdc
+	done
+	triadsetup close t
+}
+
+# 7. an error is acknowledged as success, or a bio completes twice
+error_as_success()
+{
+	dmsetup create base --noudevsync --table "0 $(blockdev --getsz /dev/vda) linear /dev/vda 0"
+	dmsetup mknodes
+	fmt /dev/mapper/base
+	map t /dev/mapper/base
+	put a t 1
+	fio --name=e --filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=32 --ioengine=libaio \
+		--direct=1 --offset=64M --size=128M --time_based --runtime=3 --continue_on_error=all \
+		--output=/tmp/fio &
+	sleep 1
+	block 9000 notrunc direct	# acknowledged, not flushed
+	dmsetup suspend --noflush --nolockfs base
+	echo "0 $(blockdev --getsz /dev/vda) error" | dmsetup load base
+	dmsetup resume base
+	wait
+	grep -q "err=\|total_err\|error" /tmp/fio && ok "the writers are told" || not_ok "the writers are told"
+	must_fail "a write to the dead disk" dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct
+	must_fail "a flush after it" dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc
+	is "$(tr -s ' ' <"/sys/block/$(blkname)/inflight")" " 0 0" \
+		"each bio has completed"
+	triadsetup close t
+	dmsetup remove base
+	map t /dev/vda
+	must "what was flushed before is there" same a t 1
+	triadsetup close t
+	checked "after errors" vda
+}
+
+# 8. hostile contents hang the one who creates the device
+hostile_contents()
+{
+	fmt /dev/vdc
+	map t /dev/vdc
+	put a t 1
+	dmsetup message t 0 commit
+	put b t 9
+	dd if=/dev/vdc of=/tmp/kept bs=1M iflag=direct 2>/dev/null
+	line=$(dmsetup table t | sed 's,/dev/[^ ]*\|[0-9]*:[0-9]*,/dev/vdd,')
+	triadsetup close t
+	n=0
+	while [ $n -lt 40 ]; do
+		n=$((n + 1))
+		dd if=/tmp/kept of=/dev/vdd bs=1M conv=fsync 2>/dev/null
+		# 64 KiB of noise, or ones, anywhere but in two of the three roots
+		from=/dev/urandom
+		[ $((n % 3)) = 0 ] && from=/tmp/ones
+		dd if=$from of=/dev/vdd bs=4k count=16 seek=$((2048 + (n * 379) % 2000)) \
+			conv=notrunc,fsync 2>/dev/null
+		[ $((n % 4)) = 0 ] && dd if=$from of=/dev/vdd bs=512 count=1 conv=notrunc,fsync \
+			seek=$(($(slot_block $((n % 3))) * 8)) 2>/dev/null
+		timeout 20 dmsetup create h --noudevsync --table "$line" 2>/dev/null
+		status=$?
+		if [ $status -ge 124 ]; then not_ok "opening hostile contents $n # $status"; fi
+		[ $status = 0 ] || continue
+		dmsetup mknodes
+		timeout 20 dd if=/dev/mapper/h of=/dev/null bs=1M conv=noerror 2>/dev/null
+		[ $? -lt 124 ] || not_ok "reading hostile contents $n"
+		timeout 20 dmsetup remove h || not_ok "removing hostile contents $n"
+	done
+	ok "40 disks with hostile contents are opened or refused, read and removed in time"
+	dmesg | grep -c "checksum mismatch\|not opened\|opened degraded\|damaged" >/tmp/n
+	[ "$(cat /tmp/n)" -gt 0 ] && ok "and something was noticed" || not_ok "and something was noticed"
+}
+
+# 9. memory is needed to free memory: swap on the device, the device on a loop file
+memory_pressure()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	mkswap /dev/mapper/t >/dev/null
+	must "swap on the device" swapon /dev/mapper/t
+	must "what was swapped out comes back" hog $((mem * 9 / 8)) 1
+	n=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
+	[ "$n" -gt 10000 ] && ok "$n pages went out" || not_ok "more than 10000 pages went out # $n"
+	must "and off" swapoff /dev/mapper/t
+	triadsetup close t
+	checked "swap" vda
+
+	mkdir -p /below /above
+	mkfs.ext4 -q -F /dev/vda
+	mount /dev/vda /below
+	truncate -s 300M /below/file
+	loop=$(losetup --find --show /below/file)
+	fmt "$loop"
+	map t "$loop"
+	mkswap /dev/vdb >/dev/null
+	swapon /dev/vdb
+	mkfs.ext4 -q -F /dev/mapper/t
+	mount /dev/mapper/t /above
+	hog $((mem * 9 / 10)) 1 &
+	must "writing through loop and filesystem without memory" \
+		dd if=/dev/urandom of=/above/big bs=1M count=64 conv=fsync
+	must "and the hog ends well" wait $!
+	umount /above
+	must "e2fsck above" e2fsck -fn /dev/mapper/t
+	triadsetup close t
+	must "on loop: check --data is clean" triadsetup check --data "$loop"
+	swapoff /dev/vdb
+	losetup -d "$loop"
+	umount /below
+}
+
+# 10. a discard and a write of the same blocks at the same time
+discard_race()
+{
+	fmt /dev/vdc
+	map t /dev/vdc
+	fio --name=d --filename=/dev/mapper/t --rw=randwrite --bs=4k-32k --iodepth=16 --ioengine=libaio \
+		--direct=1 --size=4M --time_based --runtime=6 --buffer_pattern=0xaa >/tmp/fio 2>&1 &
+	job=$!
+	n=0
+	while kill -0 $job 2>/dev/null; do
+		blkdiscard -o $(((n * 13 % 200) * 4096)) -l $(((n * 7 % 500 + 1) * 4096)) /dev/mapper/t
+		n=$((n + 1))
+		[ $((n % 20)) = 0 ] && dmsetup message t 0 commit
+	done
+	must "writing beside $n discards" wait $job
+	[ $n -ge 5 ] && ok "they were several" || not_ok "they were several # $n"
+	blkdiscard -o 0 -l 65536 /dev/mapper/t
+	dd if=/dev/mapper/t bs=1M count=4 iflag=direct 2>/dev/null >/tmp/now
+	hexdump -v -e '4096/1 "%02x" "\n"' /tmp/now | sort -u | cut -c 1-8 >/tmp/kinds
+	is "$(tr '\n' ' ' </tmp/kinds)" "00000000 aaaaaaaa " "each block is whole: written or discarded"
+	dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc 2>/dev/null
+	want=$(sum /dev/mapper/t)
+	copied
+	is "$(sum /dev/mapper/t)" "$want" "and recovery makes the same of it"
+	triadsetup close t
+	checked "discard race" vdd
+}
+
+mem=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
+tr '\0' '\377' </dev/zero | dd of=/tmp/ones bs=4k count=16 iflag=fullblock 2>/dev/null
+pattern a
+pattern b
+for part in ${*:-flush_swallowed flush_before_completion root_before_data fua_before_log \
+	stale_after_reload wrong_head error_as_success hostile_contents discard_race memory_pressure}; do
+	echo "# $part"
+	$part
+done
+[ $failed = 0 ]
