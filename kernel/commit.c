@@ -376,6 +376,9 @@ int triad_commit_prepare(struct triad_core *core)
 	memcpy(root->prev_chain, core->root.chain, sizeof(root->prev_chain));
 	r = triad_hash(core->hash, core->parent, sizeof(core->parent), core->root.version,
 		       sizeof(core->root.version), root->version);
+	/* with no record before it: see triad_log_start */
+	if (!r && !core->session)
+		r = core->store->ops->flush(core->store);
 	if (!r)
 		r = update_map(core);
 	if (!r)

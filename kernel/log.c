@@ -153,11 +153,16 @@ int triad_log_start(struct triad_core *core)
 
 	if (core->session)
 		return 0;
-	if (!core->root.segment) {
+	/*
+	 * The roots that were read may lie in the disk's cache still, if only the
+	 * kernel died: places are taken, and written to, on their word.
+	 */
+	r = core->store->ops->flush(core->store);
+	/* rule 8: c is the only good root until it is healed, and the new root points */
+	if (!r && !core->root.segment && !core->degraded)
 		r = point(core);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
 	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);
 	r = triad_log_seal(core, rec, core->known_durable, core->window);
 	if (!r)

@@ -37,12 +37,69 @@ static void the_pointer_comes_before_the_first_record(void **state)
 	for (i = 0; i < trace.nr; i++)
 		if (trace.ops[i].kind == DISK_ROOT)
 			root++;
-	assert_int_equal(trace.ops[0].kind, DISK_ROOT);
+	/* what was read at the opening is durable before anything else */
+	assert_int_equal(trace.ops[0].kind, DISK_FLUSH);
+	assert_int_equal(trace.ops[1].kind, DISK_ROOT);
 	assert_int_equal(root, 1);
 	/* then the opening record alone, durable */
-	assert_int_equal(trace.ops[1].kind, DISK_WRITE);
-	assert_int_equal(trace.ops[2].kind, DISK_FLUSH);
+	assert_int_equal(trace.ops[2].kind, DISK_WRITE);
+	assert_int_equal(trace.ops[3].kind, DISK_FLUSH);
 	assert_int_not_equal(d->driver.core.root.segment, 0);
+	d->disk.trace = NULL;
+	trace_free(&trace);
+}
+
+/* The kernel alone may have died: a root that is read may not be durable yet. */
+static void what_an_opening_read_is_durable_before_a_plane_is_written(void **state)
+{
+	struct device *d = *state;
+	struct trace trace;
+
+	device_write(d, 0, 1);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_equal(device_reopen(d, true), 0);
+	trace_init(&trace, d->disk.view);
+	d->disk.trace = &trace;
+	/* no record comes before this commit */
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	assert_int_equal(trace.ops[0].kind, DISK_FLUSH);
+	assert_int_equal(trace.ops[1].kind, DISK_WRITE);
+	d->disk.trace = NULL;
+	trace_free(&trace);
+}
+
+/*
+ * A backup that was closed has no pointer.  With c lost it is the only good root
+ * until it is healed, though there is a log behind it.
+ */
+static void healing_never_overwrites_the_root_it_heals_from(void **state)
+{
+	struct device *d = *state;
+	struct trace trace;
+	u32 i, held, slot;
+
+	device_write(d, 0, 1);
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	driver_close(&d->driver);
+	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_a)] = 0;
+	assert_int_equal(device_reopen(d, true), 0);
+	device_write(d, 5, 1);
+	held = device_state(d);
+	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_c)] = 0;
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_true(d->driver.core.degraded);
+	assert_int_equal(d->driver.core.root.segment, 0);
+	assert_int_equal(device_state(d), held);
+
+	slot = d->driver.core.slot_c;
+	trace_init(&trace, d->disk.view);
+	d->disk.trace = &trace;
+	assert_int_equal(triad_core_heal(&d->driver.core), 0);
+	for (i = 0; i < trace.nr; i++)
+		assert_false(trace.ops[i].kind == DISK_ROOT &&
+			     trace.ops[i].pba == TRIAD_SLOT_PBA(slot));
+	assert_int_not_equal(d->driver.core.root.segment, 0);
+	assert_int_equal(device_state(d), held);
 	d->disk.trace = NULL;
 	trace_free(&trace);
 }
@@ -327,6 +384,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(the_pointer_comes_before_the_first_record),
+		T(what_an_opening_read_is_durable_before_a_plane_is_written),
+		T(healing_never_overwrites_the_root_it_heals_from),
 		T(a_commit_keeps_content_and_empties_the_log),
 		T(only_a_clean_commit_empties_the_pointer),
 		T(zones_at_rest_keep_a_right_summary),
