@@ -55,7 +55,7 @@ void image_clear(struct image *image)
 	}
 	image->nr = 0;
 	image->nr_reads = image->nr_writes = image->nr_flushes = 0;
-	image->read_only = false;
+	image->read_only = image->full = false;
 }
 
 void image_destroy(struct image *image)
@@ -178,8 +178,10 @@ static int put(struct image *image, u64 pba, u32 nr, const void *buf)
 	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE) {
 		struct image_block *b = image_get(image, pba);
 
-		if (!b)
+		if (!b) {
+			image->full = true;
 			return -EIO;
+		}
 		memcpy(b->data, p, TRIAD_BLOCK_SIZE);
 	}
 	return 0;

@@ -34,6 +34,7 @@ struct image {
 	u16 table[4 * IMAGE_MAX_BLOCKS];	/* number + 1 */
 	u64 nr_reads, nr_writes, nr_flushes;
 	bool read_only;		/* nobody may write now */
+	bool full;		/* a write failed: IMAGE_MAX_BLOCKS */
 };
 
 struct image *image_create(void);

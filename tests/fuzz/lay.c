@@ -8,7 +8,8 @@
  *
  * "disk" prints a line for each image: its name, where it begins and how long it is,
  * how long a table line must be (all in sectors), and the core's verdict: "open",
- * "refuse", or "any" if the kernel may know a hash that is not known here.
+ * "refuse", or "any" if the kernel may know a hash that is not known here, or healing
+ * writes more than fits into memory.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -109,7 +110,7 @@ static const char *verdict(struct use *use, struct image *image)
 
 	if (!r)
 		use_close(use);
-	return r == -ENOENT ? "any" : r ? "refuse" : "open";
+	return r == -ENOENT || image->full ? "any" : r ? "refuse" : "open";
 }
 
 static int make_disk(struct image *image, const char *path, int nr, char **inputs)

@@ -19,6 +19,7 @@ static int make_hash(struct use *use)
 	use->logical_blocks = root->logical_blocks;
 	if (root->root_layout != TRIAD_ROOTS_INSIDE)
 		return -EINVAL;
+	memcpy(use->hash_name, root->hash, sizeof(use->hash_name));
 	use->hash = triad_hash_create(root->hash, NULL, 0, &why);
 	return use->hash ? 0 : -ENOENT;
 }
@@ -37,7 +38,8 @@ int use_open(struct use *use, struct image *image, bool heal)
 	core->store = &image->store;
 	core->hash = use->hash;
 	r = triad_core_open(core, image->device_blocks);
-	if (!r && core->root.logical_blocks != use->logical_blocks) {
+	if (!r && (core->root.logical_blocks != use->logical_blocks ||
+		   strcmp(core->root.hash, use->hash_name))) {
 		triad_core_close(core);
 		r = -ESTALE;
 	}

@@ -16,6 +16,7 @@ struct use {
 	struct triad_hash *hash;
 	struct triad_core core;
 	u64 logical_blocks;	/* that a table line must ask for; 0: no root */
+	char hash_name[TRIAD_HASH_NAME_SIZE + 1];
 	u32 nr_read;		/* blocks of data that verified */
 };
 
