@@ -18,7 +18,6 @@
 
 #include "env.h"
 #include "image.h"
-#include "mutate.h"
 #include "parsers.h"
 #include "tool.h"
 #include "use.h"
@@ -27,8 +26,6 @@
 #define MAX_TOOL_BLOCKS	(1ull << 20)	/* the tool looks at each zone */
 
 int LLVMFuzzerTestOneInput(const u8 *bytes, size_t size);
-size_t LLVMFuzzerCustomMutator(u8 *bytes, size_t size, size_t max, unsigned int seed);
-size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 
 /* ---- the core -------------------------------------------------------------- */
 
@@ -171,19 +168,4 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
 	assert(!fuzz_live_bytes);
 	image_clear(image);
 	return 0;
-}
-
-size_t LLVMFuzzerCustomMutator(u8 *bytes, size_t size, size_t max, unsigned int seed)
-{
-	struct rng rng = { seed };
-	struct image *image = the_image();
-	u8 target = size ? bytes[0] : 'p';
-
-	if (target != IMAGE_CORE && target != IMAGE_TOOL)
-		return 1 + LLVMFuzzerMutate(bytes + 1, size ? size - 1 : 0, max - 1);
-	image_parse(image, bytes, size);
-	mutate_image(image, &rng);
-	/* the tool is slow */
-	target = rng_below(&rng, 20) ? IMAGE_CORE : IMAGE_TOOL;
-	return image_encode(image, target, bytes, max);
 }
