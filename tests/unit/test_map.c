@@ -314,6 +314,86 @@ static int error_visit(void *context, int level, u64 lba, const struct triad_ref
 	return error;
 }
 
+/* A store that keeps the nodes it is offered, as the kernel's does. */
+static struct {
+	u64 pba;
+	u32 birth;
+	struct triad_node_disk node;
+} cache[16];
+static u32 nr_cached, nr_hits;
+
+static bool cache_get(struct triad_store *store, u64 pba, u32 birth, void *buf)
+{
+	u32 i;
+
+	(void)store;
+	for (i = 0; i < nr_cached; i++) {
+		if (cache[i].pba != pba || cache[i].birth != birth)
+			continue;
+		memcpy(buf, &cache[i].node, TRIAD_BLOCK_SIZE);
+		nr_hits++;
+		return true;
+	}
+	return false;
+}
+
+static void cache_put(struct triad_store *store, u64 pba, u32 birth, const void *buf)
+{
+	(void)store;
+	if (nr_cached == 16)
+		return;
+	cache[nr_cached].pba = pba;
+	cache[nr_cached].birth = birth;
+	memcpy(&cache[nr_cached++].node, buf, TRIAD_BLOCK_SIZE);
+}
+
+static void nodes_come_from_the_cache_if_it_has_them(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_store_ops ops = *f->disk.store.ops;
+	struct triad_node_disk node;
+	u64 reads;
+
+	build(f);
+	ops.node_get = cache_get;
+	ops.node_put = cache_put;
+	f->disk.store.ops = &ops;
+	nr_cached = nr_hits = 0;
+	assert_int_equal(triad_map_read_node(&f->map, &f->map.root, &node), 0);
+	assert_int_equal(nr_cached, 1);
+	reads = f->disk.nr_reads;
+	assert_int_equal(triad_map_read_node(&f->map, &f->map.root, &node), 0);
+	assert_int_equal(nr_hits, 1);
+	assert_int_equal(f->disk.nr_reads, reads);
+	/* a block that was given away and taken again is another node */
+	f->map.root.birth++;
+	assert_int_equal(triad_map_read_node(&f->map, &f->map.root, &node), 0);
+	assert_int_equal(nr_hits, 1);
+	f->map.root.birth--;
+	/* what a commit writes is offered, too */
+	triad_index_reset(f->index);
+	do_write(f, 3);
+	nr_cached = 0;
+	assert_int_equal(apply(f), 0);
+	assert_int_equal(nr_cached >= f->update.nr_used, 1);
+}
+
+static void a_list_that_is_long_enough_stays_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	u64 *v;
+
+	assert_int_equal(triad_list_reserve(&f->adds, 10), 0);
+	v = f->adds.v;
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	assert_int_equal(triad_list_reserve(&f->adds, 10), 0);
+	assert_int_equal(triad_list_reserve(&f->adds, 3), 0);
+	assert_ptr_equal(f->adds.v, v);
+	assert_int_equal(triad_list_reserve(&f->adds, f->adds.max + 1), -ENOMEM);
+	test_alloc.fail_at = 0;
+}
+
 static void impossible_entries_are_refused(void **state)
 {
 	static const u64 words[] = {
@@ -434,6 +514,8 @@ int main(void)
 		T(a_longer_interval_frees_what_a_part_of_it_frees),
 		T(too_few_nodes_are_an_error),
 		T(a_corrupted_node_is_an_error_not_a_map),
+		T(nodes_come_from_the_cache_if_it_has_them),
+		T(a_list_that_is_long_enough_stays_where_it_is),
 		T(impossible_entries_are_refused),
 		T(entries_behind_the_end_are_refused),
 		T(a_map_that_points_at_itself_ends),

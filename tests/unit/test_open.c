@@ -232,6 +232,127 @@ static void probing_finds_a_root_that_names_the_hash(void **state)
 	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), -ENODATA);
 }
 
+/* Roots of two devices: the name that two of them agree on is taken. */
+static void probing_takes_what_two_roots_agree_on(void **state)
+{
+	struct device *d = *state;
+	struct triad_slot slots[3];
+	struct triad_root root = d->driver.core.slots[0].root;
+	u8 block[TRIAD_BLOCK_SIZE];
+	int first;
+
+	root.uuid[0] ^= 1;
+	assert_int_equal(triad_root_seal(&root, &d->driver.hash, block), 0);
+	d->disk.view[0] = content_id(block);
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), 0);
+	assert_int_equal(first, 1);
+	/* of two that do not agree, the first; of one, that one */
+	d->disk.view[TRIAD_SLOT_PBA(1)] = 0;
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), 0);
+	assert_int_equal(first, 0);
+	d->disk.view[0] = 0;
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), 0);
+	assert_int_equal(first, 2);
+}
+
+/* An unreadable slot is a slot's trouble, want of memory is not. */
+static void probing_without_memory_is_an_error(void **state)
+{
+	struct device *d = *state;
+	struct triad_slot slots[3];
+	int first;
+
+	d->disk.nr_reads = 0;
+	d->disk.fault = (struct disk_fault){ .kind = FAULT_READ, .at = 2, .error = -EIO };
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), 0);
+	assert_int_equal(slots[1].state, TRIAD_SLOT_UNREADABLE);
+	assert_int_equal(slots[1].error, -EIO);
+	d->disk.nr_reads = 0;
+	d->disk.fault.error = -ENOMEM;
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), -ENOMEM);
+	d->disk.nr_reads = 0;
+	assert_int_equal(device_reopen(d, false), -ENOMEM);
+	d->disk.fault.at = 0;
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	assert_int_equal(triad_core_probe(slots, &d->disk.store, &first), -ENOMEM);
+	test_alloc.fail_at = 0;
+}
+
+static void every_failure_of_a_format_is_passed_on(void **state)
+{
+	struct device *d = *state;
+	struct triad_geometry geo = d->driver.core.geo;
+	struct triad_root root = d->driver.core.root;
+	struct triad_store *store = &d->disk.store;
+	u32 i;
+
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	assert_int_equal(triad_core_format(store, &d->driver.hash, &root, &geo), -ENOMEM);
+	test_alloc.fail_at = 0;
+	/* the summary's sum, three seals, and the version of the third */
+	for (i = 1; i <= 5; i++) {
+		d->driver.hash.nr = 0;
+		d->driver.hash.fail_at = i;
+		assert_int_equal(triad_core_format(store, &d->driver.hash, &root, &geo), -ENOMEM);
+	}
+	d->driver.hash.fail_at = 0;
+	for (i = 1; i <= 3; i++) {
+		d->disk.nr_writes = 0;
+		d->disk.fault = (struct disk_fault){ .kind = FAULT_WRITE, .at = i, .error = -EIO };
+		assert_int_equal(triad_core_format(store, &d->driver.hash, &root, &geo), -EIO);
+	}
+	d->disk.nr_flushes = 0;
+	d->disk.fault = (struct disk_fault){ .kind = FAULT_FLUSH, .at = 1, .error = -EIO };
+	assert_int_equal(triad_core_format(store, &d->driver.hash, &root, &geo), -EIO);
+	d->disk.fault.at = 0;
+	assert_int_equal(triad_core_format(store, &d->driver.hash, &root, &geo), 0);
+}
+
+/* H and memory fail at every step of an opening and of a healing. */
+static void every_failure_of_an_opening_is_passed_on(void **state)
+{
+	struct device *d = *state;
+	u32 i;
+	int r = -1;
+
+	d->disk.view[TRIAD_SLOT_PBA(0)] = 0;
+	for (i = 1; r && i < 500; i++) {
+		if (d->driver.open)
+			driver_close(&d->driver);
+		d->driver.hash.nr = 0;
+		d->driver.hash.fail_at = i;
+		r = driver_open(&d->driver, true);
+		d->driver.hash.fail_at = 0;
+		assert_true(!r || r == -ENOMEM);
+	}
+	assert_in_range(i, 10, 499);
+}
+
+/* A summary with a right crc, but counts that no zone can have, or not these. */
+static void an_impossible_summary_is_rebuilt(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 pba = triad_summary_pba(&core->geo, 0, core->slot_c);
+	struct triad_summary_disk block;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		memcpy(&block, content_of(d->disk.view[pba]), sizeof(block));
+		block.zone[0].used = cpu_to_le16(i ? le16_to_cpu(block.zone[0].used) ^ 1 : 0xffff);
+		assert_int_equal(triad_space_write(&core->space, TRIAD_SUMMARY_MAGIC, 0,
+						   &core->root, pba, &block), 0);
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_equal(core->space.nr_rotten, 1);
+		assert_true(core->degraded);
+	}
+	/* and without a map to count there is nothing to open */
+	d->disk.view[core->root.map.pba] = content_rotten(&d->rng);
+	assert_int_equal(device_reopen(d, false), -EBADMSG);
+}
+
 static void one_bad_root_heals_to_three_good_ones(void **state)
 {
 	struct device *d = *state;
@@ -296,6 +417,11 @@ int main(void)
 		T(two_bad_roots_are_refused_and_named),
 		T(a_root_of_a_copy_never_counts),
 		T(probing_finds_a_root_that_names_the_hash),
+		T(probing_takes_what_two_roots_agree_on),
+		T(probing_without_memory_is_an_error),
+		T(every_failure_of_a_format_is_passed_on),
+		T(every_failure_of_an_opening_is_passed_on),
+		T(an_impossible_summary_is_rebuilt),
 		T(one_bad_root_heals_to_three_good_ones),
 		T(a_rotten_summary_is_rebuilt_once),
 	};

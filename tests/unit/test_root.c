@@ -406,6 +406,103 @@ static void two_permutations_are_refused(void **state)
 	assert_non_null(choice.why);
 }
 
+/* A root that is whole, but says something this program does not know. */
+static void what_is_not_known_is_foreign(void **state)
+{
+	static const u16 fields[] = {
+		offsetof(struct triad_root_disk, format_version),
+		offsetof(struct triad_root_disk, entry_size),
+		offsetof(struct triad_root_disk, fanout_shift),
+		offsetof(struct triad_root_disk, checksum_kind),
+	};
+	struct history *h = *state;
+	struct triad_slot slot;
+	u32 i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		struct triad_root_disk d;
+
+		memcpy(&d, h->block[6], sizeof(d));
+		((u8 *)&d)[fields[i]] += 2;
+		d.crc = cpu_to_le32(triad_crc32c(&d, offsetof(struct triad_root_disk, crc)));
+		triad_root_decode(&slot, 0, &d);
+		assert_int_equal(slot.state, TRIAD_SLOT_FOREIGN);
+		assert_non_null(slot.reason);
+	}
+}
+
+/* All that never changes makes a device: one difference is enough. */
+static void any_difference_makes_another_device(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 i;
+
+	for (i = 0; i < 5; i++) {
+		struct triad_root *root = &slots[12 % 3].root;
+
+		put(*state, GENERATIONS(12, 13, 14), slots);
+		switch (i) {
+		case 0:
+			root->hash[0] ^= 1;
+			break;
+		case 1:
+			root->checksum_kind ^= 1;
+			break;
+		case 2:
+			root->root_layout ^= 1;
+			break;
+		case 3:
+			root->zone_blocks ^= 8;
+			break;
+		case 4:
+			root->segment_blocks ^= 16;
+			break;
+		}
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(slots[12 % 3].state, TRIAD_SLOT_FOREIGN);
+	}
+	/* three devices in three slots prove nothing */
+	put(*state, GENERATIONS(12, 13, 14), slots);
+	slots[0].root.uuid[0] ^= 1;
+	slots[1].root.uuid[0] ^= 2;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	/* nor do two */
+	put(*state, GENERATIONS(0, 13, 14), slots);
+	slots[1].root.uuid[0] ^= 2;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+}
+
+/* The n-th call of H fails, in every case of the selection. */
+static void every_error_of_the_hash_is_passed_on(void **state)
+{
+	static const u32 cases[][3] = {
+		{ 12, 13, 14 }, { 0, 13, 14 }, { 12, 0, 14 }, { 12, 13, 0 }, { 12, 13, 8 },
+		{ 11, 13, 15 }, { 9, 13, 14 },
+	};
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 i, n;
+	int want, r;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		put(*state, cases[i], slots);
+		hash.fail_at = 0;
+		want = triad_root_select(slots, &hash, &choice);
+		for (n = 1;; n++) {
+			put(*state, cases[i], slots);
+			hash.nr = 0;
+			hash.fail_at = n;
+			r = triad_root_select(slots, &hash, &choice);
+			hash.fail_at = 0;
+			if (hash.nr < n)
+				break;
+			assert_int_equal(r, -ENOMEM);
+		}
+		assert_int_equal(r, want);
+	}
+}
+
 static void an_error_of_the_hash_is_passed_on(void **state)
 {
 	struct triad_slot slots[3];
@@ -419,6 +516,9 @@ static void an_error_of_the_hash_is_passed_on(void **state)
 	hash.nr = 0;
 	hash.fail_at = 1;
 	assert_int_equal(triad_root_seal(&slots[0].root, &hash, block), -ENOMEM);
+	hash.nr = 0;
+	assert_int_equal(triad_root_verify(&slots[0], &hash, block), -ENOMEM);
+	hash.fail_at = 0;
 }
 
 int main(void)
@@ -442,6 +542,9 @@ int main(void)
 		cmocka_unit_test_setup(a_root_of_another_device_is_foreign, setup),
 		cmocka_unit_test_setup(a_broken_chain_is_no_link, setup),
 		cmocka_unit_test_setup(two_permutations_are_refused, setup),
+		cmocka_unit_test_setup(what_is_not_known_is_foreign, setup),
+		cmocka_unit_test_setup(any_difference_makes_another_device, setup),
+		cmocka_unit_test_setup(every_error_of_the_hash_is_passed_on, setup),
 		cmocka_unit_test_setup(an_error_of_the_hash_is_passed_on, setup),
 	};
 

@@ -316,6 +316,19 @@ static void a_read_error_of_a_plane_is_not_rot(void **state)
 	assert_int_equal(triad_space_take(&f->space, TRIAD_CURSOR_LOG, 1, &pba, &got), -EIO);
 }
 
+static void a_plane_that_the_medium_lost_is_rot(void **state)
+{
+	static struct triad_plane_disk buffer;
+	static u8 bits[TRIAD_PLANE_BITS / 8];
+	struct fixture *f = *state;
+
+	use(f, 2);
+	f->disk.nr_reads = 0;
+	f->disk.fault = (struct disk_fault){ .kind = FAULT_READ, .at = 1, .error = -ENODATA };
+	assert_int_equal(triad_space_read_plane(&f->space, 1, 1, 2, 0, bits, &buffer), -EBADMSG);
+	f->disk.fault.at = 0;
+}
+
 static void a_plane_of_another_count_is_rebuilt(void **state)
 {
 	static u8 bits[TRIAD_PLANE_BITS / 8];
@@ -363,6 +376,7 @@ int main(void)
 		T(a_rotten_stale_or_misplaced_plane_is_not_believed),
 		T(every_bit_flip_of_a_plane_is_detected),
 		T(a_read_error_of_a_plane_is_not_rot),
+		T(a_plane_that_the_medium_lost_is_rot),
 		T(a_plane_of_another_count_is_rebuilt),
 		T(a_rotten_plane_of_b_keeps_nothing_but_c),
 	};

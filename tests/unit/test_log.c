@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "device.h"
+
+static int setup(void **state)
+{
+	*state = device_create(4096);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	device_destroy(*state);
+	return 0;
+}
+
+static void a_record_without_a_place_for_its_nodes_has_no_room(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 used = core->space.used;
+
+	assert_true(triad_log_room(core, 8, 8, 0));
+	/* payload, three headers, and the nodes of as many leaves as there may be */
+	core->space.used += triad_space_available(&core->space) -
+			    (8 + 3 + triad_geometry_nodes(&core->geo, 8));
+	assert_true(triad_log_room(core, 8, 8, 0));
+	core->space.used++;
+	assert_false(triad_log_room(core, 8, 8, 0));
+	core->space.used = used;
+}
+
+static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 max = core->geo.interval_blocks;
+
+	assert_false(triad_log_is_long(core));
+	core->nr_entries = max - 1;
+	core->budget = 1u << 30;
+	assert_true(triad_log_room(core, 1, 1, 0));
+	assert_false(triad_log_room(core, 2, 2, 0));
+	assert_true(triad_log_is_long(core));
+	core->active->max = max - 1;
+	assert_false(triad_log_room(core, 1, 1, 0));
+	core->active->max = max;
+
+	core->nr_entries = 1;
+	core->nr_leaves = 4095;
+	assert_true(triad_log_room(core, 0, 1, 1));
+	assert_false(triad_log_room(core, 0, 1, 2));
+	assert_true(triad_log_is_long(core));
+	core->nr_leaves = 0;
+	assert_false(triad_log_is_long(core));
+
+	core->budget = 100;
+	core->nr_blocks = 80;
+	assert_true(triad_log_is_long(core));
+	assert_true(triad_log_room(core, 10, 1, 0));
+	assert_false(triad_log_room(core, 20, 1, 0));
+	/* but the first record always has room: else nothing would ever be written */
+	core->nr_entries = 0;
+	assert_true(triad_log_room(core, 20, 1, 0));
+	core->nr_blocks = 0;
+}
+
+static void what_does_not_fit_the_index_is_an_error(void **state)
+{
+	struct device *d = *state;
+	struct triad_index *index = triad_index_create(1);
+	struct triad_record rec;
+
+	triad_record_begin(&rec, 0, 1, 0);
+	rec.index = index;
+	triad_record_add_extent(&rec, 0, 2);
+	triad_record_add_run(&rec, TRIAD_FIRST_ZONE + 16, 2);
+	rec.csums[0] = rec.csums[1] = 1;
+	assert_int_equal(triad_log_publish(&d->driver.core, &rec), -ENOSPC);
+
+	triad_record_begin(&rec, 0, 1, TRIAD_RECORD_DISCARD);
+	rec.index = index;
+	triad_record_add_extent(&rec, 5, 1);
+	assert_int_equal(triad_log_publish(&d->driver.core, &rec), -ENOSPC);
+	triad_index_destroy(index);
+}
+
+/* H and memory fail at every step of a session's first record. */
+static void every_failure_of_the_first_record_is_passed_on(void **state)
+{
+	struct device *d = *state;
+	u32 i;
+	int r = -1;
+
+	for (i = 1; r && i < 20; i++) {
+		assert_int_equal(device_reopen(d, false), 0);
+		d->driver.hash.nr = 0;
+		d->driver.hash.fail_at = i;
+		r = triad_log_start(&d->driver.core);
+		d->driver.hash.fail_at = 0;
+		assert_true(!r || r == -ENOMEM);
+	}
+	assert_true(i > 2 && i < 20);
+
+	for (i = 1, r = -1; r && i < 20; i++) {
+		assert_int_equal(device_reopen(d, false), 0);
+		test_alloc.nr = 0;
+		test_alloc.fail_at = i;
+		r = triad_log_start(&d->driver.core);
+		test_alloc.fail_at = 0;
+		assert_true(!r || r == -ENOMEM);
+	}
+	assert_true(i < 20);
+}
+
+static void a_write_into_a_full_space_is_an_error(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_record rec;
+	u64 zone;
+
+	device_write(d, 0, 1);
+	triad_log_begin(core, &rec, 0);
+	for (zone = 0; zone < core->geo.nr_zones; zone++)
+		core->space.taken[zone] = 0xffff;
+	core->space.cursor[TRIAD_CURSOR_LOG].chosen = false;
+	core->space.hwm = core->geo.nr_zones;
+	assert_int_equal(triad_log_write(core, &rec, 0, 4), -ENOSPC);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_record_without_a_place_for_its_nodes_has_no_room),
+		T(an_interval_is_bounded_in_entries_leaves_and_blocks),
+		T(what_does_not_fit_the_index_is_an_error),
+		T(every_failure_of_the_first_record_is_passed_on),
+		T(a_write_into_a_full_space_is_an_error),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}
