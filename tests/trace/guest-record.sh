@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh disable=SC2015,SC2086,SC3043
 #
 # In the guest: run workloads on upper witness / triad / lower witness / disk, and put what
 # the witnesses saw on another disk.
@@ -29,7 +30,7 @@ disturb()
 		sleep 0.2
 		dmsetup message triad 0 commit || fail "commit"
 		sleep 0.3
-		[ $(($(random 4) + ${calm:-0})) -gt 0 ] ||
+		[ "$(random 4)" != 0 ] ||
 			{ dmsetup suspend triad && dmsetup resume triad; } || fail "suspend"
 	done
 }
@@ -93,7 +94,6 @@ run_fio()
 # Every block in use, and then overwritten: room must be made by commits all the time.
 run_full()
 {
-	calm=1
 	job --name=fill --rw=write --bs=512k --direct=1 --ioengine=libaio --iodepth=4 --end_fsync=1
 	job --name=over --rw=randwrite --bssplit=4k/80:128k/20 --direct=1 --ioengine=libaio \
 		--iodepth=8 --norandommap --randrepeat=0 --refill_buffers --fsync=32 \
@@ -180,8 +180,16 @@ disk_name() { echo "vd$(echo abcdefghijklmnopqrstuvwxyz | cut -c $(($1 + 1)))"; 
 
 nr=0
 for w; do
-	workload=${w%%:*} scale=1 writers='' calm=0
-	[ "$workload" = "$w" ] || scale=${w#*:}
+	IFS=: read -r workload scale module <<END
+$w
+END
+	scale=${scale:-1} writers=''
+	if [ -n "$module" ]; then
+		for d in $(modinfo -F depends "$module" | tr , ' '); do
+			modprobe "$d"
+		done
+		insmod "$module" || fail "insmod"
+	fi
 	disk=/dev/$(disk_name $nr) log=/dev/$(disk_name $((nr + 1)))
 	nr=$((nr + 2))
 	[ "$(cat /sys/block/"${disk#/dev/}"/queue/write_cache)" = "write back" ] || fail "no write cache"
@@ -210,6 +218,7 @@ for w; do
 	for d in up triad low; do
 		dmsetup remove --retry $d || fail "remove"
 	done
+	[ -z "$module" ] || rmmod dm-triad || fail "rmmod"
 	cat /dev/witness >"$log" || fail "the witness overflowed"
 done
 sync

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
 #
 # In the guest: open images with the module, one after the other, every other one read-only,
 # and compare the whole content with what the core found there in userspace.

@@ -29,6 +29,7 @@
 
 #define MAX_WEIGHT	32u	/* of an event: loose blocks, for there is more to lose */
 #define ROOT_WEIGHT	64u	/* ... with a root under way */
+#define MAX_TRIES	4u	/* to find an image that was not there yet */
 #define TWICE_EVERY	64u	/* of so many images one is written to and opened again */
 #define CHECK_EVERY	16u
 
@@ -57,6 +58,7 @@ struct replay {
 
 	FILE *sample;
 	u32 *sampled;		/* the image written last */
+	u64 nr_broken_rules;
 	u64 nr_images, nr_degraded, nr_twice, nr_checked, nr_samples, nr_replayed;
 };
 
@@ -232,14 +234,19 @@ static bool is_new(struct replay *r, u64 hash)
 static void try_image(struct replay *r, u64 number)
 {
 	struct rng rng = { r->opt.seed << 40 ^ number };
-	u32 mark = content_mark();
+	u32 mark = content_mark(), tries;
 	bool sampled = false;
 	const char *what;
 	u64 hash;
 
 	rng_next(&rng);
-	cut_tear(&r->cut, &rng);
-	is_new(r, r->image.hash);
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		image_restore(&r->image);
+		content_release(mark);
+		cut_tear(&r->cut, &rng);
+		if (is_new(r, r->image.hash))
+			break;
+	}
 	r->nr_images++;
 	what = recover(&r->image, &r->order, &r->found);
 	hash = r->found.hash;
@@ -350,7 +357,9 @@ static void report_images(const struct replay *r, double seconds)
 	       r->nr_images ? (double)r->nr_replayed / r->nr_images : 0,
 	       (unsigned long long)r->nr_checked, (unsigned long long)r->nr_twice,
 	       seconds > 0 ? r->nr_images / seconds : 0);
-	printf("%s: %llu violations\n", r->opt.name, (unsigned long long)nr_violations);
+	printf("%s: %llu violations of rules, %llu by images\n", r->opt.name,
+	       (unsigned long long)r->nr_broken_rules,
+	       (unsigned long long)(nr_violations - r->nr_broken_rules));
 }
 
 static double now(void)
@@ -431,6 +440,7 @@ int main(int argc, char **argv)
 	}
 	report_trace(&r);
 	rules_check(&r.order, &r.tape, &r.image);
+	r.nr_broken_rules = nr_violations;
 
 	for (r.seen_mask = 1; r.seen_mask < 2 * r.opt.nr_images; r.seen_mask *= 2)
 		;

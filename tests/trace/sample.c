@@ -96,8 +96,8 @@ static int hash(const char *path)
 {
 	XXH64_state_t *state = XXH64_createState();
 	int fd = open(path, O_RDONLY | O_DIRECT);
+	void *p = NULL;
 	ssize_t n;
-	void *p;
 
 	if (fd < 0 || !state || posix_memalign(&p, SAMPLE_BLOCK, CHUNK))
 		die(path);

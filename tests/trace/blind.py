@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+#
+# Is the trace test blind?  Break a copy of the module in one way at a time; recording must
+# work as if nothing were wrong, and replay must find it.
+#
+#   tests/trace/blind.py [NAME]...		KERNEL=6.1|6.12 IMAGES=n WORKLOAD=fio
+#
+# "rules" and "images" say what found it: the order of events in the trace alone, or a cut
+# whose image holds what it must not.  What no image can show has to be found by the rules.
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+KERNEL = os.environ.get("KERNEL", "6.12")
+IMAGES = os.environ.get("IMAGES", "10000")
+WORKLOAD = os.environ.get("WORKLOAD", "fio")
+
+FLUSH_OF_COMMIT = """		r = core->store->ops->flush(core->store);
+	if (!r)
+		r = triad_root_seal(root, core->hash, commit->block);"""
+
+SEND = "triad_io_record(t, w, w->durable ? REQ_FUA : 0);"
+
+# name: file, what stands there, what instead
+BREAKS = {
+    "none": ("write.c", SEND, SEND),
+    "flush-not-sent": ("write.c", "	submit_bio(&t->flush_bio);",
+                       "	flush_endio(&t->flush_bio);"),
+    "flush-covers-late": ("write.c", "t->durable = max(t->durable, t->flush_covers);",
+                          "t->durable = max(t->durable, t->published);"),
+    "fua-swallowed": ("write.c", SEND, "triad_io_record(t, w, 0);"),
+    "fua-alone": ("write.c", "if (t->durable + 1 == w->rec.seq && w->rec.nr_runs <= 1)",
+                  "if (w->rec.nr_runs <= 1)"),
+    "early-acknowledgement": ("write.c", "	flush(t);\n	blk_finish_plug",
+                              "	struct triad_write *w;\n"
+                              "	list_for_each_entry(w, &t->in_flight, list)\n"
+                              "		acknowledge(t, w);\n	flush(t);\n	blk_finish_plug"),
+    "out-of-order": ("write.c", "/* before w->status */\n			break;",
+                     "/* before w->status */\n			continue;"),
+    "root-before-flush": ("commit.c", FLUSH_OF_COMMIT,
+                          "		r = triad_root_seal(root, core->hash, commit->block);"),
+    "root-without-fua": ("io.c", "REQ_OP_WRITE | REQ_META | REQ_FUA, pba",
+                         "REQ_OP_WRITE | REQ_META, pba"),
+    "no-pointer": ("log.c", "	if (!core->root.segment) {", "	if (core->root.segment > 1) {"),
+    "opening-not-flushed": ("log.c", "		r = core->store->ops->flush(core->store);",
+                            "		r = 0;"),
+    "backup-log-freed": ("commit.c", "	space->log_frozen.nr = 0;\n	space->nodes.nr = 0;",
+                         "	space->log_frozen.nr = 0;\n	space->log_backup.nr = 0;\n"
+                         "	space->nodes.nr = 0;"),
+    "block-lost": ("write.c", "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);",
+                   "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr > 1 ? tb->nr - 1 : 1);"),
+}
+
+
+def run(command, **more):
+    return subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, **more)
+
+
+def must(command):
+    done = run(command)
+    if done.returncode:
+        sys.exit(f"{command[0]}: {done.stdout}")
+    return done.stdout.strip()
+
+
+def build(name, where, headers):
+    """One build directory for all: only what differs is compiled again."""
+    file, old, new = BREAKS[name]
+    with open(f"{TOP}/kernel/{file}") as f:
+        text = f.read()
+    if text.count(old) != 1:
+        sys.exit(f"{name}: what is to be broken is not there once: {old!r}")
+    path = f"{where}/kernel/{file}"
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+    must(["make", "-s", "-C", headers, f"M={where}", "modules"])
+    shutil.copy(f"{where}/dm-triad.ko", f"{where}/{name}.ko")
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def build_all(names, where):
+    headers = must([f"{TOP}/scripts/kernel", KERNEL, "--headers"])
+    shutil.copy(f"{TOP}/Kbuild", where)
+    shutil.copytree(f"{TOP}/kernel", f"{where}/kernel",
+                    ignore=shutil.ignore_patterns("*.o", ".*"))
+    for name in names:
+        build(name, where, headers)
+
+
+def record(names, where):
+    tool = f"{TOP}/userspace/triadsetup"
+    vm = [f"{TOP}/scripts/vm", "--kernel", KERNEL, "--mem", 2048, "--timeout", 1800, "--tool", tool,
+          "--module", must([f"{HERE}/build-witness", KERNEL])]
+    for name in names:
+        base = f"{where}/{name}"
+        must(["truncate", "-s", "64M", f"{base}.base"])
+        must([tool, "format", "-q", "--interval", "6M", f"{base}.base"])
+        shutil.copy(f"{base}.base", f"{base}.disk")
+        must(["truncate", "-s", "1G", f"{base}.trace"])
+        vm += ["--disk", f"{base}.disk", "--disk", f"{base}.trace",
+               "--file", f"{base}.ko:/broken/{name}.ko"]
+    done = run(vm + [f"{HERE}/guest-record.sh"] +
+               [f"{WORKLOAD}:1:/broken/{name}.ko" for name in names])
+    if done.returncode:
+        sys.exit(f"not recorded: {done.stdout}")
+
+
+def replay(name, where):
+    base = f"{where}/{name}"
+    done = run([f"{HERE}/build/replay", "--images", IMAGES, "--name", name, f"{base}.base",
+                f"{base}.trace", f"{base}.disk"])
+    found = re.search(r"(\d+) violations of rules, (\d+) by images", done.stdout)
+    if not found:
+        print(f"{name:24} replay failed: {done.stdout}")
+        return False
+    rules, images = int(found.group(1)), int(found.group(2))
+    good = (rules or images) if name != "none" else not (rules or images)
+    first = re.search(r"VIOLATION: (.*)", done.stdout)
+    print(f"{name:24} {'found' if rules or images else 'nothing found':14}"
+          f" rules {rules:5}, images {images:5}  {first.group(1) if first else ''}")
+    return bool(good)
+
+
+def main():
+    names = sys.argv[1:] or list(BREAKS)
+    must(["make", "-s", "-C", HERE])
+    with tempfile.TemporaryDirectory() as where:
+        build_all(names, where)
+        record(names, where)
+        good = [replay(name, where) for name in names]
+    return 0 if all(good) else 1
+
+
+sys.exit(main())
