@@ -28,7 +28,7 @@ FLUSH_OF_COMMIT = """		r = core->store->ops->flush(core->store);
 
 SEND = "triad_io_record(t, w, w->durable ? REQ_FUA : 0);"
 
-# name: file, what stands there, what instead
+# name: file, what stands there, what instead, in which workload
 BREAKS = {
     "none": ("write.c", SEND, SEND),
     "flush-not-sent": ("write.c", "	submit_bio(&t->flush_bio);",
@@ -53,7 +53,7 @@ BREAKS = {
                             "		r = 0;"),
     "backup-log-freed": ("commit.c", "	space->log_frozen.nr = 0;\n	space->nodes.nr = 0;",
                          "	space->log_frozen.nr = 0;\n	space->log_backup.nr = 0;\n"
-                         "	space->nodes.nr = 0;"),
+                         "	space->nodes.nr = 0;", "full"),
     "block-lost": ("write.c", "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);",
                    "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr > 1 ? tb->nr - 1 : 1);"),
 }
@@ -73,7 +73,7 @@ def must(command):
 
 def build(name, where, headers):
     """One build directory for all: only what differs is compiled again."""
-    file, old, new = BREAKS[name]
+    file, old, new = BREAKS[name][:3]
     with open(f"{TOP}/kernel/{file}") as f:
         text = f.read()
     if text.count(old) != 1:
@@ -109,7 +109,7 @@ def record(names, where):
         vm += ["--disk", f"{base}.disk", "--disk", f"{base}.trace",
                "--file", f"{base}.ko:/broken/{name}.ko"]
     done = run(vm + [f"{HERE}/guest-record.sh"] +
-               [f"{WORKLOAD}:1:/broken/{name}.ko" for name in names])
+               [f"{(BREAKS[name] + (WORKLOAD,))[3]}:1:/broken/{name}.ko" for name in names])
     if done.returncode:
         sys.exit(f"not recorded: {done.stdout}")
 

@@ -13,6 +13,9 @@
  * The upper instance passes the copy on, not the pages it was given: what is
  * recorded is what was written, even if somebody changes a page under way.
  *
+ * The lower instance holds some completions back for a while, so that writes end in another
+ * order than they were sent.
+ *
  * /dev/witness is the list (witness.h); writing anything to it empties it.  It does
  * not wrap: with the buffer full, reading it fails with EOVERFLOW.
  */
@@ -20,7 +23,9 @@
 #include <linux/device-mapper.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/random.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "witness.h"
 
@@ -35,6 +40,11 @@ static unsigned int max_events = 1 << 19;
 module_param(max_events, uint, 0444);
 MODULE_PARM_DESC(max_events, "room for events");
 
+static unsigned int late = 4;
+module_param(late, uint, 0644);
+MODULE_PARM_DESC(late, "one lower write in so many completes late; 0: none");
+
+static struct workqueue_struct *late_wq;
 static DEFINE_SPINLOCK(lock);		/* protects what follows, but for the data */
 static struct witness_event *events;
 static u8 *data;
@@ -49,6 +59,9 @@ struct witness {
 
 struct witness_bio {
 	u32 number;		/* of the submission, + 1; 0: not recorded */
+	bool late;		/* to be held back */
+	struct bio *bio;
+	struct delayed_work work;
 };
 
 /* ---- the list ---------------------------------------------------------------- */
@@ -115,6 +128,13 @@ static void submit_copy(struct witness *w, struct bio *bio, u32 block)
 	submit_bio_noacct(copy);
 }
 
+static void end_late(struct work_struct *work)
+{
+	struct witness_bio *wb = container_of(work, struct witness_bio, work.work);
+
+	bio_endio(wb->bio);	/* comes through witness_end_io again */
+}
+
 static enum witness_op op_of(const struct bio *bio)
 {
 	if (bio_op(bio) != REQ_OP_WRITE)
@@ -131,6 +151,7 @@ static int witness_map(struct dm_target *ti, struct bio *bio)
 	struct witness *w = ti->private;
 
 	wb->number = 0;
+	wb->late = false;
 	bio_set_dev(bio, w->dev->bdev);
 	if (!op_is_write(bio_op(bio)))
 		return DM_MAPIO_REMAPPED;
@@ -148,8 +169,10 @@ static int witness_map(struct dm_target *ti, struct bio *bio)
 	if (e.op != WITNESS_WRITE)
 		return DM_MAPIO_REMAPPED;
 	copy_data(data + (size_t)recorded->of * WITNESS_BLOCK, bio);
-	if (w->where == WITNESS_LOWER)
+	if (w->where == WITNESS_LOWER) {
+		wb->late = late && !(get_random_u32() % late);
 		return DM_MAPIO_REMAPPED;
+	}
 	submit_copy(w, bio, recorded->of);
 	return DM_MAPIO_SUBMITTED;
 }
@@ -160,6 +183,13 @@ static int witness_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *e
 	struct witness *w = ti->private;
 	u32 number;
 
+	if (wb->late) {
+		wb->late = false;
+		wb->bio = bio;
+		INIT_DELAYED_WORK(&wb->work, end_late);
+		queue_delayed_work(late_wq, &wb->work, 1);
+		return DM_ENDIO_INCOMPLETE;
+	}
 	if (wb->number) {
 		append((struct witness_event){
 			.kind = WITNESS_COMPLETE,
@@ -319,7 +349,8 @@ static int __init witness_init(void)
 
 	events = vzalloc(round_up((size_t)max_events * sizeof(*events), WITNESS_BLOCK));
 	data = vmalloc((size_t)data_mb << 20);
-	if (!events || !data)
+	late_wq = alloc_workqueue("witness", WQ_MEM_RECLAIM, 0);
+	if (!events || !data || !late_wq)
 		goto err;
 	r = misc_register(&witness_device);
 	if (r)
@@ -329,6 +360,8 @@ static int __init witness_init(void)
 		return 0;
 	misc_deregister(&witness_device);
 err:
+	if (late_wq)
+		destroy_workqueue(late_wq);
 	vfree(events);
 	vfree(data);
 	return r;
@@ -338,6 +371,7 @@ static void __exit witness_exit(void)
 {
 	dm_unregister_target(&witness_target);
 	misc_deregister(&witness_device);
+	destroy_workqueue(late_wq);
 	vfree(events);
 	vfree(data);
 }
