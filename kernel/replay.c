@@ -44,7 +44,8 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
 		core->window_nr = min_t(u64, ahead, left);
 		core->window_pba = pba;
 		r = core->store->ops->read(core->store, pba, core->window_nr, core->window);
-		if (r && core->window_nr > 1) {
+		if (r) {
+			/* which block is it? */
 			core->window_nr = 1;
 			r = core->store->ops->read(core->store, pba, 1, core->window);
 		}

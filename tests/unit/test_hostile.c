@@ -189,6 +189,18 @@ static void a_zone_that_is_reached_too_often_ends_the_count(void **state)
 	space->map.root.csum = triad_checksum(space->map.checksum_kind, &node);
 	assert_int_equal(triad_space_rebuild_summary(space), 0);
 	assert_int_equal(space->zones[0].used, 257);
+	d->driver.core.geo.map_depth = 2;
+	d->driver.core.geo.logical_blocks = 65536;
+	memset(&node.entry[10], 0, sizeof(node) - 10 * sizeof(node.entry[0]));
+	for (i = 0; i < 10; i++) {
+		node.entry[i].pba_flags = cpu_to_le64(pba);
+		node.entry[i].csum = cpu_to_le32(space->map.root.csum);
+	}
+	d->disk.view[++pba] = content_id(&node);
+	space->map.root.pba = pba;
+	space->map.root.csum = triad_checksum(space->map.checksum_kind, &node);
+	assert_int_equal(triad_space_rebuild_summary(space), -EUCLEAN);
+	assert_int_equal(space->zones[0].used, 10 * 257 + 1);
 }
 
 /* Nodes in so many places that one header cannot name them: all between is named. */

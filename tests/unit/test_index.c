@@ -201,6 +201,22 @@ static void no_memory_gives_no_index(void **state)
 
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* A map of one leaf has no subtrees: all of it is one leaf's discard. */
+static void the_smallest_map_is_discarded_as_a_leaf(void **state)
+{
+	struct triad_geometry small = geo;
+	u32 leaves, csum;
+	u64 pba;
+
+	small.logical_blocks = 256;
+	small.map_depth = 1;
+	assert_int_equal(triad_index_discard_cost(&small, 0, 256, &leaves), 1);
+	assert_int_equal(leaves, 1);
+	assert_int_equal(triad_index_discard(*state, &small, 0, 256), 0);
+	assert_true(triad_index_lookup(*state, 255, &pba, &csum));
+	assert_int_equal(pba, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +226,7 @@ int main(void)
 		T(a_full_index_says_so_and_stays_right),
 		T(sorted_gives_the_newest_of_every_key_larger_levels_first),
 		T(random_operations_equal_a_plain_array),
+		T(the_smallest_map_is_discarded_as_a_leaf),
 		T(no_memory_gives_no_index),
 	};
 

@@ -477,6 +477,44 @@ static void a_lookup_finds_what_was_written_or_says_what_is_missing(void **state
 	assert_int_equal(missing.pba, f->map.root.pba);
 }
 
+/* The lists hold so many blocks and do not grow: at every length somewhere. */
+static void a_list_that_cannot_grow_is_an_error(void **state)
+{
+	struct fixture *f = *state;
+	u32 max;
+	int r = -ENOMEM;
+
+	build(f);
+	triad_index_reset(f->index);
+	do_discard(f, 0, 256);
+	random_interval(f, 30, 1024);
+	for (max = 1; r; max++) {
+		triad_list_free(&f->adds);
+		triad_list_free(&f->frees);
+		assert_int_equal(triad_list_reserve(&f->adds, 4 * max), 0);
+		assert_int_equal(triad_list_reserve(&f->frees, max), 0);
+		test_alloc.nr = 0;
+		test_alloc.fail_at = 1;
+		test_alloc.forever = true;
+		r = apply(f);
+		test_alloc.fail_at = 0;
+		test_alloc.forever = false;
+		assert_true(!r || r == -ENOMEM);
+		memset(f->log, 0, sizeof(f->log));
+	}
+	assert_true(max > 3);
+	for (max = 1, r = -ENOMEM; r; max++) {
+		triad_list_free(&f->adds);
+		assert_int_equal(triad_list_reserve(&f->adds, max), 0);
+		test_alloc.nr = 0;
+		test_alloc.fail_at = 1;
+		r = apply(f);
+		test_alloc.fail_at = 0;
+		memset(f->log, 0, sizeof(f->log));
+	}
+	assert_true(max > 3);
+}
+
 static void every_failure_is_passed_on(void **state)
 {
 	struct fixture *f = *state;
@@ -520,6 +558,7 @@ int main(void)
 		T(entries_behind_the_end_are_refused),
 		T(a_map_that_points_at_itself_ends),
 		T(a_lookup_finds_what_was_written_or_says_what_is_missing),
+		T(a_list_that_cannot_grow_is_an_error),
 		T(every_failure_is_passed_on),
 	};
 

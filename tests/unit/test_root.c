@@ -473,12 +473,26 @@ static void any_difference_makes_another_device(void **state)
 	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
 }
 
+/* A link is none if something was made from its end, whatever its version says. */
+static void the_end_of_a_chain_of_links_is_current(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(5, 6, 7), slots);
+	slots[7 % 3].root.version[0] ^= 1;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 2);
+	assert_int_equal(choice.cur, 7 % 3);
+	assert_int_equal(choice.backup, 6 % 3);
+}
+
 /* The n-th call of H fails, in every case of the selection. */
 static void every_error_of_the_hash_is_passed_on(void **state)
 {
 	static const u32 cases[][3] = {
 		{ 12, 13, 14 }, { 0, 13, 14 }, { 12, 0, 14 }, { 12, 13, 0 }, { 12, 13, 8 },
-		{ 11, 13, 15 }, { 9, 13, 14 },
+		{ 11, 13, 15 }, { 9, 13, 14 }, { 5, 6, 10 }, { 5, 7, 12 },
 	};
 	struct triad_slot slots[3];
 	struct triad_choice choice;
@@ -544,6 +558,7 @@ int main(void)
 		cmocka_unit_test_setup(two_permutations_are_refused, setup),
 		cmocka_unit_test_setup(what_is_not_known_is_foreign, setup),
 		cmocka_unit_test_setup(any_difference_makes_another_device, setup),
+		cmocka_unit_test_setup(the_end_of_a_chain_of_links_is_current, setup),
 		cmocka_unit_test_setup(every_error_of_the_hash_is_passed_on, setup),
 		cmocka_unit_test_setup(an_error_of_the_hash_is_passed_on, setup),
 	};
