@@ -142,11 +142,12 @@ static int make_disk(struct image *image, const char *path, int nr, char **input
 
 int main(int argc, char **argv)
 {
+	static struct image *image;
+
+	image = image_create();
 	if (argc == 3 && !strcmp(argv[1], "seeds"))
 		return make_seeds(argv[2]);
 	if (argc == 4 && !strcmp(argv[1], "image")) {
-		struct image *image = image_create();
-
 		if (!read_input(image, argv[2])) {
 			fprintf(stderr, "lay: %s: no image\n", argv[2]);
 			return 1;
@@ -154,7 +155,7 @@ int main(int argc, char **argv)
 		return make_file(image, argv[3]);
 	}
 	if (argc >= 4 && !strcmp(argv[1], "disk"))
-		return make_disk(image_create(), argv[2], argc - 3, argv + 3);
+		return make_disk(image, argv[2], argc - 3, argv + 3);
 	fprintf(stderr, "usage: lay seeds DIR | image INPUT FILE | disk FILE INPUT...\n");
 	return 2;
 }

@@ -38,7 +38,9 @@ int use_open(struct use *use, struct image *image, bool heal)
 	core->store = &image->store;
 	core->hash = use->hash;
 	r = triad_core_open(core, image->device_blocks);
-	if (!r && (core->root.logical_blocks != use->logical_blocks ||
+	/* the module compares sectors: of a root that is not c, any number is possible */
+	if (!r && (core->root.logical_blocks * TRIAD_SECTORS_PER_BLOCK !=
+		   use->logical_blocks * TRIAD_SECTORS_PER_BLOCK ||
 		   strcmp(core->root.hash, use->hash_name))) {
 		triad_core_close(core);
 		r = -ESTALE;
