@@ -41,7 +41,7 @@
 #define FAILS	1	/* root writes reported as failed that landed, or may land */
 #endif
 #ifndef LOST
-#define LOST	0	/* root writes silently lost */
+#define LOST	0	/* root writes silently lost: that is one fault, b need not be whole */
 #endif
 #ifndef CLOSES
 #define CLOSES	1
@@ -434,6 +434,7 @@ inline open_device(from)
 		:: !degraded ->
 			plane_b = splane[backup];
 			k = sroot[backup].map;
+#if !LOST
 			if
 			:: k ->
 				/* b is whole, its plane is what it reaches */
@@ -443,6 +444,7 @@ inline open_device(from)
 				assert(plane_b == (BIT(k) | (place -> BIT(place) : 0) | (j -> BIT(j) : 0)))
 			:: else -> assert(plane_b == 0)
 			fi;
+#endif
 			place = sroot[backup].next;
 			h = sroot[backup].chain;
 			do
@@ -453,7 +455,7 @@ inline open_device(from)
 				place = k
 			:: else -> break
 			od;
-#ifndef KEEP_LOG_POSITION
+#if !defined(KEEP_LOG_POSITION) && !LOST
 			assert(h == c.chain);	/* b's log leads to c */
 #endif
 		:: else -> backup = NONE
