@@ -230,9 +230,27 @@ err:
 	return r;
 }
 
+/*
+ * A slot that could not be read may hold the root that is really current.  It must
+ * be gone for certain before its blocks are taken for others: were it read again
+ * after a heal that came halfway, it would be believed.
+ */
+static int blank_slot(struct triad_core *core)
+{
+	memset(core->window, 0, TRIAD_BLOCK_SIZE);
+	core->window_nr = 0;
+	return core->store->ops->write_root(core->store, core->slot_a, core->window);
+}
+
 int triad_core_heal(struct triad_core *core)
 {
-	return core->degraded ? triad_commit_run(core, false) : 0;
+	int r = 0;
+
+	if (!core->degraded)
+		return 0;
+	if (core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE)
+		r = blank_slot(core);
+	return r ? r : triad_commit_run(core, false);
 }
 
 void triad_core_close(struct triad_core *core)

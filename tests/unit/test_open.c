@@ -377,6 +377,57 @@ static void one_bad_root_heals_to_three_good_ones(void **state)
 	}
 }
 
+/*
+ * c's own disk answers with errors while the device is opened for writing, and is
+ * back later: nothing that c reaches may have been taken for the heal.
+ */
+static void a_root_that_could_not_be_read_may_come_back(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	int held, i;
+
+	for (i = 0; i < 9; i++) {
+		device_steps(d, 6);
+		assert_int_equal(driver_commit(&d->driver, i & 1), 0);
+		device_write(d, i, 3);
+		held = device_state(d);
+		d->disk.dead_slot = core->slot_c;
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_equal(device_state(d), held);
+		assert_int_equal(device_reopen(d, true), -EIO);
+		driver_close(&d->driver);
+		d->disk.dead_slot = -1;
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_int_equal(device_state(d), held);
+		device_check(d);
+	}
+}
+
+/* A slot that can be written, but not read: gone before anything else is written. */
+static void an_unreadable_slot_is_emptied_before_it_is_healed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct trace trace;
+
+	device_steps(d, 20);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 1);
+	d->disk.dead_slot = core->slot_c;
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->slot_a, d->disk.dead_slot);
+	d->disk.dead_slot = -1;
+	trace_init(&trace, d->disk.view);
+	d->disk.trace = &trace;
+	assert_int_equal(triad_core_heal(core), 0);
+	assert_int_equal(trace.ops[0].kind, DISK_ROOT);
+	assert_int_equal(trace.ops[0].pba, TRIAD_SLOT_PBA(core->slot_c));
+	assert_int_equal(trace.ops[0].id, 0);
+	d->disk.trace = NULL;
+	trace_free(&trace);
+}
+
 /* A rotten summary: counted from the map, and healed without a walk per zone. */
 static void a_rotten_summary_is_rebuilt_once(void **state)
 {
@@ -423,6 +474,8 @@ int main(void)
 		T(every_failure_of_an_opening_is_passed_on),
 		T(an_impossible_summary_is_rebuilt),
 		T(one_bad_root_heals_to_three_good_ones),
+		T(a_root_that_could_not_be_read_may_come_back),
+		T(an_unreadable_slot_is_emptied_before_it_is_healed),
 		T(a_rotten_summary_is_rebuilt_once),
 	};
 
