@@ -289,6 +289,7 @@ static int set_key_hex(struct crypto_shash *tfm, const char *text)
 	return r;
 }
 
+#ifdef CONFIG_KEYS
 /* ":<size>:<type>:<description>", as dm-crypt writes it */
 static int set_key_keyring(struct crypto_shash *tfm, const char *text)
 {
@@ -324,6 +325,12 @@ static int set_key_keyring(struct crypto_shash *tfm, const char *text)
 	key_put(key);
 	return r;
 }
+#else
+static int set_key_keyring(struct crypto_shash *tfm, const char *text)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 struct triad_hash *triad_hash_create(const char *name, const char *key, char **error)
 {
