@@ -39,7 +39,8 @@ start()
 	while [ $i -lt "$acknowledged" ]; do
 		i=$((i + 1))
 		set -- $i.*
-		[ "$(md5sum <"$1" 2>/dev/null)" = "${1#*.}  -" ] || die "$fs: file $i was synced and is lost: $1"
+		[ "$(md5sum <"$1" 2>/dev/null)" = "${1#*.}  -" ] ||
+			die "$fs: file $i was synced and is lost: $*"
 	done
 	rm -f tmp
 	cd /
@@ -54,6 +55,8 @@ load()
 		i=$((i + 1))
 		dd if=/dev/urandom of=tmp bs=4k count=$((i % 24 + 1)) 2>/dev/null || exit
 		sum=$(md5sum <tmp)
+		# the life before may have begun a file of this number, and not synced it
+		rm -f $i.*
 		mv tmp "$i.${sum%% *}" || exit
 		rm -f $((i - 60)).*
 		sync -f . || exit
