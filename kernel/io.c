@@ -56,14 +56,20 @@ int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64
 
 /* ---- records ------------------------------------------------------------------- */
 
+/*
+ * Who sees the last completion may suspend and free the instance.  device-mapper
+ * waits for a grace period in between (dm_sync_table): completions tell under RCU.
+ */
 static void record_put(struct triad_write *w)
 {
 	struct triad *t = w->triad;
 
-	if (!atomic_dec_and_test(&w->pending))
-		return;
-	smp_store_release(&w->done, true);	/* after w->status; see publish() */
-	queue_work(t->log_wq, &t->log_work);
+	rcu_read_lock();
+	if (atomic_dec_and_test(&w->pending)) {
+		smp_store_release(&w->done, true);	/* after w->status; see publish() */
+		queue_work(t->log_wq, &t->log_work);
+	}
+	rcu_read_unlock();
 }
 
 static void record_endio(struct bio *bio)
@@ -147,8 +153,10 @@ static void store_endio(struct bio *bio)
 		WRITE_ONCE(t->store_error, blk_status_to_errno(bio->bi_status));
 	mempool_free(bio_first_page_all(bio), &t->pages);
 	bio_put(bio);
+	rcu_read_lock();		/* see record_put */
 	atomic_dec(&t->store_pending);
 	wake_up(&t->wait);
+	rcu_read_unlock();
 }
 
 static int store_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)

@@ -313,8 +313,10 @@ static void flush_endio(struct bio *bio)
 {
 	struct triad *t = bio->bi_private;
 
+	rcu_read_lock();		/* see record_put */
 	smp_store_release(&t->flush_done, true);	/* after the bio's status */
 	triad_write_kick(t);
+	rcu_read_unlock();
 }
 
 static void end_flush(struct triad *t)
