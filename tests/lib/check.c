@@ -13,6 +13,8 @@ struct reader {
 	const struct triad_core *core;
 	const struct disk *disk;
 	u32 *content;
+	bool tolerant;		/* of bad nodes */
+	int error;		/* of the first one */
 };
 
 static u32 read_block(const struct reader *reader, u64 pba, u32 csum)
@@ -27,17 +29,25 @@ static int read_visit(void *context, int level, u64 lba, const struct triad_ref 
 		      int error)
 {
 	struct reader *reader = context;
+	u64 end;
 
-	if (error)
-		return error;
+	if (error) {
+		end = min_t(u64, reader->core->geo.logical_blocks,
+			    lba + (1ULL << (level + 1) * TRIAD_FANOUT_SHIFT));
+		for (; lba < end; lba++)
+			reader->content[lba] = CONTENT_ERROR;
+		reader->error = error;
+		return reader->tolerant ? 0 : error;
+	}
 	if (level < 0)
 		reader->content[lba] = read_block(reader, ref->pba, ref->csum);
 	return 0;
 }
 
-int check_read(const struct triad_core *core, const struct disk *disk, u32 *content)
+static int read_all(const struct triad_core *core, const struct disk *disk, u32 *content,
+		    bool tolerant)
 {
-	struct reader reader = { core, disk, content };
+	struct reader reader = { core, disk, content, tolerant, 0 };
 	u64 lba, pba;
 	u32 csum;
 	int r;
@@ -51,7 +61,17 @@ int check_read(const struct triad_core *core, const struct disk *disk, u32 *cont
 		    (core->frozen && triad_index_lookup(core->frozen, lba, &pba, &csum)))
 			content[lba] = pba ? read_block(&reader, pba, csum) : 0;
 	}
-	return 0;
+	return reader.error;
+}
+
+int check_read(const struct triad_core *core, const struct disk *disk, u32 *content)
+{
+	return read_all(core, disk, content, false);
+}
+
+int check_read_damaged(const struct triad_core *core, const struct disk *disk, u32 *content)
+{
+	return read_all(core, disk, content, true);
 }
 
 /* ---- structure ---------------------------------------------------------------- */
@@ -215,13 +235,13 @@ static const char *check_lists(struct triad_core *core, const struct disk *disk,
 const char *check_structure(struct triad_core *core, const struct disk *disk,
 			    bool with_backup, bool leftovers)
 {
-	static u8 c[DISK_BLOCKS], log[DISK_BLOCKS];
+	static u8 c[DISK_MAX_BLOCKS], log[DISK_MAX_BLOCKS];
 	struct census census = { &core->geo, c, log };
 	const char *what;
 	int r;
 
-	memset(c, 0, sizeof(c));
-	memset(log, 0, sizeof(log));
+	memset(c, 0, disk_blocks);
+	memset(log, 0, disk_blocks);
 	r = triad_map_walk(&core->space.map, census_visit, &census);
 	if (r)
 		return say(r == -EEXIST ? "a block is reached twice" : "map error -%llu", -r, 0, 0);

@@ -17,6 +17,9 @@
  */
 int check_read(const struct triad_core *core, const struct disk *disk, u32 *content);
 
+/* The same, but goes on: all that lies behind a bad map node is CONTENT_ERROR, too. */
+int check_read_damaged(const struct triad_core *core, const struct disk *disk, u32 *content);
+
 /*
  * Planes, counters and lists against the map: NULL when all is well, else what
  * is not.  Places that hold known rot are passed over; with_backup compares

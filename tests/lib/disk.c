@@ -4,6 +4,8 @@
 #include "disk.h"
 #include "record.h"
 
+u32 disk_blocks = DISK_BLOCKS;
+
 /* ---- contents ------------------------------------------------------------ */
 
 #define CHUNK		256u		/* contents allocated at once */
@@ -195,7 +197,7 @@ static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
 	struct disk *disk = (struct disk *)store;
 	u8 *p = buf;
 
-	assert(pba < DISK_BLOCKS && nr && nr <= DISK_BLOCKS - pba);
+	assert(pba < disk_blocks && nr && nr <= disk_blocks - pba);
 	if (fails(&disk->fault, FAULT_READ, ++disk->nr_reads))
 		return disk->fault.error;
 	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE)
@@ -218,7 +220,7 @@ static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *bu
 	const u8 *p = buf;
 	u32 id, slot;
 
-	assert(pba >= TRIAD_FIRST_ZONE && nr && nr <= DISK_BLOCKS - TRIAD_TAIL_BLOCKS - pba);
+	assert(pba >= TRIAD_FIRST_ZONE && nr && nr <= disk_blocks - TRIAD_TAIL_BLOCKS - pba);
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
 		assert(pba + nr <= TRIAD_SLOT_PBA(slot) ||
 		       pba >= TRIAD_SLOT_PBA(slot) + TRIAD_SLOT_BLOCKS);
@@ -255,7 +257,7 @@ static int disk_read_root(struct triad_store *store, unsigned int slot, void *bu
 {
 	struct disk *disk = (struct disk *)store;
 
-	if (disk->unreadable & 1u << slot)
+	if (disk->unreadable & 1u << slot || (int)slot == disk->dead_slot)
 		return -EIO;
 	return disk_read(store, TRIAD_SLOT_PBA(slot), 1, buf);
 }
@@ -267,6 +269,8 @@ static int disk_write_root(struct triad_store *store, unsigned int slot, const v
 	u32 pba = TRIAD_SLOT_PBA(slot), id = content_id(buf);
 
 	disk->root_fault = ROOT_FINE;
+	if ((int)slot == disk->dead_slot)
+		return -EIO;
 	if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes))
 		return fail_write(disk, pba, id);
 	if (fault == ROOT_LOST)
@@ -292,11 +296,12 @@ void disk_init(struct disk *disk, u32 *view, struct rng *rng)
 	disk->store.ops = &disk_ops;
 	disk->view = view;
 	disk->rng = rng;
+	disk->dead_slot = -1;
 }
 
 u32 *disk_new_view(void)
 {
-	u32 *view = calloc(DISK_BLOCKS, sizeof(*view));
+	u32 *view = calloc(disk_blocks, sizeof(*view));
 
 	assert(view);
 	content_mark();
@@ -334,18 +339,44 @@ static void complete_root(struct cutter *cutter)
 	cutter->root_pending = false;
 }
 
+/* The cache that a block is pending in: 0 the disk's, else a root device's. */
+static u32 cache_of(const struct trace *trace, u32 pba)
+{
+	u32 slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS && trace->nr_root_devices; slot++)
+		if (pba == TRIAD_SLOT_PBA(slot))
+			return 1 + slot % trace->nr_root_devices;
+	return 0;
+}
+
+/* The core flushes the disk alone: what is pending for a root elsewhere stays so. */
+static void complete_flush(struct cutter *cutter)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; i < cutter->nr_pending; i++) {
+		if (cache_of(cutter->trace, cutter->pending[i].pba))
+			cutter->pending[nr++] = cutter->pending[i];
+		else
+			cutter->durable[cutter->pending[i].pba] = cutter->pending[i].id;
+	}
+	cutter->nr_pending = nr;
+}
+
+void cutter_complete(struct cutter *cutter)
+{
+	if (cutter->root_pending)
+		complete_root(cutter);
+	if (cutter->at && cutter->trace->ops[cutter->at - 1].kind == DISK_FLUSH)
+		complete_flush(cutter);
+}
+
 bool cutter_step(struct cutter *cutter)
 {
 	const struct disk_op *op;
-	u32 i;
 
-	if (cutter->root_pending)
-		complete_root(cutter);
-	if (cutter->at && cutter->trace->ops[cutter->at - 1].kind == DISK_FLUSH) {
-		for (i = 0; i < cutter->nr_pending; i++)
-			cutter->durable[cutter->pending[i].pba] = cutter->pending[i].id;
-		cutter->nr_pending = 0;
-	}
+	cutter_complete(cutter);
 	if (cutter->at == cutter->trace->nr)
 		return false;
 	op = &cutter->trace->ops[cutter->at++];
@@ -365,22 +396,98 @@ void cutter_subset(const struct cutter *cutter, u32 subset, u32 *image)
 			image[cutter->pending[i].pba] = cutter->pending[i].id;
 }
 
-void cutter_random(const struct cutter *cutter, struct rng *rng, u32 *image)
+/* Sectors in which the write differs from what is, or may be, below it. */
+static u8 changed_sectors(const struct cutter *cutter, u32 nr)
 {
-	u32 keep = rng_below(rng, 5) * 25, torn = rng_percent(rng, 50) ? 15 : 0;
-	u32 i, prefix = ~0u;
+	const struct pending *p = &cutter->pending[nr];
+	u32 below = cutter->durable[p->pba], i, sector;
+	u8 mask = 0;
+
+	for (i = 0; i <= nr; i++) {
+		if (i < nr && cutter->pending[i].pba != p->pba)
+			continue;
+		for (sector = 0; sector < 8; sector++)
+			if (memcmp(content_of(below) + sector * 512,
+				   content_of(p->id) + sector * 512, 512))
+				mask |= 1u << sector;
+		below = cutter->pending[i].id;
+	}
+	return mask;
+}
+
+u32 cutter_units(const struct cutter *cutter, struct unit *units, u32 max, u32 *newest)
+{
+	u32 i, sector, nr = 0;
+
+	*newest = 0;
+	for (i = 0; i < cutter->nr_pending; i++) {
+		u8 mask = changed_sectors(cutter, i);
+
+		for (sector = 0; sector < 8; sector++) {
+			if (!(mask & 1u << sector))
+				continue;
+			if (nr == max)
+				return max + 1;
+			if (i + 1 == cutter->nr_pending)
+				*newest |= 1u << nr;
+			units[nr++] = (struct unit){ i, sector };
+		}
+	}
+	return nr;
+}
+
+void cutter_tear(const struct cutter *cutter, const struct unit *units, u32 nr, u32 subset,
+		 u32 *image)
+{
+	u32 i, unit = 0;
 
 	disk_copy(image, cutter->durable);
-	if (rng_percent(rng, 25)) {
-		prefix = rng_below(rng, cutter->nr_pending + 1);
-		keep = 100;
-	}
-	for (i = 0; i < cutter->nr_pending && i < prefix; i++) {
+	for (i = 0; i < cutter->nr_pending; i++) {
 		u32 *block = &image[cutter->pending[i].pba];
+		u8 mask = 0, all = 0;
 
-		if (rng_percent(rng, torn))
-			*block = content_mix(*block, cutter->pending[i].id, rng_next(rng));
-		else if (rng_percent(rng, keep))
-			*block = cutter->pending[i].id;
+		for (; unit < nr && units[unit].pending == i; unit++) {
+			all |= 1u << units[unit].sector;
+			if (subset & 1u << unit)
+				mask |= 1u << units[unit].sector;
+		}
+		/* sectors that are equal anyway go with the others */
+		*block = content_mix(*block, cutter->pending[i].id, mask == all && all ? 0xff : mask);
+	}
+}
+
+/* How much of one cache a power cut leaves. */
+struct loss {
+	u32 keep, torn;		/* percent */
+	u32 prefix;		/* of the writes, in order */
+};
+
+void cutter_random(const struct cutter *cutter, struct rng *rng, u32 *image)
+{
+	u32 nr_caches = 1 + cutter->trace->nr_root_devices, i, cache;
+	struct loss losses[1 + TRIAD_NR_SLOTS];
+
+	disk_copy(image, cutter->durable);
+	for (cache = 0; cache < nr_caches; cache++) {
+		struct loss *loss = &losses[cache];
+
+		loss->keep = rng_below(rng, 5) * 25;
+		loss->torn = rng_percent(rng, 50) ? 15 : 0;
+		loss->prefix = ~0u;
+		if (rng_percent(rng, 25)) {
+			loss->prefix = rng_below(rng, cutter->nr_pending + 1);
+			loss->keep = 100;
+		}
+	}
+	for (i = 0; i < cutter->nr_pending; i++) {
+		const struct pending *p = &cutter->pending[i];
+		const struct loss *loss = &losses[cache_of(cutter->trace, p->pba)];
+
+		if (i >= loss->prefix)
+			continue;
+		if (rng_percent(rng, loss->torn))
+			image[p->pba] = content_mix(image[p->pba], p->id, rng_next(rng));
+		else if (rng_percent(rng, loss->keep))
+			image[p->pba] = p->id;
 	}
 }

@@ -15,6 +15,9 @@
 #include "store.h"
 
 #define DISK_BLOCKS	16384u		/* 64 MiB */
+#define DISK_MAX_BLOCKS	612160u		/* 508 zones of 1200 blocks: two summary blocks */
+
+extern u32 disk_blocks;			/* size of every disk; DISK_BLOCKS unless changed */
 
 /* ---- contents ------------------------------------------------------------ */
 
@@ -49,6 +52,7 @@ struct trace {
 	u32 nr;
 	u32 max;
 	u32 nr_old;		/* taken over from before, already explored */
+	u32 nr_root_devices;	/* 0: the slots share the disk's cache; else 1 or 3 */
 };
 
 void trace_init(struct trace *trace, const u32 *base);
@@ -89,6 +93,7 @@ struct disk {
 	bool preparing;		/* see BREAK_COMMIT_FLUSH */
 	enum disk_root_fault root_fault;	/* of the next root write */
 	u8 unreadable;		/* bit n: slot n cannot be read until it is written */
+	int dead_slot;		/* -1, or a slot whose own device answers with errors */
 	struct disk_fault fault;
 	u64 nr_reads, nr_writes, nr_flushes;
 	void (*hook)(void *context);	/* behind every write */
@@ -102,7 +107,7 @@ u32 *disk_new_view(void);
 
 static inline u32 *disk_copy(u32 *to, const u32 *from)
 {
-	return memcpy(to, from, DISK_BLOCKS * sizeof(*to));
+	return memcpy(to, from, disk_blocks * sizeof(*to));
 }
 
 /* ---- power cuts ---------------------------------------------------------------- */
@@ -129,10 +134,27 @@ void cutter_free(struct cutter *cutter);
 /* Begin the next operation (the one before it is complete).  False at the end. */
 bool cutter_step(struct cutter *cutter);
 
+/* Complete what was begun without beginning anything. */
+void cutter_complete(struct cutter *cutter);
+
 /* The image with just those pending writes whose bit is set (nr_pending <= 32). */
 void cutter_subset(const struct cutter *cutter, u32 subset, u32 *image);
 
-/* The image with an arbitrary subset, torn here and there. */
+/*
+ * The sectors that the pending writes change, one unit each: how many, or max + 1
+ * if there are more.  *newest are those of the newest write.
+ */
+struct unit {
+	u32 pending;
+	u8 sector;
+};
+u32 cutter_units(const struct cutter *cutter, struct unit *units, u32 max, u32 *newest);
+
+/* The image with just those units whose bit is set. */
+void cutter_tear(const struct cutter *cutter, const struct unit *units, u32 nr, u32 subset,
+		 u32 *image);
+
+/* The image with an arbitrary subset, torn here and there; each cache loses its own. */
 void cutter_random(const struct cutter *cutter, struct rng *rng, u32 *image);
 
 #endif

@@ -60,8 +60,8 @@ u32 driver_format(struct driver *driver)
 	const char *why = "";
 
 	failed(driver, "geometry",
-	       triad_geometry_init(&geo, DISK_BLOCKS, load->logical_blocks, load->zone_blocks,
-				   load->segment_blocks, 1536, &why));
+	       triad_geometry_init(&geo, disk_blocks, load->logical_blocks, load->zone_blocks,
+				   load->segment_blocks, DRIVER_INTERVAL, &why));
 	memcpy(root.hash, "test", 4);
 	triad_random(root.uuid, sizeof(root.uuid));
 	if (!driver->error)
@@ -81,7 +81,7 @@ int driver_open(struct driver *driver, bool heal)
 	driver->error = 0;
 	driver->nr_flights = 0;
 	driver->slipping = false;
-	r = triad_core_open(core, DISK_BLOCKS);
+	r = triad_core_open(core, disk_blocks);
 	if (r)
 		return failed(driver, "open", r);
 	driver->open = true;
@@ -414,10 +414,15 @@ static int write_root(struct driver *driver, bool clean)
 	if (load->lose_root_writes && !driver->calm && rng_percent(driver->rng, 15)) {
 		driver->disk->root_fault = ROOT_LOST;
 		driver->calm = 4;
+		driver->nr_lost++;
 		driver_say(driver, "the next root write is lost");
 	} else if (load->repeat_root_writes && rng_percent(driver->rng, 15)) {
 		driver->disk->root_fault = rng_percent(driver->rng, 50) ?
 			ROOT_LANDED : ROOT_UNKNOWN;
+		if (driver->disk->root_fault == ROOT_LANDED)
+			driver->nr_landed++;
+		else
+			driver->nr_unknown++;
 		triad_commit_root(&driver->core);
 		driver_say(driver, "root write reported as failed");
 		maybe_slip(driver, clean);
@@ -429,6 +434,7 @@ static int write_root(struct driver *driver, bool clean)
 int driver_commit(struct driver *driver, bool clean)
 {
 	struct triad_core *core = &driver->core;
+	u64 records;
 	int r;
 
 	if (driver->error)
@@ -458,8 +464,10 @@ int driver_commit(struct driver *driver, bool clean)
 		r = -ECANCELED;
 	if (r)
 		return r;
+	records = driver->nr_records;
 	maybe_slip(driver, clean);
 	r = write_root(driver, clean);
+	driver->nr_late += driver->nr_records != records;
 	if (r)
 		return r;
 	maybe_slip(driver, clean);

@@ -17,6 +17,7 @@
 
 #define DRIVER_FLIGHTS	6u
 #define DRIVER_LINES	48u
+#define DRIVER_INTERVAL	1536u
 
 struct workload {
 	u32 logical_blocks;	/* 0: as large as possible */
@@ -33,6 +34,8 @@ struct workload {
 	bool lose_root_writes;
 	bool repeat_root_writes;
 	bool fill;		/* write it all before anything else */
+	bool sow;		/* two summary blocks: a little in nearly every zone */
+	u32 nr_root_devices;	/* 0, 1 or 3 */
 };
 
 struct flight {
@@ -63,6 +66,8 @@ struct driver {
 	u64 durable;
 	u32 calm;		/* commits until a root write may be lost again */
 	u64 nr_commits, nr_records;
+	u64 nr_lost, nr_landed, nr_unknown;	/* root writes */
+	u64 nr_late;		/* commits with records behind the finished root image */
 
 	char lines[DRIVER_LINES][96];	/* what was done lately */
 	u32 nr_lines;
