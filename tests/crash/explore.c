@@ -3,6 +3,7 @@
  * explore - see explorer.h.
  *
  *   explore [--states N] [--seed FIRST] [--jobs N] [--profile P] [--break WHAT] [--progress S]
+ *           [--brief]
  *
  * Seeds are handed to --jobs processes; each explores SEED_STATES states of its
  * seed, whatever the others do, so what is found does not depend on their number.
@@ -46,17 +47,12 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[IN_RECOVERY_3] = "... three times",
 };
 
-const char *class_name(enum class class)
-{
-	return class_names[class];
-}
-
 void violation(struct explorer *x, const char *what, const char *more)
 {
 	if (x->trial)
 		_exit(1);
 	printf("VIOLATED: %s%s%s\n", what, more ? ": " : "", more ? more : "");
-	printf("seed %llu, life %u, after %llu states of it; repeat with --seed %llu --states %u",
+	printf("seed %llu, life %u, state %llu of it; repeat with --seed %llu --states %u",
 	       (unsigned long long)x->seed, x->life, (unsigned long long)x->counts.states,
 	       (unsigned long long)x->seed, SEED_STATES);
 	if (x->profile >= 0)
@@ -150,6 +146,7 @@ static void main_life(struct explorer *x)
 	memset(script, 0, sizeof(script));
 	x->nr_script = write_script(x, script, 256);
 	x->script = script;
+	x->beginning.states = x->counts.states;
 	x->beginning.random = x->rng.state;
 	x->beginning.test_random = test_random;
 	life = life_of_script(x);
@@ -383,6 +380,8 @@ static int explore(struct explorer *x, struct run *run)
 			if (WIFSIGNALED(status))
 				printf("VIOLATED: crashed with signal %d, seed %llu or one before\n",
 				       WTERMSIG(status), (unsigned long long)run->next - 1);
+			printf("found after %llu states of other seeds\n",
+			       (unsigned long long)run->total.states);
 			return end(run, 1);
 		}
 	}
@@ -415,6 +414,7 @@ int main(int argc, char **argv)
 		{ "profile", required_argument, NULL, 'p' },
 		{ "break", required_argument, NULL, 'b' },
 		{ "progress", required_argument, NULL, 'v' },
+		{ "brief", no_argument, NULL, 'q' },
 		{ 0 },
 	};
 	static struct explorer x = { .profile = -1, .most_steps = 12 };
@@ -428,6 +428,7 @@ int main(int argc, char **argv)
 		case 'j': run.nr_jobs = min_t(u32, MAX_JOBS, strtoul(optarg, NULL, 0)); break;
 		case 'p': x.profile = atoi(optarg); break;
 		case 'b': x.broken = parse_break(optarg); break;
+		case 'q': x.minimised = true; break;
 		case 'v': run.progress = atof(optarg); break;
 		default: return 2;
 		}

@@ -106,6 +106,7 @@ struct life {
 struct beginning {
 	u32 *image, *content;
 	bool clean_lineage, leftovers;
+	u64 states;		/* explored before */
 	u64 random;		/* state of the generators */
 	struct rng test_random;
 };
@@ -139,7 +140,6 @@ struct explorer {
 /* explore.c: report, minimise, and end the process. */
 void violation(struct explorer *x, const char *what, const char *more)
 	__attribute__((noreturn));
-const char *class_name(enum class class);
 
 /* profile.c: the workload of a seed, and a device that is ready for it. */
 void profile_choose(struct explorer *x);

@@ -11,16 +11,16 @@
 
 #include "explorer.h"
 
-#define MAX_TRIALS	250u
-#define TRIAL_STATES	2000u
+#define MAX_TRIALS	150u
 #define TRIAL_SECONDS	20u
 
 static u32 nr_trials;
+static u64 nr_states;		/* of one trial */
 
 static void live_script(struct explorer *x)
 {
 	x->counts.states = 0;
-	x->budget = TRIAL_STATES;
+	x->budget = nr_states;
 	explore_life(x, life_of_script(x), 0, 120);
 }
 
@@ -109,6 +109,8 @@ void minimise(struct explorer *x)
 
 	printf("minimising the %u steps of this life ...\n", nr);
 	memcpy(script, x->script, nr * sizeof(*script));
+	/* what is left out shifts everything behind it, so look somewhat further */
+	nr_states = 2 * (x->counts.states - x->beginning.states) + 300;
 	if (!fails(x, script, nr)) {
 		printf("not found again from the beginning of this life; repeat the seed\n");
 		return;

@@ -315,6 +315,82 @@ static void single_scattered_blocks_overwrite_a_full_device(void **state)
 	device_check(d);
 }
 
+static void one_interval_frees_a_bounded_number_of_blocks(void **state)
+{
+	struct device *d = *state;
+
+	assert_true(triad_log_room(&d->driver.core, 0, 16, 4096));
+	assert_false(triad_log_room(&d->driver.core, 0, 16, 4097));
+}
+
+/* The pointer of c is written while the next root waits for its turn. */
+static void a_session_may_begin_behind_a_finished_image(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+
+	device_steps(d, 10);
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	assert_false(core->session);
+	triad_commit_recycle(core);
+	triad_commit_freeze(core, false);
+	triad_commit_sort(core);
+	assert_int_equal(triad_commit_take(core), 0);
+	assert_int_equal(triad_commit_prepare(core), 0);
+	device_write(d, 0, 3);
+	assert_true(core->session);
+	/* rule 2: of unknown outcome, and repeated */
+	d->disk.root_fault = ROOT_UNKNOWN;
+	assert_int_equal(triad_commit_root(core), -EIO);
+	assert_int_equal(triad_commit_root(core), 0);
+	triad_commit_land(core);
+	triad_commit_recycle(core);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->choice.which, 1);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_check(d);
+}
+
+/* Rule 9 has two guards; each is looked at with the other one taken away. */
+static void the_nodes_of_an_interval_have_room_without_a_budget(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 lba, i;
+
+	for (i = 0; i < 3; i++) {
+		/* nothing is pending or dead then */
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		core->budget = ~0ULL;
+		for (lba = i; triad_log_room(core, 1, 1, 0); lba += 257)
+			device_write(d, lba % d->oracle.nr_lbas, 1);
+		assert_true(core->nr_entries > 50);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	}
+	device_check(d);
+}
+
+static void three_intervals_fit_beside_what_c_reaches(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 third, blocks;
+	u32 lba, i;
+
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		third = (core->geo.usable - core->root.used) / 3;
+		for (lba = i; triad_log_room(core, 1, 1, 0); lba += 257)
+			device_write(d, lba % d->oracle.nr_lbas, 1);
+		blocks = core->nr_blocks + triad_geometry_nodes(&core->geo, core->nr_entries);
+		assert_true(blocks <= third);
+		assert_true(blocks > third / 2);
+	}
+}
+
 /* A record over many zones must not be given one block twice. */
 static void a_record_in_a_full_device_takes_every_block_once(void **state)
 {
@@ -390,11 +466,15 @@ int main(void)
 		T(only_a_clean_commit_empties_the_pointer),
 		T(zones_at_rest_keep_a_right_summary),
 		T(commits_at_rest_write_no_planes),
+		T(one_interval_frees_a_bounded_number_of_blocks),
+		T(a_session_may_begin_behind_a_finished_image),
 		FULL(what_a_commit_frees_is_kept_until_the_next_one),
 		FULL(planes_of_a_commit_that_never_landed_are_all_replaced),
 		FULL(planes_of_a_commit_whose_records_rotted_are_not_believed),
 		FULL(a_full_device_is_overwritten_for_ever),
 		FULL(single_scattered_blocks_overwrite_a_full_device),
+		FULL(the_nodes_of_an_interval_have_room_without_a_budget),
+		FULL(three_intervals_fit_beside_what_c_reaches),
 		FULL(a_record_in_a_full_device_takes_every_block_once),
 		FULL(discarding_a_full_device_frees_it),
 	};

@@ -412,6 +412,29 @@ static void impossible_entries_are_refused(void **state)
 	assert_int_equal(apply(f), -EUCLEAN);
 }
 
+/* Of data and nodes alike: what is no place for either is refused at once. */
+static void every_address_of_an_entry_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	static struct triad_node_disk node;
+	struct triad_ref ref;
+	u64 good = TRIAD_FIRST_ZONE + TRIAD_ZONE_HEADER;
+	const u64 words[] = {
+		1, TRIAD_FIRST_ZONE - 1, TRIAD_FIRST_ZONE, good - 1, TRIAD_SLOT_PBA(1),
+		f->geo.device_blocks - TRIAD_TAIL_BLOCKS, f->geo.device_blocks,
+		(1ULL << TRIAD_PBA_BITS) - 1, good | 1ULL << TRIAD_PBA_BITS, good | 1ULL << 63,
+	};
+	u32 i;
+
+	node.entry[7].pba_flags = cpu_to_le64(good);
+	assert_int_equal(triad_map_entry(&f->geo, &node, 7, &ref), 0);
+	assert_int_equal(ref.pba, good);
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		node.entry[7].pba_flags = cpu_to_le64(words[i]);
+		assert_int_equal(triad_map_entry(&f->geo, &node, 7, &ref), -EUCLEAN);
+	}
+}
+
 static void entries_behind_the_end_are_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -555,6 +578,7 @@ int main(void)
 		T(nodes_come_from_the_cache_if_it_has_them),
 		T(a_list_that_is_long_enough_stays_where_it_is),
 		T(impossible_entries_are_refused),
+		T(every_address_of_an_entry_is_bounded),
 		T(entries_behind_the_end_are_refused),
 		T(a_map_that_points_at_itself_ends),
 		T(a_lookup_finds_what_was_written_or_says_what_is_missing),

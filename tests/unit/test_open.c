@@ -353,6 +353,18 @@ static void an_impossible_summary_is_rebuilt(void **state)
 	assert_int_equal(device_reopen(d, false), -EBADMSG);
 }
 
+/* Rule 8: what only b reaches makes room for the heal. */
+static void check_nothing_is_kept_for_b(const struct triad_core *core)
+{
+	u64 zone;
+
+	assert_int_equal(core->slot_b, -1);
+	assert_int_equal(core->space.slot_b, -1);
+	assert_int_equal(core->space.pending + core->space.dead, 0);
+	for (zone = 0; zone < core->geo.nr_zones; zone++)
+		assert_int_equal(core->space.zones[zone].pending, 0);
+}
+
 static void one_bad_root_heals_to_three_good_ones(void **state)
 {
 	struct device *d = *state;
@@ -365,6 +377,7 @@ static void one_bad_root_heals_to_three_good_ones(void **state)
 			d->disk.view[TRIAD_SLOT_PBA(slot)] = content_rotten(&d->rng);
 			assert_int_equal(device_reopen(d, false), 0);
 			assert_true(d->driver.core.degraded);
+			check_nothing_is_kept_for_b(&d->driver.core);
 			assert_int_equal(device_state(d), held);
 			assert_int_equal(device_reopen(d, true), 0);
 			assert_false(d->driver.core.degraded);
@@ -453,6 +466,32 @@ static void a_rotten_summary_is_rebuilt_once(void **state)
 	device_check(d);
 }
 
+/* Whole, in its place, but of an older root. */
+static void an_old_summary_is_not_believed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 pba = triad_summary_pba(&core->geo, 0, core->slot_c);
+	u32 old = d->disk.view[pba], slot = core->slot_c, lba = 0;
+	int held;
+
+	do {
+		device_write(d, lba, 40);
+		lba += 40;
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	} while (core->slot_c != (int)slot || lba < 200);
+	held = device_state(d);
+	assert_int_not_equal(d->disk.view[pba], old);
+	d->disk.view[pba] = old;
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_true(core->degraded);
+	assert_int_equal(device_state(d), held);
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(device_state(d), held);
+	device_check(d);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -477,6 +516,7 @@ int main(void)
 		T(a_root_that_could_not_be_read_may_come_back),
 		T(an_unreadable_slot_is_emptied_before_it_is_healed),
 		T(a_rotten_summary_is_rebuilt_once),
+		T(an_old_summary_is_not_believed),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, NULL, NULL);

@@ -98,6 +98,36 @@ static void what_is_sealed_is_decoded(void **state)
 		assert_int_equal(f->got.csums[i], f->rec.csums[i]);
 }
 
+/* Whoever continues the chain continues this very record, its payload included. */
+static void the_chain_covers_all_that_a_record_says(void **state)
+{
+	struct fixture *f = *state;
+	u8 chain[TRIAD_HASH_SIZE];
+	struct triad_record was;
+	u32 i;
+
+	add_blocks(f, 10, 5000, 5);
+	add_blocks(f, 100, 5008, 3);
+	seal(f);
+	was = f->rec;
+	memcpy(chain, f->chain, sizeof(chain));
+	seal(f);
+	assert_memory_equal(f->chain, chain, sizeof(chain));
+	for (i = 0; i < 6; i++) {
+		f->rec = was;
+		switch (i) {
+		case 0: f->rec.csums[0]++; break;
+		case 1: f->rec.csums[7]++; break;
+		case 2: f->rec.runs[1].start++; break;
+		case 3: f->rec.extents[1].start++; break;
+		case 4: f->rec.next++; break;
+		case 5: f->rec.durable--; break;
+		}
+		seal(f);
+		assert_memory_not_equal(f->chain, chain, sizeof(chain));
+	}
+}
+
 static void a_mebibyte_in_256_runs_fits(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(what_is_sealed_is_decoded, setup),
+		cmocka_unit_test_setup(the_chain_covers_all_that_a_record_says, setup),
 		cmocka_unit_test_setup(a_mebibyte_in_256_runs_fits, setup),
 		cmocka_unit_test_setup(scattered_extents_and_runs_fill_a_header_and_no_more, setup),
 		cmocka_unit_test_setup(discards_round_trip, setup),

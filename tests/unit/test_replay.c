@@ -150,6 +150,23 @@ static void what_lay_behind_a_stop_never_comes_back(void **state)
 	assert_int_equal(device_state(f->d), 4);
 }
 
+/* Equal openings in equal places would lead on into the log of before. */
+static void what_lay_behind_a_rotten_opening_never_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+
+	rot(f, f->rec[0].place);
+	assert_int_equal(core->replayed_records, 0);
+	oracle_truncate(&f->d->oracle, 0);
+	assert_int_equal(triad_log_start(core), 0);
+	/* the same place, and the same next one: only the nonce differs */
+	assert_int_equal(core->space.next, f->rec[0].next);
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(core->replayed_records, 1);
+	assert_int_equal(device_state(f->d), 0);
+}
+
 static void an_empty_pointer_is_not_trusted(void **state)
 {
 	struct fixture *f = *state;
@@ -270,6 +287,7 @@ int main(void)
 		T(a_rotten_header_ends_the_log_there),
 		T(rot_in_a_flushed_header_is_told_from_a_tear),
 		T(what_lay_behind_a_stop_never_comes_back),
+		T(what_lay_behind_a_rotten_opening_never_comes_back),
 		T(an_empty_pointer_is_not_trusted),
 		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
 		T(other_read_errors_fail_the_opening),

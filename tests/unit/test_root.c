@@ -130,6 +130,9 @@ static void every_single_bit_flip_is_detected(void **state)
 	for (bit = 0; bit < 512 * 8; bit++) {
 		block[bit / 8] ^= 1u << bit % 8;
 		triad_root_decode(&slot, 1, block);
+		/* the crc alone tells damage, so that a wrong key is not taken for it */
+		if (bit < offsetof(struct triad_root_disk, crc) * 8)
+			assert_int_not_equal(slot.state, TRIAD_SLOT_VALID);
 		if (slot.state == TRIAD_SLOT_VALID)
 			assert_int_equal(triad_root_verify(&slot, &hash, block), 0);
 		assert_int_not_equal(slot.state, TRIAD_SLOT_VALID);
@@ -517,6 +520,20 @@ static void every_error_of_the_hash_is_passed_on(void **state)
 	}
 }
 
+/* Its version does not follow, but it says whose child it is. */
+static void a_root_with_a_child_is_not_current(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+
+	put(*state, GENERATIONS(12, 13, 14), slots);
+	memset(slots[14 % 3].root.version, 0x55, 32);
+	assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+	assert_int_equal(choice.which, 2);
+	assert_int_equal(choice.cur, 14 % 3);
+	assert_int_equal(choice.backup, 13 % 3);
+}
+
 static void an_error_of_the_hash_is_passed_on(void **state)
 {
 	struct triad_slot slots[3];
@@ -560,6 +577,7 @@ int main(void)
 		cmocka_unit_test_setup(any_difference_makes_another_device, setup),
 		cmocka_unit_test_setup(the_end_of_a_chain_of_links_is_current, setup),
 		cmocka_unit_test_setup(every_error_of_the_hash_is_passed_on, setup),
+		cmocka_unit_test_setup(a_root_with_a_child_is_not_current, setup),
 		cmocka_unit_test_setup(an_error_of_the_hash_is_passed_on, setup),
 	};
 

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Mutants of the kernel shell: (name, file below kernel/, text, replacement, what breaks, killer).
+
+The killer is a command below tests/vm; it runs with a module built from the mutated copy.
+"""
+
+MUTANTS = [
+    ("commit-does-not-wait", "committer.c", "	if (!wait_published(t, seq))\n		return -EIO;\n	triad_commit_sort",
+     "	triad_commit_sort", "a commit waits for every record before its freeze",
+     "test-device under_load"),
+    ("failed-write-succeeds", "write.c", "		end_bio(bio, BLK_STS_IOERR);", "		end_bio(bio, BLK_STS_OK);",
+     "a failed write never becomes a success", "test-device failing"),
+    ("root-error-ignored", "committer.c", "		if (!r)\n			return 0;\n		DMWARN", "		if (1)\n			return 0;\n		DMWARN",
+     "the letters move behind the root's write", "test-device failing"),
+    ("read-not-verified", "read.c", "tb->csums[i])\n			return false;", "tb->csums[i])\n			return true;",
+     "rotten data is not handed out", "test-device rot"),
+    ("frozen-not-looked-up", "read.c", "	view->frozen = t->core.frozen;", "	view->frozen = NULL;",
+     "reads see the frozen interval", "test-device under_load"),
+    ("rule-12", "target.c", "if (other->registered_dev == t->dev->bdev->bd_dev)", "if (0)",
+     "one device, one instance", "test-device under_load"),
+    ("close-not-clean", "target.c", "triad_commit_wait(t, true)",
+     "triad_commit_wait(t, false)", "a close empties the pointer", "test-device tables"),
+    ("flush-not-sent", "write.c", "	submit_bio(&t->flush_bio);", "	bio_endio(&t->flush_bio);",
+     "what a flush covers is durable", "test-power 0 12 1"),
+    ("fua-at-once", "write.c", "if (bio->bi_opf & REQ_FUA && t->durable < w->rec.seq) {", "if (0) {",
+     "an acknowledged FUA write is durable", "test-power 0 12 1"),
+    ("commit-not-flushed", "io.c",
+     "	r = submit_bio_wait(&bio);\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);",
+     "	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);", "nodes and planes are durable before the root",
+     "test-power 0 12 1"),
+]
