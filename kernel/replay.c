@@ -138,6 +138,26 @@ static bool is_too_long(const struct triad_core *core, u64 nr_blocks)
 	return nr_blocks > min_t(u64, core->geo.usable, MAX_BLOCKS);
 }
 
+/*
+ * The header where the walk stops may be torn, this session's or the last one's
+ * opening record over an older header.  All of these carry the mark in their first
+ * sector, which is whole, beside what proves whose it is; with rot before them it
+ * may be the only one.
+ */
+static u64 mark_at_end(const struct triad_core *core, const struct position *pos)
+{
+	const struct triad_record_disk *d;
+
+	if (pos->place < core->window_pba || pos->place >= core->window_pba + core->window_nr)
+		return 0;	/* it could not be read */
+	d = (const void *)(core->window + (pos->place - core->window_pba) * TRIAD_BLOCK_SIZE);
+	if (le64_to_cpu(d->magic) != TRIAD_RECORD_MAGIC || le64_to_cpu(d->seq) != pos->seq ||
+	    memcmp(d->uuid, core->root.uuid, sizeof(d->uuid)) ||
+	    memcmp(d->chain, pos->chain, sizeof(d->chain)) || le64_to_cpu(d->durable) >= pos->seq)
+		return 0;
+	return le64_to_cpu(d->durable);
+}
+
 static int scan_headers(struct triad_core *core, struct scan *scan)
 {
 	struct position pos = position_of(&core->root);
@@ -148,8 +168,12 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 	core->window_nr = 0;
 	for (;;) {
 		r = step(core, &pos, headers_ahead(&core->record), &core->record);
-		if (r)
-			return r < 0 ? r : 0;
+		if (r < 0)
+			return r;
+		if (r) {
+			scan->durable = max_t(u64, scan->durable, mark_at_end(core, &pos));
+			return 0;
+		}
 		scan->durable = max_t(u64, scan->durable, core->record.durable);
 		scan->entries += entries_of(core, &core->record, &leaves);
 		if (is_too_long(core, ++scan->nr_headers) || scan->entries > MAX_ENTRIES)

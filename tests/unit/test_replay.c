@@ -133,6 +133,41 @@ static void rot_in_a_flushed_header_is_told_from_a_tear(void **state)
 	assert_int_equal(core->log_end, TRIAD_LOG_TORN_DATA);
 }
 
+/*
+ * The only header that calls rotten payload durable is that of a torn record, and the
+ * next session's opening record is written over it: whatever is left of the two.
+ */
+static void a_torn_opening_keeps_the_durable_mark(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	u32 *header, before, after, sectors;
+	u64 flushed, place;
+
+	assert_int_equal(triad_log_start(core), 0);
+	flushed = core->space.next;
+	device_write(f->d, 100, 1);
+	assert_int_equal(driver_flush(&f->d->driver), 0);
+	place = core->space.next;
+	device_write(f->d, 200, 128);	/* its checksums fill more than one sector */
+	rot(f, flushed + 1);
+	rot(f, place + 1);
+	assert_int_equal(core->replayed_records, RECORDS + 3);
+	assert_int_equal(nr_errors(f), 1);
+	header = &f->d->disk.view[place];
+	before = *header;
+	assert_int_equal(triad_log_start(core), 0);
+	after = *header;
+	assert_int_not_equal(after, before);
+	for (sectors = 0; sectors < 256; sectors++) {
+		*header = content_mix(before, after, sectors);
+		assert_int_equal(device_reopen(f->d, false), 0);
+		assert_in_range(core->replayed_records, RECORDS + 3, RECORDS + 4);
+		assert_int_equal(nr_errors(f), 1);
+		assert_int_equal(f->d->content[100], CONTENT_ERROR);
+	}
+}
+
 static void what_lay_behind_a_stop_never_comes_back(void **state)
 {
 	struct fixture *f = *state;
@@ -286,6 +321,7 @@ int main(void)
 		T(a_tear_behind_the_mark_ends_the_log_there),
 		T(a_rotten_header_ends_the_log_there),
 		T(rot_in_a_flushed_header_is_told_from_a_tear),
+		T(a_torn_opening_keeps_the_durable_mark),
 		T(what_lay_behind_a_stop_never_comes_back),
 		T(what_lay_behind_a_rotten_opening_never_comes_back),
 		T(an_empty_pointer_is_not_trusted),
