@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# In the guest: one life of the databases between two power cuts.
+#
+#	guest-apps.sh LIFE ACKED...
+#
+# vda holds the programs, vdb the fresh databases; then come pg, mariadb, sqlite, sqlitewal and
+# lmdb, each twice: on dm-triad (NAME.triad) and directly on the disk (NAME.bare).  ACKED are the
+# numbers of the last acknowledged commits in this order.  All that the life before left is
+# verified, then everybody commits until the power goes.
+#
+# Reports: "ack NAME N"; "lost NAME: why", which only a bare one survives, by beginning afresh;
+# "died NAME: why"; "go" when all have been verified.
+. /guest-lib.sh
+
+life=$1
+shift
+
+# set_up NAME DEVICE: a filesystem with a database of which nothing is lost yet.  A cluster keeps
+# the blocks of a database's page together: what lies apart would be written apart.
+set_up()
+{
+	mkfs.ext4 -q -O bigalloc -C 16384 "$2" 2>/dev/null &&
+	mount -t ext4 "$2" "/a/m/$1" &&
+	cp -a "/fresh/${1%.*}/." "/a/m/$1" &&
+	sync -f "/a/m/$1"
+}
+
+# What a power cut must leave.  On failure the reason is the last line of output.
+recover()
+{
+	# the filesystem replays its own journal when mounted
+	mount -t ext4 "$2" "/a/m/$1" && umount "/a/m/$1" || { echo "ext4 cannot be mounted"; return 1; }
+	e2fsck -fn "$2" || { echo "e2fsck is not content"; return 1; }
+	mount -t ext4 "$2" "/a/m/$1" || return 1
+
+	torn=
+	case $1 in
+	mariadb*)
+		for file in /m/$1/data/ibdata1 /m/$1/data/apps/page.ibd /m/$1/data/apps/last.ibd; do
+			inside innochecksum "$file" || torn=$file
+		done
+		;;
+	esac
+	if ! start "$1"; then
+		tail -n 30 "/tmp/$1/log"
+		echo "the database does not recover${torn:+, torn page in $torn}: $(
+			grep -iE 'invalid page|corrupt|checksum|panic' "/tmp/$1/log" | head -n 1)"
+		return 1
+	fi
+	client "$1" verify "$3" || return 1
+	case $1 in
+	pg*)
+		stop "$1"
+		inside $be_postgres $pg_bin/pg_checksums --check -D "/m/$1/data" || {
+			echo "pg_checksums is not content"; return 1; }
+		start "$1" || return 1
+		;;
+	esac
+	[ -z "$torn" ] || { echo "torn page in $torn, and recovered all the same"; return 1; }
+}
+
+# live NAME DISK ACKED
+live()
+{
+	device=$2
+	mkdir -p "/a/m/$1" "/tmp/$1"
+	case $1 in
+	*.triad)
+		triadsetup check --data "$2" || { echo "check --data is not content"; return 1; }
+		triadsetup open "${1%.*}" "$2" || return 1
+		device=/dev/mapper/${1%.*}
+		;;
+	esac
+	if [ "$life" = 1 ]; then
+		set_up "$1" "$device" && start "$1" || return 1
+	elif ! recover "$1" "$device" "$3"; then
+		[ "${1#*.}" = bare ] || return 1
+		echo "lost $1: $(tail -n 1 "/tmp/$1.out" | tr -s ' \t' ' ')" >&3
+		kill -9 "$server" 2>/dev/null
+		wait
+		umount "/a/m/$1" 2>/dev/null
+		set_up "$1" "$device" && start "$1" || return 1
+	fi
+	: >"/tmp/$1.up"
+	client "$1" run "$1" || return 1
+}
+
+# A report from several writers: the port is opened once, by one process.
+exec 3>/dev/report
+enter /dev/vda
+mount -t ext4 -o ro /dev/vdb /fresh
+letters=cdefghijkl
+for name in pg mariadb sqlite sqlitewal lmdb; do
+	for set in triad bare; do
+		disk=/dev/vd${letters%"${letters#?}"}
+		letters=${letters#?}
+		(
+			who=$name.$set
+			live $who $disk "$1" >/tmp/$who.out 2>&1
+			echo "died $who: $(tail -n 1 /tmp/$who.out)" >&3
+			[ $set = bare ] || cp /tmp/$who.out /tmp/failed
+		) &
+		shift
+	done
+done
+up=0
+until [ $up = 10 ]; do
+	sleep 0.1
+	if [ -e /tmp/failed ]; then
+		cat /tmp/failed
+		exit 3
+	fi
+	set -- /tmp/*.up
+	up=$#
+done
+echo "up after $(cut -d ' ' -f 1 /proc/uptime) s"
+echo go >&3
+wait
+echo "the power did not go"
+exit 4
