@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC1091,SC2086,SC2154
 #
 # In the guest, once: create and fill the databases.  vda holds the programs, vdb gets a
 # filesystem with pg/, mariadb/, sqlite/, sqlitewal/ and lmdb/.
@@ -20,7 +20,7 @@ for name in pg mariadb sqlite sqlitewal lmdb; do
 		;;
 	mariadb)
 		{
-			echo 'CREATE DATABASE mysql; USE mysql;'
+			printf '%s\n' 'CREATE DATABASE mysql;' 'USE mysql;'
 			cat /a/usr/share/mysql/mysql_system_tables.sql
 		} >/tmp/bootstrap.sql
 		must inside mariadbd $mariadb_settings --bootstrap --datadir=/m/mariadb/data </tmp/bootstrap.sql

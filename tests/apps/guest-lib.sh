@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034,SC2046,SC2086
 #
 # In the guest: the databases' programs, and how their servers are started.
 #
@@ -14,7 +14,7 @@ pg_settings='fsync=on full_page_writes=off synchronous_commit=on wal_sync_method
 	bgwriter_delay=20ms bgwriter_lru_maxpages=200 bgwriter_flush_after=8kB max_connections=8
 	autovacuum_max_workers=1 jit=off listen_addresses= checkpoint_warning=0'
 mariadb_settings='--no-defaults --user=root --skip-networking --skip-grant-tables --skip-log-bin
-	--tmpdir=/tmp --performance-schema=off --loose-innodb-doublewrite=0
+	--tmpdir=/tmp --performance-schema=off --innodb-doublewrite=0
 	--innodb-flush-log-at-trx-commit=1 --innodb-flush-method=O_DIRECT --innodb-log-file-size=4M
 	--innodb-buffer-pool-size=6M --innodb-buffer-pool-dump-at-shutdown=off
 	--innodb-buffer-pool-load-at-startup=off --innodb-max-dirty-pages-pct=5

@@ -56,7 +56,8 @@ void db_open(const char *where)
 		die("SQLite: journal mode %s, not %s", got, mode);
 	free(got);
 	free(file);
-	run("PRAGMA synchronous=FULL");
+	/* FULL does not sync the directory when the journal is deleted: that commit can be lost */
+	run("PRAGMA synchronous=EXTRA");
 	/* 1 MiB of cache, and a checkpoint of the WAL every few commits */
 	run("PRAGMA cache_size=-1024");
 	run("PRAGMA wal_autocheckpoint=100");
