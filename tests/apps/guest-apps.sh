@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh disable=SC1091,SC2086,SC2154
+# shellcheck shell=sh disable=SC1091,SC2010,SC2086,SC2154
 #
 # In the guest: one life of the databases between two power cuts.
 #
@@ -83,7 +83,11 @@ live()
 	elif ! recover "$1" "$device" "$3"; then
 		[ "${1#*.}" = bare ] || return 1
 		echo "lost $1: $(tail -n 1 "/tmp/$1.out" | tr -s ' \t' ' ')" >&3
-		kill -9 "$server" 2>/dev/null
+		# PostgreSQL's own children outlive a SIGKILL and keep the filesystem busy
+		case $1 in
+		pg*)	kill -QUIT "$server" ;;
+		*)	kill -9 "$server" ;;
+		esac 2>/dev/null
 		wait
 		umount "/a/m/$1" 2>/dev/null
 		set_up "$1" "$device" && start "$1" || return 1
@@ -107,22 +111,17 @@ for name in pg mariadb sqlite sqlitewal lmdb; do
 			who=$name.$set
 			live $who $disk "$1" >/tmp/$who.out 2>&1
 			echo "died $who: $(tail -n 1 /tmp/$who.out)" >&3
-			[ $set = bare ] || cp /tmp/$who.out /tmp/failed
+			cp /tmp/$who.out /tmp/$who.failed
 		) &
 		shift
 	done
 done
-up=0
-until [ $up = 10 ]; do
-	sleep 0.1
-	if [ -e /tmp/failed ]; then
-		cat /tmp/failed
-		exit 3
-	fi
-	set -- /tmp/*.up
-	up=$#
+# all are heard, also when one has failed
+until [ "$(ls /tmp | grep -cE '\.(up|failed)$')" = 10 ]; do
+	sleep 0.2
 done
-head -n 1 "$@"
+head -n 1 /tmp/*.up
+cat /tmp/*.failed 2>/dev/null && exit 3
 : >/tmp/go
 echo go >&3
 wait
