@@ -9,7 +9,7 @@ check", or "crash OPTIONS" where the explorer is told where to look first.
 
 # design.md's rules, each switched off in its most direct way
 RULES = [
-    ("rule-1", "log.c", "if (!core->root.segment) {", "if (0) {",
+    ("rule-1", "log.c", "if (!r && !core->root.segment && !core->degraded)", "if (0)",
      "the pointer is durable before the first record", "test_commit"),
     ("rule-2", "commit.c", """	if (!r)
 		r = core->store->ops->flush(core->store);
@@ -155,12 +155,21 @@ MUTANTS = [
      "a read error that is not rot fails the opening", "test_replay"),
     ("intent", "replay.c", "if (rec->flags & TRIAD_RECORD_INTENT)\n		for (i = 0;",
      "if (0)\n		for (i = 0;", "zones of a commit that never landed are suspect", "test_commit"),
-    ("records-not-suspect", "replay.c", "r = suspect(core, triad_zone_of(&core->geo, rec->place), 1);",
-     "return 0;", "zones of the log's records are suspect", "test_commit"),
+    ("records-not-suspect", "replay.c", "	core->suspects[triad_zone_of(&core->geo, rec->place)] = 1;\n",
+     "	return;\n", "zones of the log's records are suspect", "test_commit"),
     ("backup-log-not-kept", "replay.c", "			r = note_record(&core->space.log_backup, &core->record);\n",
      "			;\n", "the log from b to c is kept", "test_commit"),
     ("backup-log-damaged", "replay.c", "		if (r) {\n			/* b could", "		if (0) {\n			/* b could",
      "b with a damaged log is no backup", "test_replay"),
+
+    ("rot-taken-for-the-end", "replay.c", "		if (core->record.durable >= seq) {", "		if (0) {",
+     "a rotten header is told from the end of the log", "test_replay"),
+    ("torn-opening-loses-the-mark", "replay.c", "	return le64_to_cpu(d->durable);", "	return 0;",
+     "a torn opening record keeps the durable mark", "test_replay"),
+    ("session-not-flushed", "log.c", "	r = core->store->ops->flush(core->store);\n	/* rule 8", "	r = 0;\n	/* rule 8",
+     "what an opening read is durable before it is built on", "test_commit"),
+    ("healing-points", "log.c", " && !core->root.segment && !core->degraded)", " && !core->root.segment)",
+     "healing never overwrites the root it heals from", "test_commit"),
 
     # the log's index
     ("newer-record-wins", "index.c", "newest = max_t(u32, newest,", "newest = max_t(u32, 0,",
@@ -246,7 +255,7 @@ MUTANTS = [
     ("version-turned", "commit.c", "core->parent, sizeof(core->parent), core->root.version,\n		       sizeof(core->root.version), root->version);",
      "core->root.version, sizeof(core->parent), core->parent,\n		       sizeof(core->root.version), root->version);",
      "the version is H(b, c)", "test_commit"),
-    ("doubt-suspects", "commit.c", "i < core->suspects.nr; i++)", "0; i++)",
+    ("doubt-suspects", "commit.c", "if (core->suspects[zone])", "if (0)",
      "suspect planes are written anew", "test_commit"),
     ("doubt-degraded", "commit.c", "for (zone = 0; core->degraded &&", "for (zone = 0; 0 &&",
      "planes that a slot missed are written anew", "test_open"),
