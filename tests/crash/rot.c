@@ -149,18 +149,25 @@ static u64 newest_generation(const u32 *image, u32 *nr_roots)
  * so what was lost must not come back while its place in the history is the
  * newest, or not yet taken again.
  */
-static bool is_lost(u32 old, u32 pba, const u32 *image)
+static bool is_lost(u32 old, const u32 *image)
 {
 	const struct triad_root_disk *a = (const void *)content_of(old);
-	const struct triad_root_disk *b = (const void *)content_of(image[pba]);
-	u32 nr_roots;
+	u32 nr_roots, slot;
 
 	if (a->magic != cpu_to_le64(TRIAD_ROOT_MAGIC))
 		return false;
 	if (le64_to_cpu(a->generation) > newest_generation(image, &nr_roots))
 		return true;
-	return a->magic == b->magic && !memcmp(a->version, b->version, sizeof(a->version)) &&
-	       memcmp(a->chain, b->chain, sizeof(a->chain));
+	/* healing may have put the other into any slot */
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+		const struct triad_root_disk *b =
+			(const void *)content_of(image[TRIAD_SLOT_PBA(slot)]);
+
+		if (a->magic == b->magic && !memcmp(a->version, b->version, sizeof(a->version)) &&
+		    memcmp(a->chain, b->chain, sizeof(a->chain)))
+			return true;
+	}
+	return false;
 }
 
 /* Garbage, zeroes, or what the slot held before. */
@@ -183,7 +190,7 @@ static void rot_root(struct explorer *x, const struct trace *trace, u32 at, u32 
 	if (x->nr_old_roots[slot] && rng_percent(&x->rng, 30))
 		old = x->old_roots[slot][rng_below(&x->rng, min_t(u32, 64,
 								  x->nr_old_roots[slot]))];
-	image[pba] = is_lost(old, pba, image) ? content_rotten(&x->rng) : old;
+	image[pba] = is_lost(old, image) ? content_rotten(&x->rng) : old;
 }
 
 /* ---- one fault at a time ----------------------------------------------------- */
