@@ -158,12 +158,12 @@ static bool is_lost(u32 old, const u32 *image)
 		return false;
 	if (le64_to_cpu(a->generation) > newest_generation(image, &nr_roots))
 		return true;
-	/* healing may have put the other into any slot */
+	/* healing may have put the other into any slot, with another parent's version */
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
 		const struct triad_root_disk *b =
 			(const void *)content_of(image[TRIAD_SLOT_PBA(slot)]);
 
-		if (a->magic == b->magic && !memcmp(a->version, b->version, sizeof(a->version)) &&
+		if (a->magic == b->magic && a->generation == b->generation &&
 		    memcmp(a->chain, b->chain, sizeof(a->chain)))
 			return true;
 	}
