@@ -9,6 +9,7 @@
 #	is $? 0 "a filesystem can be made"
 #	finish
 #
+# KERNEL says in which machine: 6.1 or 6.12 in QEMU, uml or uml-plain under User-mode Linux.
 # $scratch is removed at the end, and everything that was started is ended.
 
 set -u
@@ -16,6 +17,10 @@ vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vm_dir/../.." && pwd)
 KERNEL=${KERNEL:-6.12}
 export KERNEL
+case $KERNEL in
+uml*)	VM=$top/tests/uml/run MODULE=$top/tests/uml/module ;;
+*)	VM=$top/scripts/vm MODULE=$top/scripts/module ;;
+esac
 
 make -s -C "$vm_dir" || exit 1
 scratch=$(mktemp -d -p "${TMPDIR:-/dev/shm}" dm-triad-test.XXXXXX) || exit 1
@@ -162,7 +167,7 @@ vm_start()
 	rm -f "$scratch/qemu.pid"
 	: >"$scratch/report"
 	: >"$scratch/out"
-	"$top/scripts/vm" --log "$scratch/klog" --pidfile "$scratch/qemu.pid" --port "$scratch/report" \
+	"$VM" --log "$scratch/klog" --pidfile "$scratch/qemu.pid" --port "$scratch/report" \
 		"${options[@]}" "$script" "$@" >"$scratch/out" 2>"$scratch/vm.err" &
 	vm_pid=$!
 }

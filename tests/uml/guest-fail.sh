@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the guest: each operation with its first, second, ... allocation, then device request,
+# failing, until it runs through.  The filter counts what has dm-triad on its stack, in the
+# command and in the kworkers.  Whatever happens, the device must open again, check clean and
+# hold what was synced; what the operation said to be done must be done.
+#
+# DISKS: four of 64 MiB, the last for three roots.  Lines "ok - ..." and "not ok - ...".
+#
+#   guest-fail.sh [memory|io|storm]...
+
+failed=0
+total=0
+read -r d1 d2 d3 d4 <<END
+${DISKS:-vda vdb vdc vdd}
+END
+debug=/sys/kernel/debug
+ok() { echo "ok - $*"; }
+not_ok() { echo "not ok - $*"; failed=$((failed + 1)); }
+
+# aim memory|io|nothing: what may fail
+set -- $(grep '^dm_triad ' /proc/modules) -- "$@"
+text=$6 end=$(printf '0x%x' $(($6 + $2)))
+while [ "$1" != -- ]; do shift; done
+shift
+
+aim()
+{
+	for f in failslab fail_page_alloc fail_make_request; do
+		d=$debug/$f last=$text
+		case $1,$f in
+		memory,failslab|memory,fail_page_alloc|io,fail_make_request) last=$end ;;
+		esac
+		echo 0 >$d/probability
+		echo 0 >$d/verbose
+		echo -1 >$d/times
+		echo 32 >$d/stacktrace-depth
+		echo "$text" >$d/require-start
+		echo "$last" >$d/require-end
+	done
+	echo N >$debug/failslab/ignore-gfp-wait
+	echo N >$debug/fail_page_alloc/ignore-gfp-wait
+	echo N >$debug/fail_page_alloc/ignore-gfp-highmem
+	echo 0 >$debug/fail_page_alloc/min-order
+	for d in $d1 $d2 $d3 $d4; do
+		echo 1 >/sys/block/$d/make-it-fail
+	done
+}
+
+put() { dd if=/tmp/$1 of=/dev/mapper/t bs=1M seek=$2 oflag=direct conv=notrunc,fsync 2>/dev/null; }
+same() { dd if=/dev/mapper/t bs=256k skip=$(($2 * 4)) count=1 iflag=direct 2>/dev/null | cmp -s - /tmp/$1; }
+mapped() { dmsetup info t >/dev/null 2>&1; }
+unmap() { ! mapped || timeout 60 dmsetup remove --retry t; }
+map() { timeout 60 triadsetup open t $dev $options 2>/dev/null; }
+
+# ---- what an operation finds --------------------------------------------------------
+
+unmapped() { unmap; }
+named() { unmap && dmsetup create t --noudevsync --notable; }
+loaded() { named && dmsetup load t --table "$table"; }
+active() { unmap && map; }
+# nodes in the map, and a log that a commit has to apply
+dirty() { active && put b 20 && dmsetup message t 0 commit && put c 30; }
+
+# A closed device, a synced pattern in it.
+fresh()
+{
+	unmap
+	triadsetup format -q --force $options "$@" $dev >/dev/null &&
+		map && put a 4 && triadsetup close t || not_ok "a fresh device"
+	table=$(triadsetup table $options $dev) || not_ok "its table"
+}
+
+# The same with a log that was not applied: the closing commit cannot reach the disk.
+unclosed()
+{
+	fresh "$@"
+	sectors=$(blockdev --getsz $dev)
+	dmsetup create under --noudevsync --table "0 $sectors linear $dev 0" && dmsetup mknodes &&
+		triadsetup open t /dev/mapper/under 2>/dev/null && put b 20 &&
+		dmsetup message t 0 commit && put c 30 &&
+		dmsetup suspend --noflush --nolockfs under &&
+		echo "0 $sectors error" | dmsetup load under && dmsetup resume under ||
+		not_ok "a device with a log"
+	triadsetup close t
+	dmsetup remove under
+	triadsetup roots --json $dev | tr -d ' \n' | grep -q '"segment":[1-9]' ||
+		not_ok "a device with a log: nothing points at one"
+}
+
+# ---- what must hold afterwards --------------------------------------------------------
+
+# holds PLACE...: the device opens, and the patterns are there
+holds()
+{
+	unmap || return
+	timeout 60 triadsetup check -q --data $options $dev || return
+	map || return
+	for p in "$@"; do
+		same ${p%:*} ${p#*:} || { echo "pattern $p is not there"; return 1; }
+	done
+	unmap
+}
+
+after_any() { holds a:4; }
+after_dirty() { holds a:4 b:20 c:30; }
+after_write() { if [ "$1" = 0 ]; then holds a:4 d:10; else holds a:4; fi; }
+after_failed_open() { unmap && triadsetup check -q --data $options $dev; }
+# a read that succeeds has read the truth
+after_read() { [ "$1" != 0 ] || cmp -s /tmp/read /tmp/b || return; holds a:4 b:20; }
+after_discard() { if [ "$1" = 0 ]; then holds a:4 zero:20; else holds a:4; fi; }
+
+# drill NAME BEFORE AFTER COMMAND...
+drill()
+{
+	name=$1 before=$2 after=$3 n=1 survived=0
+	shift 3
+	while :; do
+		$before >/tmp/out 2>&1 || { not_ok "$name, $n: $before"; sed 's/^/# /' /tmp/out; return; }
+		timeout 120 failnth $n "$@" >/tmp/said 2>&1
+		status=$?
+		fired=$(cat /tmp/fired)
+		[ $status = 124 ] && { not_ok "$name, $n: hangs"; return; }
+		[ $status != 0 ] || survived=$((survived + 1))
+		$after $status >/tmp/out 2>&1 ||
+			{ not_ok "$name, failure $n: $after, status $status"; sed 's/^/# /' /tmp/said /tmp/out; dmesg | tail -n 15 | sed 's/^/# /'; return; }
+		[ "$fired" != 0 ] || break
+		n=$((n + 1))
+		[ $n -lt 3000 ] || { not_ok "$name: does not end"; return; }
+	done
+	total=$((total + n - 1))
+	if [ $status = 0 ]; then
+		ok "$name: $((n - 1)) failures, $((survived - 1)) of them made up for"
+	else
+		not_ok "$name: fails without a failure, status $status"
+	fi
+}
+
+drills()
+{
+	aim $1
+	dev=/dev/$d1 options=''
+	fresh
+	drill "$1: constructor" named after_any dmsetup load t --table "$table"
+	drill "$1: opening" loaded after_any dmsetup resume t
+	drill "$1: write and fsync" active after_write \
+		dd if=/tmp/d of=/dev/mapper/t bs=64k seek=160 oflag=direct conv=notrunc,fsync
+	drill "$1: commit" dirty after_dirty dmsetup message t 0 commit
+	drill "$1: suspend" dirty after_dirty dmsetup suspend t
+	drill "$1: removal" dirty after_dirty dmsetup remove t
+	drill "$1: read with a cold cache" active after_read \
+		dd if=/dev/mapper/t of=/tmp/read bs=256k skip=80 count=1 iflag=direct
+	drill "$1: discard" dirty after_discard blkdiscard -o 20971520 -l 262144 /dev/mapper/t
+
+	dev=/dev/$d2
+	unclosed
+	drill "$1: opening with a log" loaded after_failed_open dmsetup resume t
+	holds a:4 b:20 c:30 || not_ok "$1: opening with a log: what it held"
+	for slot in 0 1 2; do
+		unclosed
+		dd if=/dev/zero of=$dev bs=512 count=1 conv=fsync \
+			seek=$((slot == 0 ? 0 : slot == 1 ? 32768 : 98304)) 2>/dev/null
+		drill "$1: healing slot $slot" loaded unmap dmsetup resume t
+		holds a:4 b:20 c:30 || not_ok "$1: healing slot $slot: what it held"
+	done
+
+	dev=/dev/$d3
+	for i in 0 1 2; do
+		dmsetup create r$i --noudevsync --table "0 2048 linear /dev/$d4 $((i * 4096))"
+	done
+	dmsetup mknodes
+	echo 00112233445566778899aabbccddeeff >/tmp/key
+	options="--root-device /dev/mapper/r0 --root-device /dev/mapper/r1 --root-device /dev/mapper/r2
+		--key-file /tmp/key"
+	fresh --hash 'hmac(sha256)'
+	drill "$1: constructor with a key and three root devices" named after_any \
+		dmsetup load t --table "$table"
+	drill "$1: opening it" loaded after_any dmsetup resume t
+	drill "$1: commit of it" dirty after_dirty dmsetup message t 0 commit
+	unmap
+	dmsetup remove r0 r1 r2
+	aim nothing
+}
+
+memory() { drills memory; }
+io() { drills io; }
+
+# One allocation in so many fails anywhere in the module, while everything goes on at once.
+storm()
+{
+	dev=/dev/$d1 options=''
+	fresh
+	i=0
+	while [ $i -lt 20 ]; do
+		active || { not_ok "storm $i: opens"; return; }
+		aim memory
+		for f in failslab fail_page_alloc; do
+			echo $((1 + i % 10)) >$debug/$f/probability
+		done
+		timeout 60 fio --name=s --filename=/dev/mapper/t --offset=8M --size=24M --rw=randrw --bs=4k-256k \
+			--iodepth=8 --numjobs=2 --ioengine=libaio --direct=1 --fsync=16 \
+			--time_based --runtime=2 --continue_on_error=all >/dev/null 2>&1 &
+		job=$!
+		for j in 1 2 3 4; do
+			sleep 0.4
+			timeout 60 dmsetup message t 0 commit
+			timeout 60 dmsetup suspend --noflush t
+			timeout 60 dmsetup resume t
+		done 2>/dev/null
+		wait $job
+		unmap
+		aim nothing
+		unmap
+		holds a:4 >/tmp/out 2>&1 || { not_ok "storm $i"; sed 's/^/# /' /tmp/out; return; }
+		i=$((i + 1))
+	done
+	ok "storm: $i times, up to 10 % of the allocations failing under load"
+}
+
+dd if=/dev/zero of=/tmp/zero bs=256k count=1 2>/dev/null
+for p in a b c d; do
+	dd if=/dev/urandom of=/tmp/$p bs=256k count=1 2>/dev/null
+done
+for part in ${*:-memory io storm}; do
+	$part
+done
+echo "# $total single failures"
+[ $failed = 0 ]
