@@ -20,7 +20,7 @@
 
 static void write_nth(const char *pid, const char *n)
 {
-	char path[64];
+	char path[300];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%s/fail-nth", pid);
@@ -34,7 +34,7 @@ static void write_nth(const char *pid, const char *n)
 /* Has the countdown of this task ended? */
 static int fired(const char *pid)
 {
-	char path[64], left[32] = "";
+	char path[300], left[32] = "";
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%s/fail-nth", pid);
