@@ -23,7 +23,7 @@ static void write_nth(const char *pid, const char *n)
 	char path[300];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%s/fail-nth", pid);
+	snprintf(path, sizeof(path), "/proc/%.15s/fail-nth", pid);
 	f = fopen(path, "w");
 	if (!f)
 		return;		/* a worker that has just ended */
@@ -37,7 +37,7 @@ static int fired(const char *pid)
 	char path[300], left[32] = "";
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%s/fail-nth", pid);
+	snprintf(path, sizeof(path), "/proc/%.15s/fail-nth", pid);
 	f = fopen(path, "r");
 	if (!f)
 		return 0;
@@ -61,7 +61,7 @@ static int find_workers(char pids[][16])
 
 		if (!isdigit((unsigned char)e->d_name[0]) || strlen(e->d_name) > 15)
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+		snprintf(path, sizeof(path), "/proc/%.15s/comm", e->d_name);
 		f = fopen(path, "r");
 		if (!f)
 			continue;
