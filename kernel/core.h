@@ -128,10 +128,10 @@ static inline bool triad_core_lost_log(const struct triad_core *core)
 	return core->log_end == TRIAD_LOG_DAMAGED;
 }
 
-/* True if unknown feature bits forbid writing. */
+/* True if unknown feature bits or a lost log forbid writing, even to heal. */
 static inline bool triad_core_must_not_write(const struct triad_core *core)
 {
-	return core->root.ro_compat != 0;
+	return core->root.ro_compat != 0 || triad_core_lost_log(core);
 }
 
 /* Write three fresh roots; root holds all that never changes.  For triadsetup. */

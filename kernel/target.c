@@ -253,8 +253,7 @@ static void triad_dtr(struct dm_target *ti)
 
 static bool must_not_write(const struct triad *t)
 {
-	return t->read_only || triad_core_must_not_write(&t->core) ||
-	       triad_core_lost_log(&t->core);
+	return t->read_only || triad_core_must_not_write(&t->core);
 }
 
 static void say_opened(struct triad *t)

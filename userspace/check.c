@@ -28,7 +28,7 @@ int check_roots(struct check *check)
 				  view->slots[i].reason);
 	if (view->choice.backup < 0)
 		check_say(check, CHECK_DEGRADED, "root", "the backup root is lost");
-	if (triad_core_must_not_write(core))
+	if (core->root.ro_compat)
 		check_say(check, CHECK_NOTE, "root",
 			  "features this program does not know (%#x): opens read-only",
 			  core->root.ro_compat);

@@ -127,6 +127,7 @@ static void rot_in_a_flushed_header_is_told_from_a_tear(void **state)
 		rot(f, f->rec[i].place);
 		/* record 4 is the last that a later one calls durable */
 		assert_int_equal(triad_core_lost_log(core), i < 4);
+		assert_int_equal(triad_core_must_not_write(core), i < 4);
 		f->d->disk.view[f->rec[i].place] = whole;
 	}
 	rot(f, f->rec[RECORDS].runs[0].start);
