@@ -18,8 +18,8 @@ top=$(cd "$vm_dir/../.." && pwd)
 KERNEL=${KERNEL:-6.12}
 export KERNEL
 case $KERNEL in
-uml*)	VM=$top/tests/uml/run MODULE=$top/tests/uml/module ;;
-*)	VM=$top/scripts/vm MODULE=$top/scripts/module ;;
+uml*)	VM=$top/tests/uml/run build_module=$top/tests/uml/module ;;
+*)	VM=$top/scripts/vm build_module=$top/scripts/module ;;
 esac
 
 make -s -C "$vm_dir" || exit 1
