@@ -9,14 +9,13 @@
 #
 #   guest-fail.sh [memory|io|storm]...
 
-failed=0
+. /usr/lib/guest-lib.sh
+
 total=0
 read -r d1 d2 d3 d4 <<END
 ${DISKS:-vda vdb vdc vdd}
 END
 debug=/sys/kernel/debug
-ok() { echo "ok - $*"; }
-not_ok() { echo "not ok - $*"; failed=$((failed + 1)); }
 
 # aim memory|io|nothing: what may fail
 set -- $(grep '^dm_triad ' /proc/modules) -- "$@"

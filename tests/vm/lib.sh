@@ -109,6 +109,16 @@ start_disk()
 disk() { echo "nbd:unix:$scratch/$1.sock"; }
 image() { echo "$scratch/$1.img"; }
 
+# blank NAME:SIZE...: empty image files
+blank()
+{
+	local name
+	for name in "$@"; do
+		rm -f "$(image "${name%%:*}")"
+		truncate -s "${name#*:}" "$(image "${name%%:*}")"
+	done
+}
+
 # disk_ctl NAME WORD...: see powerdisk.c
 disk_ctl() { "$vm_dir/powerctl" "$scratch/$1.ctl" "${@:2}"; }
 
@@ -152,6 +162,24 @@ vm_run()
 {
 	vm_start "$@"
 	vm_wait
+}
+
+# suite SCRIPT [option of scripts/vm]... [-- ARG...]: a guest script that counts for itself
+# (guest-lib.sh).  Before it runs prepare makes its disks; once more if the emulator failed.
+suite()
+{
+	local status
+	prepare
+	vm_run "$1" --file "$vm_dir/guest-lib.sh:/usr/lib/guest-lib.sh" --rmmod "${@:2}"
+	status=$?
+	if [ $status = 123 ]; then
+		prepare
+		vm_run "$1" --file "$vm_dir/guest-lib.sh:/usr/lib/guest-lib.sh" --rmmod "${@:2}"
+		status=$?
+	fi
+	nr_passed=$((nr_passed + $(grep -c '^ok ' "$scratch/out")))
+	nr_failed=$((nr_failed + $(grep -c '^not ok ' "$scratch/out")))
+	[ $status = 0 ] || [ "$nr_failed" != 0 ] || not_ok "the VM ended with status $status"
 }
 
 # vm_start: the same in the background; output in $scratch/out, reports in $scratch/report
