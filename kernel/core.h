@@ -86,7 +86,7 @@ struct triad_core {
 
 	struct triad_commit commit;
 	struct triad_record record;	/* replay and the records of the core itself */
-	u8 *window;			/* replay's read-ahead */
+	u8 *window;			/* replay's read-ahead, empty when a walk begins; else scratch */
 	u64 window_pba;
 	u32 window_nr;
 };

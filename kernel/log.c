@@ -171,7 +171,6 @@ int triad_log_start(struct triad_core *core)
 		r = core->store->ops->flush(core->store);
 	if (r)
 		return r;
-	core->window_nr = 0;
 	core->known_durable = rec->seq;
 	core->session = true;
 	return 0;

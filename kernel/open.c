@@ -150,7 +150,6 @@ static int find_map(struct triad_core *core)
 
 	if (map->root.pba)
 		r = triad_map_read_node(map, &map->root, (void *)core->window);
-	core->window_nr = 0;
 	return r == -ENODATA ? -EBADMSG : r;
 }
 
@@ -238,7 +237,6 @@ err:
 static int blank_slot(struct triad_core *core)
 {
 	memset(core->window, 0, TRIAD_BLOCK_SIZE);
-	core->window_nr = 0;
 	return core->store->ops->write_root(core->store, core->slot_a, core->window);
 }
 

@@ -138,6 +138,13 @@ static bool is_too_long(const struct triad_core *core, u64 nr_blocks)
 	return nr_blocks > min_t(u64, core->geo.usable, MAX_BLOCKS);
 }
 
+/* Does this header, whole or not, name itself as record seq of this device? */
+static bool names(const struct triad_core *core, const struct triad_record_disk *d, u64 seq)
+{
+	return le64_to_cpu(d->magic) == TRIAD_RECORD_MAGIC && le64_to_cpu(d->seq) == seq &&
+	       !memcmp(d->uuid, core->root.uuid, sizeof(d->uuid));
+}
+
 /*
  * The header where the walk stops may be torn, this session's or the last one's
  * opening record over an older header.  All of these carry the mark in their first
@@ -151,9 +158,8 @@ static u64 mark_at_end(const struct triad_core *core, const struct position *pos
 	if (pos->place < core->window_pba || pos->place >= core->window_pba + core->window_nr)
 		return 0;	/* it could not be read */
 	d = (const void *)(core->window + (pos->place - core->window_pba) * TRIAD_BLOCK_SIZE);
-	if (le64_to_cpu(d->magic) != TRIAD_RECORD_MAGIC || le64_to_cpu(d->seq) != pos->seq ||
-	    memcmp(d->uuid, core->root.uuid, sizeof(d->uuid)) ||
-	    memcmp(d->chain, pos->chain, sizeof(d->chain)) || le64_to_cpu(d->durable) >= pos->seq)
+	if (!names(core, d, pos->seq) || memcmp(d->chain, pos->chain, sizeof(d->chain)) ||
+	    le64_to_cpu(d->durable) >= pos->seq)
 		return 0;
 	return le64_to_cpu(d->durable);
 }
@@ -272,7 +278,6 @@ static int judge_end(struct triad_core *core)
 	u64 next = 0;
 	int r;
 
-	core->window_nr = 0;
 	r = window_read(core, core->space.next, WINDOW, &block);
 	if (r && r != -ENODATA)
 		return r;
@@ -280,9 +285,7 @@ static int judge_end(struct triad_core *core)
 		d = (struct triad_record_disk *)block;
 		/* one flipped bit spoils only one of the two */
 		ours = !memcmp(d->chain, core->chain, sizeof(d->chain)) ||
-		       (le64_to_cpu(d->magic) == TRIAD_RECORD_MAGIC &&
-			le64_to_cpu(d->seq) == core->next_seq &&
-			!memcmp(d->uuid, core->root.uuid, sizeof(d->uuid)));
+		       names(core, d, core->next_seq);
 		next = le64_to_cpu(d->next);
 		memcpy(chain, core->chain, sizeof(chain));
 		r = triad_record_decode(&core->record, &core->geo, core->hash, core->root.uuid,
