@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the pure core needs, from userspace libraries. */
-#include <isa-l/crc.h>
 #include <sys/random.h>
 #include <time.h>
-#include <xxhash.h>
 
 #include <triad/env.h>
 
@@ -15,17 +13,6 @@ void *triad_alloc(size_t size)
 void triad_free(void *p)
 {
 	free(p);
-}
-
-u32 triad_crc32c(const void *data, size_t size)
-{
-	/* the library reads only, and takes an int */
-	return crc32_iscsi((unsigned char *)data, (int)size, ~0u);
-}
-
-u64 triad_xxh64(const void *data, size_t size)
-{
-	return XXH64(data, size, 0);
 }
 
 void triad_random(void *buf, size_t size)

@@ -10,7 +10,6 @@
  * links decide, which a collision alone cannot forge: the newest content again.
  */
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "driver.h"
@@ -153,8 +152,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	disk_keep_memory();
 	/* lives of 100 commits, so that the images stay few */
 	for (i = 0; i < (nr + 99) / 100; i++, seed++) {
 		content_release(0);

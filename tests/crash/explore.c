@@ -9,7 +9,6 @@
  * seed, whatever the others do, so what is found does not depend on their number.
  */
 #include <getopt.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -433,9 +432,7 @@ int main(int argc, char **argv)
 		default: return 2;
 		}
 	}
-	/* keep what is freed: each state allocates the same again */
-	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	disk_keep_memory();
 	run.next = run.first;
 	run.start = run.shown = now();
 	if (explore(&x, &run))

@@ -7,7 +7,6 @@
  * the content must be that of a prefix at or behind the last acknowledged flush.
  */
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 
 #include "driver.h"
@@ -214,8 +213,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	disk_keep_memory();
 	for (what = 0; what < NR_WHATS; what++) {
 		before = nr_hit;
 		for (i = seed; i < seed + nr; i++) {

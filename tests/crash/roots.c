@@ -34,7 +34,6 @@
  * refusing is all that is left, or reading errors.
  */
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -919,9 +918,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	/* keep what is freed: each image allocates the same again */
-	mallopt(M_MMAP_THRESHOLD, 1 << 30);
-	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+	disk_keep_memory();
 	j.image = disk_new_view();
 	j.landed = disk_new_view();
 	j.content = calloc(DISK_BLOCKS, sizeof(*j.content));

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <isa-l/crc.h>
 #include <sanitizer/asan_interface.h>
-#include <xxhash.h>
 
 #include "env.h"
 
@@ -85,16 +83,6 @@ void triad_free(void *memory)
 		free(p);
 }
 
-u32 triad_crc32c(const void *data, size_t size)
-{
-	return crc32_iscsi((unsigned char *)data, (int)size, ~0u);
-}
-
-u64 triad_xxh64(const void *data, size_t size)
-{
-	return XXH64(data, size, 0);
-}
-
 void triad_random(void *buf, size_t size)
 {
 	u8 *p = buf;
@@ -106,4 +94,15 @@ void triad_random(void *buf, size_t size)
 u64 triad_now(void)
 {
 	return 1700000000;
+}
+
+struct triad_hash *fuzz_hash(void)
+{
+	static struct triad_hash *hash;
+	const char *why;
+
+	if (!hash)
+		hash = triad_hash_create("sha256", NULL, 0, &why);
+	assert(hash);
+	return hash;
 }

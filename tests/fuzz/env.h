@@ -14,4 +14,6 @@ extern u64 fuzz_live_bytes;		/* allocated by the core */
 
 #define FUZZ_MAX_BYTES	(1ull << 30)	/* no device of 16 TiB needs more */
 
+struct triad_hash *fuzz_hash(void);	/* the default H, made once */
+
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <malloc.h>
 #include <xxhash.h>
 
 #include "disk.h"
@@ -306,6 +307,12 @@ u32 *disk_new_view(void)
 	assert(view);
 	content_mark();
 	return view;
+}
+
+void disk_keep_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
 /* ---- power cuts ---------------------------------------------------------------- */

@@ -105,6 +105,9 @@ void disk_init(struct disk *disk, u32 *view, struct rng *rng);
 /* All of it, for tests that need an empty disk. */
 u32 *disk_new_view(void);
 
+/* Keep what is freed: each image allocates the same again. */
+void disk_keep_memory(void);
+
 static inline u32 *disk_copy(u32 *to, const u32 *from)
 {
 	return memcpy(to, from, disk_blocks * sizeof(*to));

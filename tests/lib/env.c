@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <isa-l/crc.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -27,16 +26,6 @@ void triad_free(void *p)
 	if (p)
 		test_alloc.live--;
 	free(p);
-}
-
-u32 triad_crc32c(const void *data, size_t size)
-{
-	return crc32_iscsi((unsigned char *)data, (int)size, ~0u);
-}
-
-u64 triad_xxh64(const void *data, size_t size)
-{
-	return XXH64(data, size, 0);
 }
 
 void triad_random(void *buf, size_t size)

@@ -114,73 +114,60 @@ static bool under_way(const struct builder *b, u32 event, const struct record *r
 	return !b->order->record_of[event] && event < record->sent && e->done > record->sent;
 }
 
-static bool same_data(const struct builder *b, const struct event *e, const u64 *lbas,
-		      const u32 *ids, u32 left)
+/* What a record holds, or the rest of it: data, or without lbas a discarded range. */
+struct part {
+	const u64 *lbas;
+	const u32 *ids;
+	u64 lba;		/* of a range */
+	u64 nr;
+};
+
+/* Is this bio what the part begins with? */
+static bool begins(const struct builder *b, const struct event *e, const struct part *part)
 {
 	u32 i;
 
-	if (e->op != WITNESS_WRITE || e->nr > left)
+	if (e->op != (part->lbas ? WITNESS_WRITE : WITNESS_DISCARD) || e->nr > part->nr)
 		return false;
-	for (i = 0; i < e->nr; i++)
-		if (lbas[i] != e->block + i || ids[i] != b->tape->ids[e->of + i])
+	for (i = 0; part->lbas && i < e->nr; i++)
+		if (part->lbas[i] != e->block + i || part->ids[i] != b->tape->ids[e->of + i])
 			return false;
 	return true;
 }
 
-/*
- * Which whole writes make up these blocks.  Of equal writes the one that was acknowledged
- * first is taken first: if any choice is right, this one is.  Writes of different lengths
- * at one place may need a second try.
- */
-static bool match(struct builder *b, u32 nr, const u64 *lbas, const u32 *ids, u32 left)
+static struct part behind(const struct part *part, u32 nr)
 {
-	u32 tried = 0, event, best;
-
-	if (!left)
-		return true;
-	for (;;) {
-		best = NEVER;
-		for (event = b->first[lbas[0]]; event; event = b->next[event - 1]) {
-			const struct event *e = &b->tape->events[event - 1];
-
-			if (under_way(b, event - 1, &b->order->records[nr]) && e->done > tried &&
-			    same_data(b, e, lbas, ids, left) &&
-			    (best == NEVER || e->done < b->tape->events[best].done))
-				best = event - 1;
-		}
-		if (best == NEVER)
-			return false;
-		b->order->record_of[best] = nr + 1;
-		event = b->tape->events[best].nr;
-		if (match(b, nr, lbas + event, ids + event, left - event))
-			return true;
-		b->order->record_of[best] = 0;
-		tried = b->tape->events[best].done;
-	}
+	if (!part->lbas)
+		return (struct part){ .lba = part->lba + nr, .nr = part->nr - nr };
+	return (struct part){ part->lbas + nr, part->ids + nr, 0, part->nr - nr };
 }
 
-/* Discards that lie one behind the other are one range of the record. */
-static bool match_discards(struct builder *b, u32 nr, u64 lba, u64 left)
+/*
+ * Which whole bios make up the part: writes, or discards that lie one behind the other.
+ * Of equal ones the one that was acknowledged first is taken first: if any choice is
+ * right, this one is.  Those of different lengths at one place may need a second try.
+ */
+static bool match(struct builder *b, u32 nr, struct part part)
 {
 	u32 tried = 0, event, best;
 
-	if (!left)
+	if (!part.nr)
 		return true;
 	for (;;) {
 		best = NEVER;
-		for (event = b->first[lba]; event; event = b->next[event - 1]) {
+		event = b->first[part.lbas ? part.lbas[0] : part.lba];
+		for (; event; event = b->next[event - 1]) {
 			const struct event *e = &b->tape->events[event - 1];
 
 			if (under_way(b, event - 1, &b->order->records[nr]) && e->done > tried &&
-			    e->op == WITNESS_DISCARD && e->nr <= left &&
+			    begins(b, e, &part) &&
 			    (best == NEVER || e->done < b->tape->events[best].done))
 				best = event - 1;
 		}
 		if (best == NEVER)
 			return false;
 		b->order->record_of[best] = nr + 1;
-		event = b->tape->events[best].nr;
-		if (match_discards(b, nr, lba + event, left - event))
+		if (match(b, nr, behind(&part, b->tape->events[best].nr)))
 			return true;
 		b->order->record_of[best] = 0;
 		tried = b->tape->events[best].done;
@@ -214,7 +201,7 @@ static void explain_data(struct builder *b, u32 nr)
 	for (i = 0; i < body->rec.nr_extents; i++)
 		for (j = 0; j < body->rec.extents[i].nr; j++)
 			lbas[n++] = body->rec.extents[i].start + j;
-	if (!match(b, nr, lbas, body->ids, n))
+	if (!match(b, nr, (struct part){ lbas, body->ids, 0, n }))
 		violation("record %llu (event %u) holds what nobody wrote",
 			  (unsigned long long)body->rec.seq, b->order->records[nr].sent);
 	for (i = 0; i < n; i++)
@@ -229,7 +216,7 @@ static void explain_ranges(struct builder *b, u32 nr)
 	for (i = 0; i < rec->nr_extents; i++) {
 		const struct triad_extent *e = &rec->extents[i];
 
-		if (!match_discards(b, nr, e->start, e->nr))
+		if (!match(b, nr, (struct part){ .lba = e->start, .nr = e->nr }))
 			violation("record %llu (event %u) discards what nobody discarded",
 				  (unsigned long long)rec->seq, b->order->records[nr].sent);
 		for (j = 0; j < e->nr; j++)
