@@ -22,12 +22,17 @@ slow()
 }
 unslow() { triadsetup close t; dmsetup remove slow; }
 blkname() { dmsetup info -c --noheadings -o blkdevname t; }
-# what a power cut would leave of vdc, opened as t
-copied()
+# recovers WHAT: what a power cut would leave of vdc has the content of t; closes t
+recovers()
 {
+	dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc 2>/dev/null
+	want=$(sum /dev/mapper/t)
 	dd if=/dev/vdc of=/dev/vdd bs=1M iflag=direct conv=fsync 2>/dev/null
 	triadsetup close t
 	must "what a power cut leaves opens" map t /dev/vdd
+	is "$(sum /dev/mapper/t)" "$want" "$1"
+	triadsetup close t
+	checked "what a power cut left" vdd
 }
 
 # 1. dm core strips flushes of a target that does not ask for them
@@ -124,12 +129,7 @@ wrong_head()
 	for i in 1 2 3 4; do
 		fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k-64k --iodepth=8 \
 			--ioengine=libaio --direct=1 --loops=2 --randseed=$i --fsync=64 >/dev/null 2>&1
-		dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc 2>/dev/null
-		want=$(sum /dev/mapper/t)
-		copied
-		is "$(sum /dev/mapper/t)" "$want" "the log's end is found in segments used $((2 * i)) times"
-		triadsetup close t
-		checked "log of round $i" vdd
+		recovers "the log's end is found in segments used $((2 * i)) times"
 		map t /dev/vdc
 	done
 	triadsetup close t
@@ -263,12 +263,7 @@ discard_race()
 	dd if=/dev/mapper/t bs=1M count=4 iflag=direct 2>/dev/null >/tmp/now
 	hexdump -v -e '4096/1 "%02x" "\n"' /tmp/now | sort -u | cut -c 1-8 >/tmp/kinds
 	is "$(tr '\n' ' ' </tmp/kinds)" "00000000 aaaaaaaa " "each block is whole: written or discarded"
-	dd if=/dev/null of=/dev/mapper/t conv=fsync,notrunc 2>/dev/null
-	want=$(sum /dev/mapper/t)
-	copied
-	is "$(sum /dev/mapper/t)" "$want" "and recovery makes the same of it"
-	triadsetup close t
-	checked "discard race" vdd
+	recovers "and recovery makes the same of it"
 }
 
 tr '\0' '\377' </dev/zero | dd of=/tmp/ones bs=4k count=16 iflag=fullblock 2>/dev/null
