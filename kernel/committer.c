@@ -92,7 +92,7 @@ static int freeze(struct triad *t, u64 *seq)
 	int r = 0;
 
 	mutex_lock(&t->lock);
-	if (t->mode != TRIAD_MODE_RW ||
+	if (!t->active || t->mode != TRIAD_MODE_RW ||
 	    (!t->commit_forced && !triad_commit_needed(&t->core, t->closing))) {
 		t->commit_forced = false;
 		mutex_unlock(&t->lock);
@@ -193,7 +193,8 @@ void triad_commit_work(struct work_struct *work)
 int triad_commit_wait(struct triad *t, bool closing)
 {
 	mutex_lock(&t->lock);
-	t->closing = closing;
+	if (closing)	/* and stays so: a message may come at any time */
+		t->closing = true;
 	mutex_unlock(&t->lock);
 	/* a commit that runs already does not cover what came after its freeze */
 	flush_work(&t->commit_work);

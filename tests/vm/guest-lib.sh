@@ -31,6 +31,15 @@ fmt() { triadsetup format -q --force "$@" >/dev/null || not_ok "format $*"; }
 map() { triadsetup open "$@" 2>/dev/null; }
 checked() { must "$1: check --data is clean" triadsetup check --data /dev/$2; }
 
+# closed_cleanly WHAT DISK: the current root points at no log
+closed_cleanly()
+{
+	triadsetup roots --json /dev/$2 | tr -d ' \n' >/tmp/roots
+	current=$(sed 's/.*"current":\([0-9]*\).*/\1/' /tmp/roots)
+	grep -q "\"slot\":$current,[^}]*\"segment\":0[,}]" /tmp/roots &&
+		ok "$1: nothing is left in the log" || not_ok "$1: nothing is left in the log # $(cat /tmp/roots)"
+}
+
 # pattern NAME: a 4 MiB file of random bytes
 pattern() { dd if=/dev/urandom of=/tmp/$1 bs=1M count=4 2>/dev/null; }
 put() { dd if=/tmp/$1 of=/dev/mapper/$2 bs=1M seek=$3 oflag=direct conv=notrunc,fsync 2>/dev/null; }
