@@ -15,7 +15,7 @@ MUTANTS = [
     ("read-not-verified", "read.c", "tb->csums[i])\n			return false;", "tb->csums[i])\n			return true;",
      "rotten data is not handed out", "test-device rot"),
     ("frozen-not-looked-up", "read.c", "	view->frozen = t->core.frozen;", "	view->frozen = NULL;",
-     "reads see the frozen interval", "test-device under_load"),
+     "reads see the frozen interval", "test-relatives root_before_data"),
     ("rule-12", "target.c", "if (other->registered_dev == t->dev->bdev->bd_dev)", "if (0)",
      "one device, one instance", "test-device under_load"),
     ("close-not-clean", "target.c", "triad_commit_wait(t, true)",

@@ -77,6 +77,8 @@ root_before_data()
 	dmsetup message t 0 commit &
 	sleep_ms $((DELAY / 2))
 	is "$(written vdb)" "$w" "no root while nodes and planes are under way"
+	must "meanwhile reads find what the commit applies" sh -c \
+		'dd if=/dev/mapper/t bs=4k skip=1 count=1 iflag=direct 2>/dev/null | cmp -n 4096 - /tmp/a'
 	wait
 	[ "$(written vdb)" -gt "$w" ] && ok "and one when they are durable" ||
 		not_ok "and one when they are durable"
