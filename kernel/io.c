@@ -184,20 +184,32 @@ static int store_write(struct triad_store *store, u64 pba, u32 nr, const void *b
 	return READ_ONCE(t->store_error);
 }
 
+static int flush_device(struct triad *t, struct block_device *bdev)
+{
+	struct bio bio;
+	int r;
+
+	bio_init(&bio, bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	atomic64_inc(&t->stats.flushes);
+	return r;
+}
+
 static int store_flush(struct triad_store *store)
 {
 	struct triad *t = triad_of(store);
-	struct bio bio;
+	unsigned int i;
 	int r;
 
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	r = READ_ONCE(t->store_error);
 	if (r)
 		return r;
-	bio_init(&bio, t->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
-	r = submit_bio_wait(&bio);
-	bio_uninit(&bio);
-	atomic64_inc(&t->stats.flushes);
+	r = flush_device(t, t->dev->bdev);
+	/* one device holds all three slots, or each has its own */
+	for (i = 0; i < t->nr_root_dev && !r; i++)
+		r = flush_device(t, t->root_dev[i]->bdev);
 	return r;
 }
 

@@ -154,8 +154,9 @@ int triad_log_start(struct triad_core *core)
 	if (core->session)
 		return 0;
 	/*
-	 * The roots that were read may lie in the disk's cache still, if only the
-	 * kernel died: places are taken, and written to, on their word.
+	 * The roots that were read may lie in a cache still, the disk's or that of a
+	 * root's own device, if only the kernel died: places are taken, and written
+	 * to, on their word.
 	 */
 	r = core->store->ops->flush(core->store);
 	/* rule 8: c is the only good root until it is healed, and the new root points */

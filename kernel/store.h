@@ -23,7 +23,10 @@ struct triad_store_ops {
 	 */
 	int (*write)(struct triad_store *store, u64 pba, u32 nr, const void *buf);
 
-	/* Wait for every write of this store, then make the whole disk durable. */
+	/*
+	 * Wait for every write of this store, then make durable all that the disk and
+	 * the devices of the roots have in their caches, whoever put it there.
+	 */
 	int (*flush)(struct triad_store *store);
 
 	/* One root block of 4096 bytes.  write_root is durable on return (FUA). */

@@ -286,7 +286,13 @@ static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *bu
 
 static int disk_flush(struct triad_store *store)
 {
-	return fdatasync(disk_of(store)->data.fd) ? -errno : 0;
+	const struct disk *disk = disk_of(store);
+	unsigned int i;
+	int r = fdatasync(disk->data.fd);
+
+	for (i = 0; i < disk->nr_roots && !r; i++)
+		r = fdatasync(disk->roots[i].fd);
+	return r ? -errno : 0;
 }
 
 const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset)

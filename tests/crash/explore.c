@@ -35,6 +35,7 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[WITH_WARM_RESTART] = "warm restart before",
 	[WITH_ROOT_LANDED] = "failed root write, landed",
 	[WITH_ROOT_UNKNOWN] = "failed root write, cached",
+	[WITH_ROOT_LEFT] = "... and not repeated",
 	[WITH_ROOT_LOST] = "root write silently lost",
 	[WITH_LATE_RECORD] = "records behind root image",
 	[WITH_FAILED_DISK] = "disk operation failed",
@@ -90,15 +91,17 @@ static void keep_roots(struct explorer *x, const struct trace *trace, u32 nr)
 static u32 write_script(struct explorer *x, struct step *script, u32 max)
 {
 	u32 i, nr = 0, left = rng_between(&x->rng, 5, 60);
+	bool fails;
 
 	if (!x->life && x->load.fill)
 		script[nr++].kind = STEP_FILL;
 	do {
 		for (i = 0; i < left && nr < max - 2; i++)
 			script[nr++].kind = STEP_OPERATE;
-		if (rng_percent(&x->rng, 12))
+		fails = rng_percent(&x->rng, 12);
+		if (fails)
 			script[nr++].kind = STEP_FAIL;
-		if (!rng_percent(&x->rng, 30) || nr >= max - 2)
+		if (!rng_percent(&x->rng, fails ? 60 : 30) || nr >= max - 2)
 			break;
 		script[nr++].kind = STEP_WARM;
 		left = rng_below(&x->rng, 15);
@@ -394,13 +397,14 @@ static enum disk_break parse_break(const char *name)
 	static const char * const names[] = {
 		[BREAK_FLUSH] = "flush", [BREAK_COMMIT_FLUSH] = "commit-flush",
 		[BREAK_FUA] = "fua", [BREAK_PLANES] = "planes",
+		[BREAK_ROOT_FLUSH] = "root-flush",
 	};
 	u32 i;
 
 	for (i = 1; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i] && !strcmp(names[i], name))
 			return i;
-	fprintf(stderr, "--break flush, commit-flush, fua or planes\n");
+	fprintf(stderr, "--break flush, commit-flush, fua, planes or root-flush\n");
 	exit(2);
 }
 

@@ -46,6 +46,7 @@ enum circumstance {
 	WITH_WARM_RESTART,	/* the driver was restarted before, the disk was not */
 	WITH_ROOT_LANDED,	/* a root write was reported failed, yet had landed */
 	WITH_ROOT_UNKNOWN,	/* ... and stayed in the cache */
+	WITH_ROOT_LEFT,		/* ... and was not repeated before the driver died */
 	WITH_ROOT_LOST,		/* a root write was reported done and had been lost */
 	WITH_LATE_RECORD,	/* records came in behind a finished root image */
 	WITH_FAILED_DISK,	/* a read, write or flush failed */
@@ -97,7 +98,7 @@ struct life {
 	bool clean_lineage;	/* no root write was lost and nothing rotted before */
 	bool leftovers;		/* see leaves_planes() */
 	bool damaged;		/* a map node is rotten: errors are allowed, lies are not */
-	bool failed_commit, same_again, warm;
+	bool failed_commit, root_left, same_again, warm;
 	u32 nr_recovery_ops;	/* of the trace: opening and healing */
 	u32 nr_recoveries;	/* crashes in a row that hit a recovery */
 };

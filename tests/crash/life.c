@@ -16,23 +16,39 @@ static void fill(struct life *life)
 	}
 }
 
-/* A disk operation fails soon, mostly inside a commit with writes beside it. */
-static void fail(struct explorer *x, struct life *life)
+static void fail_some(struct life *life)
 {
 	static const int kinds[] = { FAULT_WRITE, FAULT_WRITE, FAULT_FLUSH, FAULT_READ };
-	struct driver *driver = &life->driver;
 	struct disk *disk = &life->disk;
-	u32 slip = x->load.percent_slip, i;
 	int kind = kinds[rng_below(&life->rng, 4)];
 
-	driver_write(driver);
 	disk->nr_reads = disk->nr_writes = disk->nr_flushes = 0;
 	disk->fault.kind = kind;
 	disk->fault.error = -EIO;
 	disk->fault.forever = rng_percent(&life->rng, 50);
 	disk->fault.at = 1 + rng_below(&life->rng, kind == FAULT_FLUSH ? 4 : 40);
-	driver_say(driver, "%s %llu fails", kind == FAULT_WRITE ? "write" :
+	driver_say(&life->driver, "%s %llu fails", kind == FAULT_WRITE ? "write" :
 		   kind == FAULT_FLUSH ? "flush" : "read", (unsigned long long)disk->fault.at);
+}
+
+/*
+ * A disk operation fails soon, mostly inside a commit with writes beside it; or a
+ * root is reported as failed, yet lies in a cache, and is not written again.
+ */
+static void fail(struct explorer *x, struct life *life)
+{
+	struct driver *driver = &life->driver;
+	struct disk *disk = &life->disk;
+	bool repeat = x->load.repeat_root_writes;
+	u32 slip = x->load.percent_slip, i;
+
+	driver_write(driver);
+	if (repeat && rng_percent(&life->rng, 30)) {
+		disk->root_fault = ROOT_UNKNOWN;
+		x->load.repeat_root_writes = false;
+	} else {
+		fail_some(life);
+	}
 	x->load.percent_slip = 60;
 	for (i = 0; i < 3 && !driver->error; i++) {
 		driver_commit(driver, false);
@@ -40,6 +56,8 @@ static void fail(struct explorer *x, struct life *life)
 				       driver->core.frozen && driver->core.active->nr;
 		driver_write(driver);
 	}
+	life->root_left |= driver->error && !x->load.repeat_root_writes && repeat;
+	x->load.repeat_root_writes = repeat;
 	x->load.percent_slip = slip;
 	memset(&disk->fault, 0, sizeof(disk->fault));
 }
@@ -239,6 +257,7 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_WARM_RESTART] = life->warm,
 		[WITH_ROOT_LANDED] = driver->nr_landed,
 		[WITH_ROOT_UNKNOWN] = driver->nr_unknown,
+		[WITH_ROOT_LEFT] = life->root_left,
 		[WITH_ROOT_LOST] = driver->nr_lost,
 		[WITH_LATE_RECORD] = driver->nr_late,
 		[WITH_FAILED_DISK] = driver->error == -EIO,

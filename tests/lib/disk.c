@@ -241,17 +241,31 @@ static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *bu
 	return 0;
 }
 
-static int disk_flush(struct triad_store *store)
+static int flush(struct disk *disk, bool everywhere)
 {
-	struct disk *disk = (struct disk *)store;
-
 	if (fails(&disk->fault, FAULT_FLUSH, ++disk->nr_flushes))
 		return disk->fault.error;
 	if (disk->broken == BREAK_FLUSH ||
 	    (disk->broken == BREAK_COMMIT_FLUSH && disk->preparing))
 		return 0;
 	record(disk, DISK_FLUSH, 0, 0);
+	if (disk->trace)
+		disk->trace->ops[disk->trace->nr - 1].everywhere = everywhere;
 	return 0;
+}
+
+int disk_flush_data(struct disk *disk)
+{
+	return flush(disk, false);
+}
+
+static int disk_flush(struct triad_store *store)
+{
+	struct disk *disk = (struct disk *)store;
+
+	if (disk->dead_slot >= 0)
+		return -EIO;
+	return flush(disk, disk->broken != BREAK_ROOT_FLUSH);
 }
 
 static int disk_read_root(struct triad_store *store, unsigned int slot, void *buf)
@@ -357,13 +371,13 @@ static u32 cache_of(const struct trace *trace, u32 pba)
 	return 0;
 }
 
-/* The core flushes the disk alone: what is pending for a root elsewhere stays so. */
-static void complete_flush(struct cutter *cutter)
+/* Flushing the disk alone leaves what is pending for a root elsewhere. */
+static void complete_flush(struct cutter *cutter, bool everywhere)
 {
 	u32 i, nr = 0;
 
 	for (i = 0; i < cutter->nr_pending; i++) {
-		if (cache_of(cutter->trace, cutter->pending[i].pba))
+		if (!everywhere && cache_of(cutter->trace, cutter->pending[i].pba))
 			cutter->pending[nr++] = cutter->pending[i];
 		else
 			cutter->durable[cutter->pending[i].pba] = cutter->pending[i].id;
@@ -373,10 +387,12 @@ static void complete_flush(struct cutter *cutter)
 
 void cutter_complete(struct cutter *cutter)
 {
+	const struct disk_op *op = cutter->at ? &cutter->trace->ops[cutter->at - 1] : NULL;
+
 	if (cutter->root_pending)
 		complete_root(cutter);
-	if (cutter->at && cutter->trace->ops[cutter->at - 1].kind == DISK_FLUSH)
-		complete_flush(cutter);
+	if (op && op->kind == DISK_FLUSH)
+		complete_flush(cutter, op->everywhere);
 }
 
 bool cutter_step(struct cutter *cutter)

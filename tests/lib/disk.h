@@ -39,6 +39,7 @@ enum disk_op_kind { DISK_WRITE, DISK_FLUSH, DISK_ROOT };
 
 struct disk_op {
 	u8 kind;
+	bool everywhere;	/* of a flush: it reaches the root devices, too */
 	u32 pba;
 	u32 id;
 	/* what the oracle knew when it was issued */
@@ -67,6 +68,7 @@ enum disk_break {
 	BREAK_FUA,		/* root writes stay in the cache */
 	BREAK_OPENING,		/* no header-only first record, see disk_swallow */
 	BREAK_PLANES,		/* planes are never written */
+	BREAK_ROOT_FLUSH,	/* the store's flushes reach the disk alone */
 };
 
 enum disk_root_fault {
@@ -102,6 +104,9 @@ struct disk {
 
 void disk_init(struct disk *disk, u32 *view, struct rng *rng);
 
+/* What the shell does for FLUSH and FUA: root devices are not asked. */
+int disk_flush_data(struct disk *disk);
+
 /* All of it, for tests that need an empty disk. */
 u32 *disk_new_view(void);
 
@@ -128,7 +133,6 @@ struct cutter {
 	struct pending *pending;
 	u32 nr_pending;
 	bool root_pending;	/* the newest pending one is a root write */
-	bool ignore_flushes;
 };
 
 void cutter_init(struct cutter *cutter, const struct trace *trace);

@@ -325,14 +325,13 @@ int driver_drain(struct driver *driver)
 
 int driver_flush(struct driver *driver)
 {
-	struct triad_store *store = &driver->disk->store;
 	u64 seq = driver->published_seq;
 	u32 state = driver->published_state;
 	int r;
 
 	if (driver->error)
 		return driver->error;
-	r = failed(driver, "flush", store->ops->flush(store));
+	r = failed(driver, "flush", disk_flush_data(driver->disk));
 	if (r)
 		return r;
 	driver->durable = max_t(u64, driver->durable, seq);

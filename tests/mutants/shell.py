@@ -26,6 +26,6 @@ MUTANTS = [
      "an acknowledged FUA write is durable", "test-power 0 12 1"),
     ("commit-not-flushed", "io.c",
      "	r = submit_bio_wait(&bio);\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);",
-     "	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);", "nodes and planes are durable before the root",
+     "	r = 0;\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);", "nodes and planes are durable before the root",
      "test-power 0 12 1"),
 ]

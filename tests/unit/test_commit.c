@@ -69,6 +69,61 @@ static void what_an_opening_read_is_durable_before_a_plane_is_written(void **sta
 }
 
 /*
+ * A root write fails, but the root is in a cache, and the kernel dies before it is
+ * written again.  The next session builds on it: with one more root torn, that one
+ * is needed.
+ */
+static void check_cached_root(u32 nr_root_devices, bool record_first)
+{
+	struct device *d = device_create(2048);
+	struct trace trace;
+	struct cutter cutter;
+	u32 torn;
+
+	trace_init(&trace, d->disk.view);
+	trace.nr_root_devices = nr_root_devices;
+	d->disk.trace = &trace;
+	device_write(d, 0, 3);
+	d->disk.root_fault = ROOT_UNKNOWN;
+	assert_int_equal(driver_commit(&d->driver, false), -EIO);
+	assert_int_equal(device_reopen(d, true), 0);
+	if (record_first)
+		device_write(d, 1, 3);
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	device_write(d, 2, 3);
+	assert_int_equal(driver_flush(&d->driver), 0);
+	torn = d->driver.core.slot_a;
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	driver_close(&d->driver);
+
+	/* all caches are lost */
+	cutter_init(&cutter, &trace);
+	while (cutter_step(&cutter))
+		;
+	disk_copy(d->disk.view, cutter.durable);
+	cutter_free(&cutter);
+	trace_free(&trace);
+	d->disk.trace = NULL;
+	d->disk.view[TRIAD_SLOT_PBA(torn)] = content_rotten(&d->rng);
+	assert_int_equal(driver_open(&d->driver, true), 0);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_destroy(d);
+}
+
+static void a_root_in_a_cache_is_durable_before_it_is_built_on(void **state)
+{
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		check_cached_root(0, i);
+		check_cached_root(1, i);
+		check_cached_root(3, i);
+	}
+}
+
+/*
  * A backup that was closed has no pointer.  With c lost it is the only good root
  * until it is healed, though there is a log behind it.
  */
@@ -461,6 +516,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_pointer_comes_before_the_first_record),
 		T(what_an_opening_read_is_durable_before_a_plane_is_written),
+		cmocka_unit_test(a_root_in_a_cache_is_durable_before_it_is_built_on),
 		T(healing_never_overwrites_the_root_it_heals_from),
 		T(a_commit_keeps_content_and_empties_the_log),
 		T(only_a_clean_commit_empties_the_pointer),
