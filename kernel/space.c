@@ -33,6 +33,7 @@ void triad_space_free(struct triad_space *space)
 	int i;
 
 	triad_free(space->zones);
+	triad_free(space->sums);
 	triad_free(space->taken);
 	triad_free(space->buffer);
 	triad_free(space->backup_bits);
@@ -129,6 +130,8 @@ void triad_space_recount(struct triad_space *space)
 {
 	int i;
 
+	triad_free(space->sums);
+	space->sums = NULL;	/* they were of the root before */
 	memset(space->taken, 0, space->geo->nr_zones * sizeof(*space->taken));
 	space->nr_taken = 1;	/* the next record's place */
 	triad_space_count(space, &space->log_active);
@@ -251,6 +254,25 @@ static bool has_right_count(const struct triad_space *space, u64 zone, const u8 
 	       space->zones[zone].used + size - triad_zone_usable(space->geo, zone);
 }
 
+/* What a block adds to its zone's sum: no two sets of blocks are likely to share one. */
+static u64 share_of(u64 pba)
+{
+	pba = (pba ^ pba << 29) * 0x9e3779b97f4a7c15ULL;
+	pba = (pba ^ pba >> 30) * 0xbf58476d1ce4e5b9ULL;
+	return pba ^ pba >> 27;
+}
+
+static u64 sum_of(const struct triad_space *space, u64 zone, const u8 *bits)
+{
+	u32 i, size = triad_zone_size(space->geo, zone);
+	u64 sum = 0;
+
+	for (i = 0; i < size; i++)
+		if (triad_bit(bits, i) && !triad_zone_is_fixed(space->geo, zone, i))
+			sum += share_of(triad_zone_start(space->geo, zone) + i);
+	return sum;
+}
+
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
 			     struct triad_plane_disk *buffer, bool *rebuilt)
 {
@@ -261,6 +283,8 @@ int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits
 				       space->zones[zone].changed, bits, buffer);
 
 	if (!r && !has_right_count(space, zone, bits))
+		r = -EBADMSG;
+	if (!r && space->sums && sum_of(space, zone, bits) != space->sums[zone])
 		r = -EBADMSG;
 	*rebuilt = r == -EBADMSG;
 	if (r != -EBADMSG)
@@ -334,15 +358,18 @@ static int count_visit(void *context, int level, u64 lba, const struct triad_ref
 {
 	struct triad_space *space = context;
 	struct triad_zone *z;
+	u64 zone;
 
 	(void)level;
 	(void)lba;
 	if (error)
 		return error;
-	z = &space->zones[triad_zone_of(space->geo, ref->pba)];
+	zone = triad_zone_of(space->geo, ref->pba);
+	z = &space->zones[zone];
 	if (z->used == 0xffff)
 		return -EUCLEAN;	/* more than a zone has */
 	z->used++;
+	space->sums[zone] += share_of(ref->pba);
 	space->used++;
 	return 0;
 }
@@ -352,6 +379,10 @@ int triad_space_rebuild_summary(struct triad_space *space)
 	u64 zone;
 	int r;
 
+	triad_free(space->sums);
+	space->sums = triad_alloc(space->geo->nr_zones * sizeof(*space->sums));
+	if (!space->sums)
+		return -ENOMEM;
 	memset(space->zones, 0, space->geo->nr_zones * sizeof(*space->zones));
 	space->used = 0;
 	r = triad_map_walk(&space->map, count_visit, space);
@@ -362,7 +393,7 @@ int triad_space_rebuild_summary(struct triad_space *space)
 
 		if (z->used > triad_zone_usable(space->geo, zone))
 			return -EUCLEAN;
-		z->changed = 0;	/* nobody knows: any plane will do, until healed */
+		z->changed = 0;	/* nobody knows: the sums tell, until healed */
 	}
 	return 0;
 }

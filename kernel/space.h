@@ -51,6 +51,7 @@ struct triad_space {
 	struct triad_store *store;
 	struct triad_hash *hash;
 	struct triad_zone *zones;	/* as of c */
+	u64 *sums;			/* NULL, or what tells c's planes: see rebuild_summary */
 	u16 *taken;			/* taken since c, for each zone */
 	u64 hwm;			/* zones below it have planes on disk */
 	u64 used, pending, dead;	/* as of c, see the root */
@@ -110,7 +111,7 @@ void triad_space_recount(struct triad_space *space);
 
 /*
  * The plane of a slot as bits; zones at and above hwm are empty but for their
- * fixed blocks.  changed is the zone's (0: unknown, any plane will do): a plane
+ * fixed blocks.  changed is the zone's (0: unknown, any age will do): a plane
  * is written by the commit that changes the zone and by the two behind it, each
  * in its slot.  -EBADMSG if it is rotten, stale, or left by a commit that never
  * landed.
@@ -145,7 +146,11 @@ int triad_space_sum(struct triad_hash *hash, const struct triad_zone *zones, u64
  */
 int triad_space_load_summary(struct triad_space *space, const struct triad_root *root);
 
-/* Build zones and the counters from a walk over the map of c instead. */
+/*
+ * Build zones and the counters from a walk over the map of c instead.  Nobody knows
+ * then when a zone changed, and a plane may be an old one, too: until the next root
+ * has landed a plane is c's if it has the sum of the blocks that the walk met.
+ */
 int triad_space_rebuild_summary(struct triad_space *space);
 
 static inline bool triad_bit(const u8 *bits, u32 nr)

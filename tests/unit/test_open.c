@@ -492,6 +492,45 @@ static void an_old_summary_is_not_believed(void **state)
 	device_check(d);
 }
 
+/*
+ * The disk lost a commit's plane and summary, though not its root: the plane that is
+ * there has as many bits, but healing must not write where the map reaches.
+ */
+static void an_old_plane_with_an_old_summary_is_not_believed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 summary, plane;
+	u32 old[2];
+	int slot, held;
+
+	/* from now on each commit takes as many blocks of the zone as it gives back */
+	do {
+		device_write(d, 0, 40);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	} while (core->root.generation < 8);
+	slot = core->slot_c;
+	summary = triad_summary_pba(&core->geo, 0, slot);
+	plane = triad_plane_pba(&core->geo, 0, slot);
+	old[0] = d->disk.view[summary];
+	old[1] = d->disk.view[plane];
+	do {
+		device_write(d, 0, 40);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	} while (core->slot_c != slot);
+	held = device_state(d);
+	d->disk.view[summary] = old[0];
+	d->disk.view[plane] = old[1];
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(device_state(d), held);
+	device_steps(d, 10);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_check(d);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -517,6 +556,7 @@ int main(void)
 		T(an_unreadable_slot_is_emptied_before_it_is_healed),
 		T(a_rotten_summary_is_rebuilt_once),
 		T(an_old_summary_is_not_believed),
+		T(an_old_plane_with_an_old_summary_is_not_believed),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, NULL, NULL);
