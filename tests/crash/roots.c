@@ -37,8 +37,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "driver.h"
-#include "env.h"
+#include "history.h"
 
 enum fault {
 	INTACT,
@@ -90,16 +89,6 @@ static u64 counts[NR_CLASSES][NR_OUTCOMES];
 static u64 nr_cases[5], nr_healed;
 
 /* ---- a device with a past ------------------------------------------------------ */
-
-struct history {
-	struct workload load;
-	struct rng rng;
-	struct oracle oracle;
-	struct disk disk;
-	struct trace trace;
-	struct driver driver;
-	u32 *view;
-};
 
 #define NR_MOMENTS	8
 #define FULL_BLOCKS	9984u	/* of some 12,000 */
@@ -164,51 +153,30 @@ enum kind {
 	NR_KINDS,
 };
 
-static void history_init(struct history *h, u64 seed, enum kind kind, const u32 *image,
-			 u32 nr_lbas, const u32 *content)
+static void start(struct history *h, u64 seed, enum kind kind, const u32 *image, u32 nr_lbas,
+		  const u32 *content)
 {
-	*h = (struct history){ .load = {
+	struct workload load = {
 		.logical_blocks = 1024, .zone_blocks = 1536, .segment_blocks = 32, .nr_values = 5,
 		.max_extents = 4, .max_blocks = 24, .max_discard = 200, .percent_flush = 15,
 		.percent_discard = 12, .percent_slip = 20,
-	} };
+	};
+
 	if (kind != ROOMY) {
-		h->load.max_blocks = 200;
-		h->load.max_discard = 600;
+		load.max_blocks = 200;
+		load.max_discard = 600;
 	}
 	if (kind == FULL)
-		h->load.logical_blocks = FULL_BLOCKS;
-	h->rng.state = seed;
-	test_random.state = ~seed;
-	h->view = disk_new_view();
-	if (image)
-		disk_copy(h->view, image);
-	disk_init(&h->disk, h->view, &h->rng);
-	driver_init(&h->driver, &h->disk, &h->rng, &h->load);
-	trace_init(&h->trace, h->view);
-	h->disk.trace = &h->trace;
+		load.logical_blocks = FULL_BLOCKS;
+	history_init(h, seed, &load, image);
 	if (!image)
 		nr_lbas = driver_format(&h->driver);
-	oracle_init(&h->oracle, nr_lbas, content);
-	h->driver.oracle = &h->oracle;
-	h->disk.submitted = &h->oracle.nr;
-	h->disk.acked = &h->oracle.acked;
-	must(h, driver_open(&h->driver, true));
-}
-
-static void history_free(struct history *h)
-{
-	driver_free(&h->driver);
-	oracle_free(&h->oracle);
-	trace_free(&h->trace);
-	free(h->view);
+	must(h, history_begin(h, nr_lbas, content));
 }
 
 static void steps(struct history *h, u32 nr)
 {
-	while (nr--)
-		must(h, driver_step(&h->driver));
-	must(h, driver_drain(&h->driver));
+	must(h, history_steps(h, nr));
 }
 
 static void rounds(struct history *h, u32 nr)
@@ -253,9 +221,7 @@ static void interval(struct history *h)
 
 static void reopen_closed(struct history *h)
 {
-	must(h, driver_commit(&h->driver, true));
-	driver_close(&h->driver);
-	must(h, driver_open(&h->driver, true));
+	must(h, history_reopen_closed(h));
 }
 
 static void last_interval(struct history *h)
@@ -306,11 +272,11 @@ static void device_init(struct device *d, u64 seed)
 	d->seed = seed;
 	now.device = d;
 	now.moment = now.what = "making the device";
-	history_init(h, 3 * seed, kind, NULL, 0, NULL);
+	start(h, 3 * seed, kind, NULL, 0, NULL);
 	if (kind == FULL)
 		fill(h);
 	rounds(h, kind == TIGHT ? 12 : 3);
-	history_init(&d->twins[0], 3 * seed + 1, kind, h->view, h->oracle.nr_lbas, h->oracle.now);
+	start(&d->twins[0], 3 * seed + 1, kind, h->view, h->oracle.nr_lbas, h->oracle.now);
 	rounds(&d->twins[0], 3);
 	reopen_closed(&d->twins[0]);
 	rounds(&d->twins[0], 1);
@@ -321,14 +287,14 @@ static void device_init(struct device *d, u64 seed)
 	reopen_closed(h);
 	d->writes[0] = find_root_write(h, begin);
 	disk_copy(image, h->view);
-	history_init(&d->twins[1], 3 * seed + 2, kind, image, h->oracle.nr_lbas, h->oracle.now);
+	start(&d->twins[1], 3 * seed + 2, kind, image, h->oracle.nr_lbas, h->oracle.now);
 	/* the same in all but the data: it has the same counters */
 	d->twins[1].rng = h->rng;
 	d->twins[1].load.nr_values = 60;
 	last_interval(&d->twins[1]);
 	last_commit(&d->twins[1]);
 
-	history_init(&d->foreign, ~seed, kind, NULL, 0, NULL);
+	start(&d->foreign, ~seed, kind, NULL, 0, NULL);
 	if (kind == FULL)
 		fill(&d->foreign);
 	rounds(&d->foreign, 6);

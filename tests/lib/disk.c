@@ -193,9 +193,8 @@ static bool fails(const struct disk_fault *fault, int kind, u64 nr)
 	       (fault->forever ? nr >= fault->at : nr == fault->at);
 }
 
-static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+static int read_blocks(struct disk *disk, u64 pba, u32 nr, void *buf)
 {
-	struct disk *disk = (struct disk *)store;
 	u8 *p = buf;
 
 	assert(pba < disk_blocks && nr && nr <= disk_blocks - pba);
@@ -204,6 +203,15 @@ static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
 	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE)
 		memcpy(p, content_of(disk->view[pba]), TRIAD_BLOCK_SIZE);
 	return 0;
+}
+
+static int disk_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct disk *disk = (struct disk *)store;
+
+	if (disk->end && pba + nr > disk->end)
+		return -EIO;
+	return read_blocks(disk, pba, nr, buf);
 }
 
 /* A write that failed may have done anything to its block. */
@@ -215,11 +223,28 @@ static int fail_write(struct disk *disk, u64 pba, u32 id)
 	return disk->fault.error;
 }
 
+#define NOWHERE		(~0u)
+
+/* Where this write really goes. */
+static u32 place_of(struct disk *disk, u32 pba, u32 id)
+{
+	struct disk_lying *l = &disk->lying;
+
+	if (!l->lie || l->at != disk->nr_writes)
+		return pba;
+	l->told = true;
+	l->pba = pba;
+	l->id = id;
+	l->acked = disk->acked ? *disk->acked : 0;
+	l->nr_ops = disk->trace ? disk->trace->nr : 0;
+	return l->lie == LIE_LOST ? NOWHERE : l->to;
+}
+
 static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)
 {
 	struct disk *disk = (struct disk *)store;
 	const u8 *p = buf;
-	u32 id, slot;
+	u32 id, slot, place;
 
 	assert(pba >= TRIAD_FIRST_ZONE && nr && nr <= disk_blocks - TRIAD_TAIL_BLOCKS - pba);
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
@@ -233,8 +258,11 @@ static int disk_write(struct triad_store *store, u64 pba, u32 nr, const void *bu
 		    ((const struct triad_space_header_disk *)p)->magic ==
 		    cpu_to_le64(TRIAD_PLANE_MAGIC))
 			continue;
-		disk->view[pba] = id;
-		record(disk, DISK_WRITE, pba, id);
+		place = place_of(disk, pba, id);
+		if (place == NOWHERE)
+			continue;
+		disk->view[place] = id;
+		record(disk, DISK_WRITE, place, id);
 	}
 	if (disk->hook)
 		disk->hook(disk->hook_context);
@@ -274,26 +302,27 @@ static int disk_read_root(struct triad_store *store, unsigned int slot, void *bu
 
 	if (disk->unreadable & 1u << slot || (int)slot == disk->dead_slot)
 		return -EIO;
-	return disk_read(store, TRIAD_SLOT_PBA(slot), 1, buf);
+	return read_blocks(disk, TRIAD_SLOT_PBA(slot), 1, buf);
 }
 
 static int disk_write_root(struct triad_store *store, unsigned int slot, const void *buf)
 {
 	struct disk *disk = (struct disk *)store;
 	enum disk_root_fault fault = disk->root_fault;
-	u32 pba = TRIAD_SLOT_PBA(slot), id = content_id(buf);
+	u32 pba = TRIAD_SLOT_PBA(slot), id = content_id(buf), place;
 
 	disk->root_fault = ROOT_FINE;
 	if ((int)slot == disk->dead_slot)
 		return -EIO;
 	if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes))
 		return fail_write(disk, pba, id);
-	if (fault == ROOT_LOST)
+	place = place_of(disk, pba, id);
+	if (fault == ROOT_LOST || place == NOWHERE)
 		return 0;
-	disk->view[pba] = id;
+	disk->view[place] = id;
 	disk->unreadable &= ~(1u << slot);
 	record(disk, disk->broken == BREAK_FUA || fault == ROOT_UNKNOWN ? DISK_WRITE : DISK_ROOT,
-	       pba, id);
+	       place, id);
 	return fault == ROOT_FINE ? 0 : -EIO;
 }
 

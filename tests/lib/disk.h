@@ -78,6 +78,24 @@ enum disk_root_fault {
 	ROOT_UNKNOWN,		/* failure reported, in the cache */
 };
 
+enum disk_lie {
+	LIE_NOT,
+	LIE_LOST,		/* success reported, nothing written */
+	LIE_MISDIRECTED,	/* ... written elsewhere */
+};
+
+/* One write of a block, roots included, about which the disk lies. */
+struct disk_lying {
+	enum disk_lie lie;
+	u64 at;			/* nr_writes */
+	u32 to;			/* if misdirected */
+	/* which one it was */
+	bool told;
+	u32 pba, id;
+	u32 acked;		/* known by the oracle then */
+	u32 nr_ops;		/* in the trace then */
+};
+
 struct disk_fault {
 	enum { FAULT_READ, FAULT_WRITE, FAULT_FLUSH } kind;
 	u64 at;			/* the at-th operation of this kind fails; 0: none */
@@ -97,6 +115,8 @@ struct disk {
 	u8 unreadable;		/* bit n: slot n cannot be read until it is written */
 	int dead_slot;		/* -1, or a slot whose own device answers with errors */
 	struct disk_fault fault;
+	struct disk_lying lying;
+	u32 end;		/* blocks left of a disk that shrank, but for slots; 0: all */
 	u64 nr_reads, nr_writes, nr_flushes;
 	void (*hook)(void *context);	/* behind every write */
 	void *hook_context;

@@ -3,8 +3,8 @@
 
 A mutant is (name, file below kernel/, text, replacement, what breaks, killer).  The text must
 stand in the file exactly once.  The killer is the first test that notices, in the order in
-which the runner tries them: a unit test, "faults", "crash" with the seeds from 1 on as in "make
-check", or "crash OPTIONS" where the explorer is told where to look first.
+which the runner tries them: a unit test, "faults", "lies", "crash" with the seeds from 1 on as in
+"make check", or "crash OPTIONS" where the explorer is told where to look first.
 """
 
 # design.md's rules, each switched off in its most direct way
@@ -268,6 +268,16 @@ MUTANTS = [
      "a promise ends when it is kept", "test_commit"),
     ("summary-one-block", "commit.c", "first = zone - zone % TRIAD_SUMMARY_ZONES;", "first = 0;",
      "each summary block has its zones", "crash --profile 7 --states 450"),
+
+    # disks that lie
+    ("format-chain", "open.c", "	triad_random(root.chain, sizeof(root.chain));\n", "",
+     "nothing of the log before a format returns", "lies"),
+    ("heal-without-a-map", "open.c", "	if (!r && (core->degraded || core->choice.stray))\n", "	if (0)\n",
+     "nothing is healed on the word of a root whose map is not here", "lies"),
+    ("heal-without-a-map-or-b", "open.c", "	if (!r && core->degraded && !was_degraded)\n", "	if (0)\n",
+     "... nor when it is the log of b that is not here", "lies"),
+    ("old-planes-with-the-summary", "space.c", "	if (!r && space->sums && sum_of", "	if (0 && sum_of",
+     "a plane with the right number of blocks may be an old one", "test_open"),
 
     # sizes
     ("reserve-missing", "geometry.c", "	       reserve_for(usable, logical_blocks);", "	       0;",
