@@ -485,6 +485,28 @@ static void a_record_in_a_full_device_takes_every_block_once(void **state)
 	device_check(d);
 }
 
+/* A close takes the intent record into the interval: the list of its blocks grows. */
+static void a_close_without_memory_for_its_list_is_an_error(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_space *space = &core->space;
+	u64 far = triad_zone_start(&core->geo, 2) + TRIAD_ZONE_HEADER;
+
+	device_write(d, 0, 4);
+	triad_commit_recycle(core);
+	triad_commit_freeze(core, true);
+	triad_commit_sort(core);
+	assert_int_equal(triad_commit_take(core), 0);
+	/* two pieces, and no room for the first */
+	assert_int_equal(triad_space_note(&space->log_active, far, 1), 0);
+	space->log_frozen.max = space->log_frozen.nr;
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	assert_int_equal(triad_commit_intent(core, &core->record, 0, core->window), -ENOMEM);
+	test_alloc.fail_at = 0;
+}
+
 static void discarding_a_full_device_frees_it(void **state)
 {
 	struct device *d = *state;
@@ -524,6 +546,7 @@ int main(void)
 		T(commits_at_rest_write_no_planes),
 		T(one_interval_frees_a_bounded_number_of_blocks),
 		T(a_session_may_begin_behind_a_finished_image),
+		T(a_close_without_memory_for_its_list_is_an_error),
 		FULL(what_a_commit_frees_is_kept_until_the_next_one),
 		FULL(planes_of_a_commit_that_never_landed_are_all_replaced),
 		FULL(planes_of_a_commit_whose_records_rotted_are_not_believed),

@@ -536,6 +536,19 @@ static void a_list_that_cannot_grow_is_an_error(void **state)
 		memset(f->log, 0, sizeof(f->log));
 	}
 	assert_true(max > 3);
+	/* the nodes on the way, and last what is overwritten */
+	triad_index_reset(f->index);
+	do_write(f, 5);
+	for (max = 1, r = -ENOMEM; r; max++) {
+		triad_list_free(&f->frees);
+		assert_int_equal(triad_list_reserve(&f->frees, max), 0);
+		test_alloc.nr = 0;
+		test_alloc.fail_at = 1;
+		r = apply(f);
+		test_alloc.fail_at = 0;
+		memset(f->log, 0, sizeof(f->log));
+	}
+	assert_int_equal(max, f->geo.map_depth + 2);
 }
 
 static void every_failure_is_passed_on(void **state)

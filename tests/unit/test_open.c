@@ -189,6 +189,8 @@ static void a_root_of_a_copy_never_counts(void **state)
 	struct device *d = *state;
 	struct triad_core *core = &d->driver.core;
 	u32 parted = d->oracle.nr, twin[TRIAD_NR_SLOTS], own[TRIAD_NR_SLOTS], b, c;
+	struct triad_slot slot;
+	u8 block[TRIAD_BLOCK_SIZE];
 	u32 *copy = disk_copy(disk_new_view(), d->disk.view);
 
 	d->load.percent_commit = 0;
@@ -209,6 +211,16 @@ static void a_root_of_a_copy_never_counts(void **state)
 	assert_int_equal(device_reopen(d, false), 0);
 	assert_int_equal(core->choice.which, 1);
 	assert_false(core->choice.stray);
+
+	/* the same, if its map lies where no map can lie */
+	triad_root_decode(&slot, c, content_of(twin[c]));
+	slot.root.map.pba = DISK_BLOCKS + 7;
+	assert_int_equal(triad_root_seal(&slot.root, &d->driver.hash, block), 0);
+	d->disk.view[TRIAD_SLOT_PBA(c)] = content_id(block);
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(core->slots[c].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
 
 	/* in b's place: the log behind it does not lead to c, which is right */
 	d->disk.view[TRIAD_SLOT_PBA(b)] = twin[b];
@@ -328,6 +340,46 @@ static void every_failure_of_an_opening_is_passed_on(void **state)
 		assert_true(!r || r == -ENOMEM);
 	}
 	assert_in_range(i, 10, 499);
+
+	/* counting the map instead of reading the summary needs memory, too */
+	d->disk.view[triad_summary_pba(&d->driver.core.geo, 0, d->driver.core.slot_c)] = 0;
+	for (i = 1, r = -1; r && i < 100; i++) {
+		if (d->driver.open)
+			driver_close(&d->driver);
+		test_alloc.nr = 0;
+		test_alloc.fail_at = i;
+		r = driver_open(&d->driver, true);
+		test_alloc.fail_at = 0;
+		assert_true(!r || r == -ENOMEM);
+	}
+	assert_in_range(i, 10, 99);
+}
+
+/* With a bad root the uppermost node is looked at; lost is as good as rotten there. */
+static void a_lost_map_is_not_healed_from(void **state)
+{
+	struct device *d = *state;
+	u32 i, nr_lost = 0;
+	int r;
+
+	device_write(d, 0, 1);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	driver_close(&d->driver);
+	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_a)] = 0;
+	for (i = 1; i < 50; i++) {
+		d->disk.nr_reads = 0;
+		d->disk.fault = (struct disk_fault){ FAULT_READ, i, false, -ENODATA };
+		r = driver_open(&d->driver, false);
+		if (d->disk.nr_reads < i)
+			break;
+		nr_lost += r == -EBADMSG;
+		/* a second root cannot be read; or nothing is lost but time */
+		assert_true(!r || r == -EBADMSG || (r == -ENODATA && i <= TRIAD_NR_SLOTS));
+		if (!r)
+			driver_close(&d->driver);
+	}
+	assert_int_equal(nr_lost, 1);
+	memset(&d->disk.fault, 0, sizeof(d->disk.fault));
 }
 
 /* A summary with a right crc, but counts that no zone can have, or not these. */
@@ -550,6 +602,7 @@ int main(void)
 		T(probing_without_memory_is_an_error),
 		T(every_failure_of_a_format_is_passed_on),
 		T(every_failure_of_an_opening_is_passed_on),
+		T(a_lost_map_is_not_healed_from),
 		T(an_impossible_summary_is_rebuilt),
 		T(one_bad_root_heals_to_three_good_ones),
 		T(a_root_that_could_not_be_read_may_come_back),

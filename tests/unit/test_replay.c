@@ -274,6 +274,20 @@ static void a_block_that_the_medium_lost_is_like_a_rotten_one(void **state)
 	}
 }
 
+/* The way to a record that proves rot leads over a block that is lost, too. */
+static void a_lost_block_hides_no_damage(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+
+	rot(f, f->rec[2].place);
+	assert_int_equal(f->d->driver.core.log_end, TRIAD_LOG_DAMAGED);
+	assert_int_equal(open_with(f, &core, f->rec[2].place + 1, -ENODATA), 0);
+	assert_int_equal(core.replayed_records, 2);
+	assert_int_equal(core.log_end, TRIAD_LOG_DAMAGED);
+	triad_core_close(&core);
+}
+
 static void other_read_errors_fail_the_opening(void **state)
 {
 	static struct triad_core core;
@@ -327,6 +341,7 @@ int main(void)
 		T(what_lay_behind_a_rotten_opening_never_comes_back),
 		T(an_empty_pointer_is_not_trusted),
 		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
+		T(a_lost_block_hides_no_damage),
 		T(other_read_errors_fail_the_opening),
 		T(an_error_of_visit_ends_the_walk),
 		T(a_damaged_log_of_b_makes_a_new_backup_first),
