@@ -16,6 +16,9 @@
  * The lower instance holds some completions back for a while, so that writes end in another
  * order than they were sent.
  *
+ * From a bio of a chosen kind on the lower instance answers all with errors, as a disk that dies.
+ * Half of the writes and flushes get to the disk nevertheless.
+ *
  * /dev/witness is the list (witness.h); writing anything to it empties it.  It does
  * not wrap: with the buffer full, reading it fails with EOVERFLOW.
  */
@@ -44,12 +47,22 @@ static unsigned int late = 4;
 module_param(late, uint, 0644);
 MODULE_PARM_DESC(late, "one lower write in so many completes late; 0: none");
 
+static unsigned int fail_in;
+module_param(fail_in, uint, 0644);
+MODULE_PARM_DESC(fail_in, "the disk dies with the so-manieth bio below of the kind; 0: not");
+
+enum fail_kind { FAIL_WRITE, FAIL_FLUSH, FAIL_FUA, FAIL_READ };
+static unsigned int fail_kind;
+module_param(fail_kind, uint, 0644);
+MODULE_PARM_DESC(fail_kind, "0: write, 1: flush, 2: FUA write, 3: read");
+
 static struct workqueue_struct *late_wq;
 static DEFINE_SPINLOCK(lock);		/* protects what follows, but for the data */
 static struct witness_event *events;
 static u8 *data;
 static u32 nr_events, nr_blocks, in_flight;
 static u64 lost;
+static struct witness_header count;	/* only what is counted */
 
 struct witness {
 	struct dm_dev *dev;
@@ -60,6 +73,8 @@ struct witness {
 struct witness_bio {
 	u32 number;		/* of the submission, + 1; 0: not recorded */
 	bool late;		/* to be held back */
+	bool fails;		/* with an error of ours */
+	bool ended;
 	struct bio *bio;
 	struct delayed_work work;
 };
@@ -89,6 +104,32 @@ static const struct witness_event *append(struct witness_event e, u32 blocks, u3
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	return p;
+}
+
+/* A bio below: does it fail? */
+static bool is_doomed(const struct bio *bio)
+{
+	enum fail_kind kind = FAIL_READ;
+	unsigned long flags;
+	bool doomed;
+
+	if (op_is_write(bio_op(bio)))
+		kind = !bio_sectors(bio) ? FAIL_FLUSH : bio->bi_opf & REQ_FUA ? FAIL_FUA : FAIL_WRITE;
+	spin_lock_irqsave(&lock, flags);
+	doomed = count.failures || (fail_in && kind == fail_kind && !--fail_in);
+	if (doomed && !count.failures++)
+		count.died = nr_events;
+	spin_unlock_irqrestore(&lock, flags);
+	return doomed;
+}
+
+static void count_one(u64 *counter)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	++*counter;
+	spin_unlock_irqrestore(&lock, flags);
 }
 
 static void copy_data(void *to, struct bio *bio)
@@ -149,26 +190,38 @@ static int witness_map(struct dm_target *ti, struct bio *bio)
 	struct witness_event e = { .kind = WITNESS_SUBMIT };
 	const struct witness_event *recorded;
 	struct witness *w = ti->private;
+	bool lost = false;
 
 	wb->number = 0;
 	wb->late = false;
+	wb->ended = false;
+	wb->fails = w->where == WITNESS_LOWER && is_doomed(bio);
 	bio_set_dev(bio, w->dev->bdev);
-	if (!op_is_write(bio_op(bio)))
+	if (!op_is_write(bio_op(bio))) {
+		count_one(&count.reads[w->where]);
 		return DM_MAPIO_REMAPPED;
+	}
+	if (wb->fails)
+		lost = get_random_u32() & 1;
 	e.op = op_of(bio);
 	if (e.op == WITNESS_WRITE && bio_sectors(bio) > BIO_MAX_VECS * BLOCK_SECTORS)
 		dm_accept_partial_bio(bio, BIO_MAX_VECS * BLOCK_SECTORS);
 	e.where = w->where;
-	e.flags = bio->bi_opf & REQ_FUA ? WITNESS_FUA : 0;
+	e.flags = (bio->bi_opf & REQ_FUA ? WITNESS_FUA : 0) | (lost ? WITNESS_LOST : 0);
 	e.sector = bio->bi_iter.bi_sector;
 	e.sectors = bio_sectors(bio);
 	recorded = append(e, e.op == WITNESS_WRITE ? e.sectors / BLOCK_SECTORS : 0, &wb->number);
 	if (!recorded)
 		return DM_MAPIO_REMAPPED;
 	wb->number++;
+	if (e.op == WITNESS_WRITE)
+		copy_data(data + (size_t)recorded->of * WITNESS_BLOCK, bio);
+	if (lost) {
+		bio_io_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	if (e.op != WITNESS_WRITE)
 		return DM_MAPIO_REMAPPED;
-	copy_data(data + (size_t)recorded->of * WITNESS_BLOCK, bio);
 	if (w->where == WITNESS_LOWER) {
 		wb->late = late && !(get_random_u32() % late);
 		return DM_MAPIO_REMAPPED;
@@ -190,6 +243,13 @@ static int witness_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *e
 		queue_delayed_work(late_wq, &wb->work, 1);
 		return DM_ENDIO_INCOMPLETE;
 	}
+	if (wb->fails)
+		*error = BLK_STS_IOERR;
+	if (wb->ended)
+		count_one(&count.again);
+	else if (bio_op(bio) == REQ_OP_READ)
+		count_one(&count.reads_done[w->where]);
+	wb->ended = true;
 	if (wb->number) {
 		append((struct witness_event){
 			.kind = WITNESS_COMPLETE,
@@ -304,7 +364,11 @@ static ssize_t witness_read(struct file *file, char __user *to, size_t size, lof
 		header = kzalloc(WITNESS_BLOCK, GFP_KERNEL);
 		if (!header)
 			return -ENOMEM;
-		*header = (struct witness_header){ WITNESS_MAGIC, nr_events, nr_blocks, in_flight };
+		*header = count;
+		header->magic = WITNESS_MAGIC;
+		header->nr_events = nr_events;
+		header->nr_blocks = nr_blocks;
+		header->in_flight = in_flight;
 		at = *pos;
 		r = simple_read_from_buffer(to, size, &at, header, WITNESS_BLOCK);
 		kfree(header);
@@ -326,6 +390,7 @@ static ssize_t witness_write(struct file *file, const char __user *from, size_t 
 		nr_events = 0;
 		nr_blocks = 0;
 		lost = 0;
+		count = (struct witness_header){ };
 	}
 	spin_unlock_irq(&lock);
 	return r;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=sh disable=SC2015,SC2086,SC3043
+# shellcheck shell=sh disable=SC1091,SC2015,SC2086,SC2154,SC3043
 #
 # In the guest: run workloads on upper witness / triad / lower witness / disk, and put what
 # the witnesses saw on another disk.
@@ -7,9 +7,11 @@
 #   guest-record.sh WORKLOAD[:SCALE]...
 #
 # The first workload has vda, formatted, and vdb for its trace; the second vdc and vdd; ...
-# SCALE multiplies what a workload writes (default 1).
+# SCALE multiplies what a workload writes (default 1).  failing has a variant, as in failing.flush:
+# what is the first to fail.  Behind all disks pg finds the two of tests/apps/image.
 
 up=/dev/mapper/up
+knob=/sys/module/dm_witness/parameters
 fail() { echo "record: $*"; exit 1; }
 
 # Wait for all writers; each must have succeeded.
@@ -24,13 +26,14 @@ join()
 random() { echo $(($(od -An -N4 -tu4 /dev/urandom) % $1)); }
 
 # Beside the workload: commits, and sessions that end and begin (suspend closes the device).
+# What has died does neither.
 disturb()
 {
 	while [ ! -e /tmp/stop ]; do
 		sleep 0.2
-		dmsetup message triad 0 commit || fail "commit"
+		dmsetup message triad 0 commit || { [ -n "$variant" ] && break; } || fail "commit"
 		sleep 0.3
-		[ "$(random 4)" != 0 ] ||
+		[ -n "$variant" ] || [ "$(random 4)" != 0 ] ||
 			{ dmsetup suspend triad && dmsetup resume triad; } || fail "suspend"
 	done
 }
@@ -89,6 +92,27 @@ run_fio()
 		--number_ios=$((40 * scale))
 	job "$@" --name=large --rw=write --bs=1536k --direct=1 --ioengine=libaio --iodepth=4 \
 		--number_ios=$((4 * scale)) --end_fsync=1
+}
+
+# The disk dies in the middle of queues of everything: writes, FUA, flushes, trims and reads.
+run_failing()
+{
+	case $variant in
+	write)	kind=0 in=$((100 + $(random 400))) ;;
+	flush)	kind=1 in=$((20 + $(random 60))) ;;
+	fua)	kind=2 in=$((5 + $(random 30))) ;;
+	read)	kind=3 in=$((50 + $(random 200))) ;;
+	*)	fail "what is failing.$variant?" ;;
+	esac
+	echo $kind >$knob/fail_kind
+	echo $in >$knob/fail_in
+	fio --filename=$up --thread --output-format=terse --size=16m --norandommap --randrepeat=0 \
+		--refill_buffers --direct=1 --ioengine=libaio \
+		--number_ios=$((400 * scale)) \
+		--name=mixed --rw=randrw --bssplit=4k/60:16k/20:64k/15:512k/5 --iodepth=64 --numjobs=3 \
+		--fsync=12 --name=trim --rw=randtrim --bs=64k --iodepth=4 \
+		--name=fua --rw=randwrite --bs=4k --iodepth=2 --sync=dsync >/tmp/fio.out 2>&1
+	[ "$(cat $knob/fail_in)" = 0 ] || fail "the disk still lives, $(cat $knob/fail_in) to go"
 }
 
 # Every block in use, and then overwritten: room must be made by commits all the time.
@@ -175,15 +199,49 @@ run_sqlite()
 	umount /mnt || fail "umount"
 }
 
+# Four clients commit to PostgreSQL (tests/apps/guest-lib.sh): small caches, many checkpoints.
+run_pg()
+{
+	. /guest-lib.sh
+	enter "/dev/$(disk_name $((2 * nr_workloads)))"
+	mount -t ext4 -o ro "/dev/$(disk_name $((2 * nr_workloads + 1)))" /fresh || fail "fresh databases"
+	mkdir /a/m/pg
+	mkfs.ext4 -q $up && mount -t ext4 -o discard $up /a/m/pg && cp -a /fresh/pg/. /a/m/pg ||
+		fail "ext4"
+	start pg || fail "PostgreSQL does not start: $(tail -n 3 /tmp/pg/log)"
+	# the lower row first: two clients never wait for each other
+	cat >/tmp/pg/commit.sql <<-'END'
+		\set a random(0, 2047)
+		\set b random(2048, 4095)
+		BEGIN;
+		UPDATE page SET n = n + 1, body = repeat(md5(random()::text), 1 + :a % 30) WHERE id = :a;
+		UPDATE page SET n = n + 1, body = repeat(md5(random()::text), 1 + :b % 30) WHERE id = :b;
+		COMMIT;
+	END
+	inside $be_postgres $pg_bin/pgbench -n -h /tmp/pg -U postgres -c 4 -j 4 -t $((25 * scale)) \
+		-f /tmp/pg/commit.sql postgres >/tmp/pg/bench 2>&1 ||
+		fail "pgbench: $(tail -n 3 /tmp/pg/bench)"
+	sum=$(inside $be_postgres $pg_bin/psql -h /tmp/pg -U postgres -Atc "SELECT sum(n) FROM page")
+	stop pg
+	[ "$sum" = $((200 * scale)) ] || fail "$sum updates of $((200 * scale))"
+	umount /a/m/pg && mount -t ext4 -o ro $up /a/m/pg || fail "umount"
+	inside $be_postgres $pg_bin/pg_checksums --check -D /m/pg/data >/tmp/pg/sums 2>&1 ||
+		fail "checksums: $(tail -n 3 /tmp/pg/sums)"
+	umount /a/m/pg /fresh || fail "umount"
+	e2fsck -fn $up >/dev/null 2>&1 || fail "e2fsck"
+	echo "pg: $(sed -n 's/^number of transactions actually processed: //p' /tmp/pg/bench) commits"
+}
+
 # name of the n-th disk, from 0
 disk_name() { echo "vd$(echo abcdefghijklmnopqrstuvwxyz | cut -c $(($1 + 1)))"; }
 
-nr=0
+nr=0 nr_workloads=$#
 for w; do
 	IFS=: read -r workload scale module <<END
 $w
 END
-	scale=${scale:-1} writers=''
+	scale=${scale:-1} writers='' variant=${workload#"${workload%%.*}"}
+	variant=${variant#.}
 	if [ -n "$module" ]; then
 		for d in $(modinfo -F depends "$module" | tr , ' '); do
 			modprobe "$d"
@@ -210,7 +268,7 @@ END
 	disturb &
 	disturber=$!
 	begun=$(awk '{ print $1 }' /proc/uptime)
-	"run_$workload"
+	"run_${workload%%.*}"
 	: >/tmp/stop
 	wait $disturber || fail "disturb"
 	echo "$workload: $(awk -v b="$begun" '{ printf "%.1f", $1 - b }' /proc/uptime) s," \

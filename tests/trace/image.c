@@ -179,7 +179,7 @@ static void end_flush(struct cut *cut, u32 sent)
 	for (i = 0; i < cut->nr_loose; i++) {
 		struct loose *p = &cut->loose[i];
 
-		if (cut->tape->events[p->event].done < sent)
+		if (done_well(&cut->tape->events[p->event]) < sent)
 			image_set(cut->image, p->pba, p->id);
 		else
 			cut->loose[nr++] = *p;
@@ -210,6 +210,8 @@ void cut_step(struct cut *cut)
 
 	if (is_submission(e, WITNESS_LOWER, WITNESS_WRITE))
 		add_loose(cut, cut->at);
+	else if (e->failed)
+		;	/* promises nothing */
 	else if (is_completion(e, WITNESS_LOWER, WITNESS_FLUSH))
 		end_flush(cut, e->of);
 	else if (is_completion(e, WITNESS_LOWER, WITNESS_WRITE) && e->flags & WITNESS_FUA)

@@ -79,8 +79,7 @@ static void own(struct builder *b, u32 event, u32 nr)
 	if (b->order->owner[event] && b->order->owner[event] != nr + 1)
 		violation("event %u: a write that belongs to two records", event);
 	b->order->owner[event] = nr + 1;
-	record->done = e->done == NEVER || record->done == NEVER ? NEVER :
-		       max_t(u32, record->done, e->done);
+	record->done = max_t(u32, record->done, done_well(e));	/* NEVER is the latest */
 	record->fua &= e->flags & WITNESS_FUA;
 }
 
@@ -142,6 +141,12 @@ static struct part behind(const struct part *part, u32 nr)
 	return (struct part){ part->lbas + nr, part->ids + nr, 0, part->nr - nr };
 }
 
+/* Who failed comes last: it may be in no record. */
+static u32 turn_of(const struct builder *b, const struct event *e)
+{
+	return e->failed ? b->tape->nr + e->done : e->done;
+}
+
 /*
  * Which whole bios make up the part: writes, or discards that lie one behind the other.
  * Of equal ones the one that was acknowledged first is taken first: if any choice is
@@ -159,9 +164,9 @@ static bool match(struct builder *b, u32 nr, struct part part)
 		for (; event; event = b->next[event - 1]) {
 			const struct event *e = &b->tape->events[event - 1];
 
-			if (under_way(b, event - 1, &b->order->records[nr]) && e->done > tried &&
-			    begins(b, e, &part) &&
-			    (best == NEVER || e->done < b->tape->events[best].done))
+			if (under_way(b, event - 1, &b->order->records[nr]) &&
+			    turn_of(b, e) > tried && begins(b, e, &part) &&
+			    (best == NEVER || turn_of(b, e) < turn_of(b, &b->tape->events[best])))
 				best = event - 1;
 		}
 		if (best == NEVER)
@@ -170,7 +175,7 @@ static bool match(struct builder *b, u32 nr, struct part part)
 		if (match(b, nr, behind(&part, b->tape->events[best].nr)))
 			return true;
 		b->order->record_of[best] = 0;
-		tried = b->tape->events[best].done;
+		tried = turn_of(b, &b->tape->events[best]);
 	}
 }
 
@@ -251,7 +256,7 @@ static void find_durable(struct order *order, const struct tape *tape)
 
 		order->flushed[i] = order->flushed[i + 1];
 		if (is_submission(e, WITNESS_LOWER, WITNESS_FLUSH))
-			order->flushed[i] = min_t(u32, order->flushed[i], e->done);
+			order->flushed[i] = min_t(u32, order->flushed[i], done_well(e));
 	}
 	for (i = 0; i < order->nr; i++) {
 		struct record *r = &order->records[i];

@@ -26,7 +26,7 @@ struct record {
 	u64 seq;
 	u16 flags;
 	u32 sent;		/* event: its header was submitted */
-	u32 done;		/* event: all of it was completed, or NEVER */
+	u32 done;		/* event: all of it was completed well, or NEVER */
 	u32 durable;		/* event: it and all before it were durable, or NEVER */
 	bool fua;		/* every bio of it */
 	u32 nr_missing;		/* payload blocks not seen yet */

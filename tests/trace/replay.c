@@ -87,8 +87,10 @@ static void oracle_step(struct replay *r, u32 at)
 	const struct event *e = &r->tape.events[at];
 	const struct order *order = &r->order;
 
-	if (is_completion(e, WITNESS_UPPER, WITNESS_WRITE) ||
-	    is_completion(e, WITNESS_UPPER, WITNESS_DISCARD)) {
+	if (e->kind == WITNESS_COMPLETE && e->where == WITNESS_UPPER && e->failed) {
+		;	/* promises nothing */
+	} else if (is_completion(e, WITNESS_UPPER, WITNESS_WRITE) ||
+		   is_completion(e, WITNESS_UPPER, WITNESS_DISCARD)) {
 		r->acked = max_t(u32, r->acked, order->record_of[e->of]);
 		if (e->flags & WITNESS_FUA)
 			r->must = max_t(u32, r->must, order->record_of[e->of]);
@@ -317,7 +319,8 @@ static void check_disk(struct replay *r)
 		return;
 	}
 	for (k = 0; k < r->cut.nr_loose; k++)
-		image_set(&r->image, r->cut.loose[k].pba, r->cut.loose[k].id);
+		if (!(r->tape.events[r->cut.loose[k].event].flags & WITNESS_LOST))
+			image_set(&r->image, r->cut.loose[k].pba, r->cut.loose[k].id);
 	for (i = 0; i < disk.nr_blocks; i++)
 		if (disk.ids[i] != r->image.ids[i]) {
 			violation("block %llu of %s is not what the trace wrote",
@@ -331,13 +334,14 @@ static void check_disk(struct replay *r)
 
 static void report_trace(const struct replay *r)
 {
-	u32 nr[2][3] = { 0 }, nr_fua = 0, nr_roots = 0, i;
+	u32 nr[2][3] = { 0 }, nr_fua = 0, nr_roots = 0, nr_sent = 0, i;
 
 	for (i = 0; i < r->tape.nr; i++) {
 		const struct event *e = &r->tape.events[i];
 
 		if (e->kind != WITNESS_SUBMIT)
 			continue;
+		nr_sent++;
 		nr[e->where][e->op]++;
 		nr_fua += e->where == WITNESS_UPPER && e->flags & WITNESS_FUA;
 		nr_roots += e->where == WITNESS_LOWER && e->op == WITNESS_WRITE && is_root(e);
@@ -347,6 +351,12 @@ static void report_trace(const struct replay *r)
 	       nr[WITNESS_UPPER][WITNESS_FLUSH], nr[WITNESS_UPPER][WITNESS_DISCARD],
 	       nr[WITNESS_LOWER][WITNESS_WRITE], nr[WITNESS_LOWER][WITNESS_FLUSH],
 	       r->order.nr, nr_roots);
+	printf("%s: %u bios sent, %u completions; %llu reads", r->opt.name, nr_sent,
+	       r->tape.nr - nr_sent, (unsigned long long)r->tape.nr_reads);
+	if (r->tape.died != NEVER)
+		printf("; the disk dies at event %u: %u bios failed below, %u above", r->tape.died,
+		       r->tape.nr_failed[WITNESS_LOWER], r->tape.nr_failed[WITNESS_UPPER]);
+	printf("\n");
 }
 
 static void report_images(const struct replay *r, double seconds)

@@ -94,7 +94,7 @@ static void root_sent(struct rules *r, const struct event *e, int slot)
 		/* a record behind the root's "next" may still be under way */
 		if (order->owner[i] && order->records[order->owner[i] - 1].seq >= r->next.next_seq)
 			continue;
-		if (w->done == NEVER ||
+		if (done_well(w) == NEVER ||
 		    (order->flushed[w->done] > r->at &&
 		     !(order->owner[i] && order->records[order->owner[i] - 1].durable < r->at)))
 			violation("event %u: the root goes down before the write of event %u is durable",
@@ -107,9 +107,12 @@ static void root_sent(struct rules *r, const struct event *e, int slot)
 	r->since_root = r->at;
 }
 
-static void root_done(struct rules *r)
+/* Whether one that failed is there nobody knows: what b needs stays forbidden. */
+static void root_done(struct rules *r, bool failed)
 {
 	r->root_under_way = 0;
+	if (failed)
+		return;
 	if (r->next.generation != r->c.generation)
 		r->b = r->c;
 	r->c = r->next;
@@ -183,7 +186,7 @@ static void lower_write_done(struct rules *r, const struct event *e)
 	for (i = 0; i < e->nr; i++)
 		r->writer[e->block + i] = 0;
 	if (r->root_under_way == e->of + 1)
-		root_done(r);
+		root_done(r, e->failed);
 }
 
 /* ---- all of it ------------------------------------------------------------------------------ */
@@ -206,6 +209,8 @@ static void load_roots(struct rules *r, const struct image *base)
 
 static void step(struct rules *r, const struct event *e)
 {
+	if (e->failed && e->kind == WITNESS_COMPLETE && e->where == WITNESS_UPPER)
+		return;		/* nothing was promised */
 	if (is_completion(e, WITNESS_UPPER, WITNESS_WRITE) ||
 	    is_completion(e, WITNESS_UPPER, WITNESS_DISCARD))
 		upper_write_done(r, e);

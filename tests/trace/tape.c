@@ -27,7 +27,7 @@ void violation(const char *format, ...)
 	putchar('\n');
 }
 
-/* Every bio completes once, without an error, and none is left. */
+/* Every bio completes once, none is left, and none fails before the disk does. */
 static void load_event(struct tape *tape, u32 i, const struct witness_event *from)
 {
 	struct event *e = &tape->events[i], *sent;
@@ -50,9 +50,11 @@ static void load_event(struct tape *tape, u32 i, const struct witness_event *fro
 	sent = &tape->events[e->of];
 	if (sent->done != NEVER)
 		violation("event %u: the bio of event %u completes again", i, e->of);
-	if (from->error)
+	if (from->error && i < tape->died)
 		violation("event %u: the bio of event %u failed: %d", i, e->of, from->error);
 	sent->done = i;
+	sent->failed = e->failed = from->error;
+	tape->nr_failed[e->where] += e->failed;
 	e->block = sent->block;
 	e->nr = sent->nr;
 	e->op = sent->op;
@@ -73,6 +75,8 @@ static bool load(struct tape *tape, const u8 *file, u64 size)
 		return false;
 	tape->nr = h->nr_events;
 	tape->nr_ids = h->nr_blocks;
+	tape->died = h->failures ? h->died : NEVER;
+	tape->nr_reads = h->reads[WITNESS_UPPER] + h->reads[WITNESS_LOWER];
 	tape->events = calloc(tape->nr + 1, sizeof(*tape->events));
 	tape->ids = calloc(tape->nr_ids + 1, sizeof(*tape->ids));
 	assert(tape->events && tape->ids);
@@ -88,6 +92,14 @@ static bool load(struct tape *tape, const u8 *file, u64 size)
 		nr += tape->events[i].kind == WITNESS_SUBMIT && tape->events[i].done == NEVER;
 	if (nr || h->in_flight)
 		violation("%llu bios were never completed", (unsigned long long)nr);
+	for (i = 0; i < 2; i++)
+		if (h->reads[i] != h->reads_done[i])
+			violation("%llu reads %s, %llu completions of reads",
+				  (unsigned long long)h->reads[i],
+				  i == WITNESS_UPPER ? "above" : "below",
+				  (unsigned long long)h->reads_done[i]);
+	if (h->again)
+		violation("%llu bios completed again", (unsigned long long)h->again);
 	return true;
 }
 

@@ -18,6 +18,7 @@ struct event {
 	u32 of;			/* submission: index of its first id; completion: its submission */
 	u32 done;		/* of a submission: number of the completion, or NEVER */
 	u8 kind, where, op, flags;	/* completions have their submission's, too */
+	bool failed;		/* completed with an error: nobody knows what was done */
 };
 
 struct tape {
@@ -25,7 +26,16 @@ struct tape {
 	u32 nr;
 	u32 *ids;
 	u32 nr_ids;
+	u32 died;		/* the event from which on the disk fails, or NEVER */
+	u32 nr_failed[2];	/* bios, by where */
+	u64 nr_reads;
 };
+
+/* Event at which it was done for certain. */
+static inline u32 done_well(const struct event *e)
+{
+	return e->failed ? NEVER : e->done;
+}
 
 /* Load a trace; counts violations of what every trace must obey.  False: cannot be read. */
 bool tape_load(struct tape *tape, const char *path);

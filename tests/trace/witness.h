@@ -16,12 +16,18 @@ enum witness_where { WITNESS_LOWER, WITNESS_UPPER };
 enum witness_op { WITNESS_WRITE, WITNESS_FLUSH, WITNESS_DISCARD };	/* discard: or write zeroes */
 
 #define WITNESS_FUA	1u
+#define WITNESS_LOST	2u	/* answered with an error and never passed on */
 
 struct witness_header {
 	__u64 magic;
 	__u64 nr_events;
 	__u64 nr_blocks;
 	__u64 in_flight;	/* submitted, not completed */
+	__u64 again;		/* completions of what had completed */
+	__u64 failures;		/* that the lower instance made itself ... */
+	__u64 died;		/* ... from this event on */
+	__u64 reads[2];		/* by where; they are counted only */
+	__u64 reads_done[2];
 };
 
 struct witness_event {
