@@ -220,8 +220,8 @@ const char *recover_check(struct image *image)
 	struct triad_core core;
 	const char *what;
 
-	if (image->nr_blocks != DISK_BLOCKS)
-		return NULL;
+	assert(image->nr_blocks <= DISK_MAX_BLOCKS);
+	disk_blocks = image->nr_blocks;
 	what = open_core(&core, image);
 	if (what)
 		return what;

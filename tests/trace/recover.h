@@ -27,7 +27,7 @@ const char *recover(struct image *image, const struct order *order, struct recov
 const char *recover_twice(struct image *image, const struct order *order,
 			  struct recovered *found);
 
-/* Planes and counters against the map, for devices of DISK_BLOCKS; see tests/lib/check.h. */
+/* Planes and counters against the map, see tests/lib/check.h. */
 const char *recover_check(struct image *image);
 
 #endif
