@@ -42,6 +42,15 @@ crash-long:
 	scripts/setup
 	$(MAKE) -C tests crash STATES=10000000
 
+# The second: what a disk that dies leaves, and who is told what.
+trace-long:
+	scripts/setup long
+	$(MAKE) -s -C userspace
+	WORKLOADS="dd fio ext4 xfs sqlite full pg" SAMPLE_KERNEL=uml \
+		tests/trace/test-trace 1000000 500 4
+	WORKLOADS="failing.write failing.flush failing.fua failing.read" \
+		tests/trace/test-trace 20000 8 4
+
 bench:
 	scripts/setup
 	$(MAKE) -s -C userspace
@@ -54,4 +63,4 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long bench clean
+.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long trace-long bench clean

@@ -54,6 +54,10 @@ BREAKS = {
     "backup-log-freed": ("commit.c", "	space->log_frozen.nr = 0;\n	space->nodes.nr = 0;",
                          "	space->log_frozen.nr = 0;\n	space->log_backup.nr = 0;\n"
                          "	space->nodes.nr = 0;", "full"),
+    "failure-acknowledged": ("write.c", "		r = blk_status_to_errno(w->status);", "		r = 0;",
+                             "failing.write"),
+    "failed-flush-covers": ("write.c", "	r = blk_status_to_errno(t->flush_bio.bi_status);",
+                            "	r = 0;", "failing.flush"),
     "block-lost": ("write.c", "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);",
                    "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr > 1 ? tb->nr - 1 : 1);"),
 }

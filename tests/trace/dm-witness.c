@@ -109,12 +109,14 @@ static const struct witness_event *append(struct witness_event e, u32 blocks, u3
 /* A bio below: does it fail? */
 static bool is_doomed(const struct bio *bio)
 {
-	enum fail_kind kind = FAIL_READ;
+	enum fail_kind kind = bio->bi_opf & REQ_FUA ? FAIL_FUA : FAIL_WRITE;
 	unsigned long flags;
 	bool doomed;
 
-	if (op_is_write(bio_op(bio)))
-		kind = !bio_sectors(bio) ? FAIL_FLUSH : bio->bi_opf & REQ_FUA ? FAIL_FUA : FAIL_WRITE;
+	if (!op_is_write(bio_op(bio)))
+		kind = FAIL_READ;
+	else if (!bio_sectors(bio))
+		kind = FAIL_FLUSH;
 	spin_lock_irqsave(&lock, flags);
 	doomed = count.failures || (fail_in && kind == fail_kind && !--fail_in);
 	if (doomed && !count.failures++)

@@ -53,7 +53,8 @@ static void load_event(struct tape *tape, u32 i, const struct witness_event *fro
 	if (from->error && i < tape->died)
 		violation("event %u: the bio of event %u failed: %d", i, e->of, from->error);
 	sent->done = i;
-	sent->failed = e->failed = from->error;
+	e->failed = from->error;
+	sent->failed = e->failed;
 	tape->nr_failed[e->where] += e->failed;
 	e->block = sent->block;
 	e->nr = sent->nr;
