@@ -107,8 +107,7 @@ run_failing()
 	echo $kind >$knob/fail_kind
 	echo $in >$knob/fail_in
 	fio --filename=$up --thread --output-format=terse --size=16m --norandommap --randrepeat=0 \
-		--refill_buffers --direct=1 --ioengine=libaio \
-		--number_ios=$((400 * scale)) \
+		--refill_buffers --direct=1 --ioengine=libaio --number_ios=$((400 * scale)) \
 		--name=mixed --rw=randrw --bssplit=4k/60:16k/20:64k/15:512k/5 --iodepth=64 --numjobs=3 \
 		--fsync=12 --name=trim --rw=randtrim --bs=64k --iodepth=4 \
 		--name=fua --rw=randwrite --bs=4k --iodepth=2 --sync=dsync >/tmp/fio.out 2>&1
