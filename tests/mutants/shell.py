@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mutants of the kernel shell: (name, file below kernel/, text, replacement, what breaks, killer).
 
-The killer is a command below tests/vm; it runs with a module built from the mutated copy.
+The killer is a command in a folder of tests; it runs with a module built from the mutated copy.
 """
 
 MUTANTS = [
@@ -23,9 +23,9 @@ MUTANTS = [
     ("flush-not-sent", "write.c", "	submit_bio(&t->flush_bio);", "	bio_endio(&t->flush_bio);",
      "what a flush covers is durable", "test-power 0 12 1"),
     ("fua-at-once", "write.c", "if (bio->bi_opf & REQ_FUA && t->durable < w->rec.seq) {", "if (0) {",
-     "an acknowledged FUA write is durable", "test-power 0 12 1"),
+     "an acknowledged FUA write is durable", "test-relatives fua_before_log"),
     ("commit-not-flushed", "io.c",
      "	r = submit_bio_wait(&bio);\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);",
      "	r = 0;\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);", "nodes and planes are durable before the root",
-     "test-power 0 12 1"),
+     "test-trace 400 0"),
 ]
