@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One mistake, chosen by the parameter, made when it is loaded: each must be seen by the
- * kernel's checkers, or tests/uml proves nothing.
+ * kernel's checkers, or tests/uml and tests/vm/test-debug prove nothing.
  */
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -151,6 +151,27 @@ static void release_twice(void)
 	refcount_dec(&r);
 }
 
+static unsigned long raced;
+
+static int race_on(void *unused)
+{
+	unsigned long end = jiffies + 2 * HZ;
+
+	while (time_before(jiffies, end)) {
+		raced++;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* takes two processors, and KCSAN */
+static void race(void)
+{
+	kthread_run(race_on, NULL, "race");
+	kthread_run(race_on, NULL, "race");
+	msleep(3000);
+}
+
 static int hang_forever(void *unused)
 {
 	static DECLARE_COMPLETION(never);
@@ -181,6 +202,7 @@ static const struct {
 	{ "corrupt_list", corrupt_list },
 	{ "shift_too_far", shift_too_far },
 	{ "release_twice", release_twice },
+	{ "race", race },
 	{ "hang", hang },
 	{ "none", NULL },
 };
