@@ -46,7 +46,7 @@ under_load()
 	fmt --checksum xxh64 /dev/vda
 	map t /dev/vda
 	fio --name=load --filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=16 \
-		--ioengine=libaio --direct=1 --size=64M --verify=crc32c --do_verify=1 \
+		--ioengine=libaio --direct=1 --size=$(some 64)M --verify=crc32c --do_verify=1 \
 		--loops=4 >/tmp/fio 2>&1 &
 	job=$!
 	for i in 1 2 3 4 5 6; do
@@ -120,9 +120,9 @@ full()
 	map t /dev/vdd
 	size=$(($(blockdev --getsize64 /dev/mapper/t) / 1048576))
 	must "every block is written" dd if=/dev/urandom of=/dev/mapper/t bs=1M count=$size oflag=direct
-	must "a full device is overwritten at random, 4 times" fio --name=o \
+	must "a full device is overwritten at random, $(some 4) times" fio --name=o \
 		--filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=32 --ioengine=libaio \
-		--direct=1 --loops=4 --verify=crc32c --do_verify=1
+		--direct=1 --loops=$(some 4) --verify=crc32c --do_verify=1
 	must "and in large blocks" fio --name=o --filename=/dev/mapper/t --rw=write --bs=1M \
 		--iodepth=4 --ioengine=libaio --direct=1 --loops=2 --verify=crc32c --do_verify=1
 	is "$(field t 1)" rw "it stays writable"
@@ -377,7 +377,7 @@ huge()
 scattered()
 {
 	must "random writes all over $1" fio --name=h --filename=/dev/mapper/t --rw=randwrite \
-		--bs=4k --iodepth=32 --ioengine=libaio --direct=1 --size=$2 --io_size=32M \
+		--bs=4k --iodepth=32 --ioengine=libaio --direct=1 --size=$2 --io_size=$(some 32)M \
 		--norandommap --randrepeat=1 --verify=crc32c --do_verify=1
 	dmsetup message t 0 commit
 	kib=$(field t 17)

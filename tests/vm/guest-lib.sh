@@ -47,5 +47,8 @@ same() { dd if=/dev/mapper/$2 bs=1M skip=$3 count=4 iflag=direct 2>/dev/null | c
 
 # slot_pba N: byte offset of a slot / 4096
 slot_block() { case $1 in 0) echo 0 ;; 1) echo 4096 ;; 2) echo 12288 ;; esac; }
+# Of N, as many as make sense here: system calls under User-mode Linux are slow, and so are
+# the kernel's checkers, which need no volume.
+some() { if grep -q 'User Mode Linux' /proc/cpuinfo; then echo $((($1 + 3) / 4)); else echo "$1"; fi; }
 # milliseconds
 now() { awk '{ printf "%d", $1 * 1000 }' /proc/uptime; }
