@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * failnth N COMMAND...: run it with the N-th possible failure injected, in the command
- * itself or in a kworker, whose countdowns are independent.
+ * failnth self|all N COMMAND...: run it with the N-th possible failure injected, in the
+ * command itself or also in each kworker, whose countdowns are independent.
  *
  * What may fail is decided in debugfs (guest-fail.sh); a countdown that nothing there lets
  * count stays.  How many of them fired goes to /tmp/fired.  The exit status is the
- * command's, or 128 + signal, or 127 if it could not be started.
+ * command's, or 128 + signal, or 127 if it could not be started, or 124 if it takes longer
+ * than two minutes.
  */
 #include <ctype.h>
 #include <dirent.h>
 #include <err.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #define MAX_WORKERS 1000
+#define MAX_SECONDS 120
 
 static void write_nth(const char *pid, const char *n)
 {
@@ -73,27 +76,36 @@ static int find_workers(char pids[][16])
 	return n;
 }
 
+static void late(int sig)
+{
+	(void)sig;
+	_exit(124);
+}
+
 int main(int argc, char **argv)
 {
 	static char workers[MAX_WORKERS][16];
-	int i, status, nr_workers, nr_fired = 0;
+	int i, status, nr_workers = 0, nr_fired = 0;
 	char self[16];
 	siginfo_t info;
 	FILE *out;
 	pid_t pid;
 
-	if (argc < 3 || atoi(argv[1]) < 1)
-		errx(127, "usage: failnth N COMMAND...");
-	nr_workers = find_workers(workers);
+	if (argc < 4 || atoi(argv[2]) < 1)
+		errx(127, "usage: failnth self|all N COMMAND...");
+	if (!strcmp(argv[1], "all"))
+		nr_workers = find_workers(workers);
 	for (i = 0; i < nr_workers; i++)
-		write_nth(workers[i], argv[1]);
+		write_nth(workers[i], argv[2]);
+	signal(SIGALRM, late);
+	alarm(MAX_SECONDS);
 	pid = fork();
 	if (pid < 0)
 		err(127, "fork");
 	if (!pid) {
-		write_nth("self", argv[1]);
-		execvp(argv[2], argv + 2);
-		err(127, "%s", argv[2]);
+		write_nth("self", argv[2]);
+		execvp(argv[3], argv + 3);
+		err(127, "%s", argv[3]);
 	}
 	/* it must still be there when its countdown is read */
 	if (waitid(P_PID, pid, &info, WEXITED | WNOWAIT))

@@ -3,7 +3,8 @@
 # In the guest: each operation with its first, second, ... allocation, then device request,
 # failing, until it runs through.  The filter counts what has dm-triad on its stack, in the
 # command and in the kworkers.  Whatever happens, the device must open again, check clean and
-# hold what was synced; what the operation said to be done must be done.
+# hold what was synced; what the operation said to be done must be done.  Where the operation
+# writes nothing that the next round would cover up, this is looked at behind the last one.
 #
 # DISKS: four of 64 MiB, the last for three roots.  Lines "ok - ..." and "not ok - ...".
 #
@@ -22,6 +23,9 @@ set -- $(grep '^dm_triad ' /proc/modules) -- "$@"
 text=$6 end=$(printf '0x%x' $(($6 + $2)))
 while [ "$1" != -- ]; do shift; done
 shift
+read -r vmalloc vmalloc_end <<END
+$(sort /proc/kallsyms | grep -A 1 ' __vmalloc_node_range_noprof$' | awk '{ printf "0x%s ", $1 }')
+END
 
 aim()
 {
@@ -37,6 +41,9 @@ aim()
 		echo "$text" >$d/require-start
 		echo "$last" >$d/require-end
 	done
+	# a page for vmalloc that cannot be had is asked for once more
+	echo "$vmalloc" >$debug/fail_page_alloc/reject-start
+	echo "$vmalloc_end" >$debug/fail_page_alloc/reject-end
 	echo N >$debug/failslab/ignore-gfp-wait
 	echo N >$debug/fail_page_alloc/ignore-gfp-wait
 	echo N >$debug/fail_page_alloc/ignore-gfp-highmem
@@ -47,17 +54,18 @@ aim()
 }
 
 put() { dd if=/tmp/$1 of=/dev/mapper/t bs=1M seek=$2 oflag=direct conv=notrunc,fsync 2>/dev/null; }
-same() { dd if=/dev/mapper/t bs=256k skip=$(($2 * 4)) count=1 iflag=direct 2>/dev/null | cmp -s - /tmp/$1; }
+same() { cmp -s -n 262144 /dev/mapper/t /tmp/$1 $(($2 << 20)) 0; }
 mapped() { dmsetup info t >/dev/null 2>&1; }
-unmap() { ! mapped || timeout 60 dmsetup remove --retry t; }
-map() { timeout 60 triadsetup open t $dev $options 2>/dev/null; }
+unmap() { dmsetup remove --retry t 2>/dev/null || ! mapped; }
+map() { triadsetup open t $dev $options 2>/dev/null; }
 
 # ---- what an operation finds --------------------------------------------------------
 
-unmapped() { unmap; }
-named() { unmap && dmsetup create t --noudevsync --notable; }
-loaded() { named && dmsetup load t --table "$table"; }
-active() { unmap && map; }
+# What failed is tried once more as it stands: the name has no table then, or is suspended.
+named() { [ $status != 0 ] || { unmap && dmsetup create t --noudevsync --notable; }; }
+loaded() { [ $status != 0 ] || { named && dmsetup load t --table "$table"; }; }
+cold() { unmap && map; }
+active() { [ $whole = 1 ] || cold; }
 # nodes in the map, and a log that a commit has to apply
 dirty() { active && put b 20 && dmsetup message t 0 commit && put c 30; }
 
@@ -65,15 +73,17 @@ dirty() { active && put b 20 && dmsetup message t 0 commit && put c 30; }
 fresh()
 {
 	unmap
+	whole=0
 	triadsetup format -q --force $options "$@" $dev >/dev/null &&
 		map && put a 4 && triadsetup close t || not_ok "a fresh device"
 	table=$(triadsetup table $options $dev) || not_ok "its table"
 }
 
-# The same with a log that was not applied: the closing commit cannot reach the disk.
+# unclosed [SLOT]: the same with a log that was not applied, since the closing commit cannot
+# reach the disk; with a slot, its root is gone.
 unclosed()
 {
-	fresh "$@"
+	fresh
 	sectors=$(blockdev --getsz $dev)
 	dmsetup create under --noudevsync --table "0 $sectors linear $dev 0" && dmsetup mknodes &&
 		triadsetup open t /dev/mapper/under 2>/dev/null && put b 20 &&
@@ -85,6 +95,14 @@ unclosed()
 	dmsetup remove under
 	triadsetup roots --json $dev | tr -d ' \n' | grep -q '"segment":[1-9]' ||
 		not_ok "a device with a log: nothing points at one"
+	[ $# = 0 ] || dd if=/dev/zero of=$dev bs=4k seek=$(slot_block $1) count=1 conv=fsync 2>/dev/null
+	dd if=$dev of=/tmp/image bs=1M conv=sparse 2>/dev/null
+}
+# once it has been opened there is no log, or no bad root, any more
+logged()
+{
+	[ $status != 0 ] || { unmap && dd if=/tmp/image of=$dev bs=1M conv=fsync 2>/dev/null; } || return
+	loaded
 }
 
 # ---- what must hold afterwards --------------------------------------------------------
@@ -93,43 +111,46 @@ unclosed()
 holds()
 {
 	unmap || return
-	timeout 60 triadsetup check -q --data $options $dev || return
+	triadsetup check -q --data $options $dev || return
 	map || return
 	for p in "$@"; do
 		same ${p%:*} ${p#*:} || { echo "pattern $p is not there"; return 1; }
 	done
-	unmap
+	whole=1
 }
 
-after_any() { holds a:4; }
 after_dirty() { holds a:4 b:20 c:30; }
-after_write() { if [ "$1" = 0 ]; then holds a:4 d:10; else holds a:4; fi; }
-after_failed_open() { unmap && triadsetup check -q --data $options $dev; }
+nothing() { :; }
+after_opening() { [ $status != 0 ] || after_dirty; }
+after_write() { if [ $status = 0 ]; then holds a:4 d:10; else holds a:4; fi; }
 # a read that succeeds has read the truth
-after_read() { [ "$1" != 0 ] || cmp -s /tmp/read /tmp/b || return; holds a:4 b:20; }
-after_discard() { if [ "$1" = 0 ]; then holds a:4 zero:20; else holds a:4; fi; }
+after_read() { [ $status != 0 ] || cmp -s /tmp/read /tmp/b; }
+after_discard() { if [ $status = 0 ]; then holds a:4 zero:20; else holds a:4; fi; }
 
-# drill NAME BEFORE AFTER COMMAND...
+# drill NAME self|all BEFORE AFTER LAST COMMAND...; self: no kworker is involved;
+# LAST: the patterns that are there in the end, or -
 drill()
 {
-	name=$1 before=$2 after=$3 n=1 survived=0
-	shift 3
+	name=$1 whose=$2 before=$3 after=$4 last=$5 n=1 survived=0 status=0 begun=$(now)
+	shift 5
 	while :; do
 		$before >/tmp/out 2>&1 || { not_ok "$name, $n: $before"; sed 's/^/# /' /tmp/out; return; }
-		timeout 120 failnth $n "$@" >/tmp/said 2>&1
-		status=$?
-		fired=$(cat /tmp/fired)
+		failnth $whose $n "$@" >/tmp/said 2>&1
+		status=$? whole=0
+		read -r fired </tmp/fired
 		[ $status = 124 ] && { not_ok "$name, $n: hangs"; return; }
 		[ $status != 0 ] || survived=$((survived + 1))
-		$after $status >/tmp/out 2>&1 ||
+		$after >/tmp/out 2>&1 ||
 			{ not_ok "$name, failure $n: $after, status $status"; sed 's/^/# /' /tmp/said /tmp/out; dmesg | tail -n 15 | sed 's/^/# /'; return; }
 		[ "$fired" != 0 ] || break
 		n=$((n + 1))
 		[ $n -lt 3000 ] || { not_ok "$name: does not end"; return; }
 	done
 	total=$((total + n - 1))
-	if [ $status = 0 ]; then
-		ok "$name: $((n - 1)) failures, $((survived - 1)) of them made up for"
+	if [ $status = 0 ] && [ "$last" != - ] && ! holds $last >/tmp/out 2>&1; then
+		not_ok "$name: what it holds in the end"; sed 's/^/# /' /tmp/out
+	elif [ $status = 0 ]; then
+		ok "$name: $((n - 1)) failures, $((survived - 1)) of them made up for, $((($(now) - begun) / 1000)) s"
 	else
 		not_ok "$name: fails without a failure, status $status"
 	fi
@@ -140,30 +161,27 @@ drills()
 	aim $1
 	dev=/dev/$d1 options=''
 	fresh
-	drill "$1: constructor" named after_any dmsetup load t --table "$table"
-	drill "$1: opening" loaded after_any dmsetup resume t
-	drill "$1: write and fsync" active after_write \
+	drill "$1: constructor" self named nothing a:4 dmsetup load t --table "$table"
+	drill "$1: opening" self loaded nothing a:4 dmsetup resume t
+	drill "$1: write and fsync" all active after_write - \
 		dd if=/tmp/d of=/dev/mapper/t bs=64k seek=160 oflag=direct conv=notrunc,fsync
-	drill "$1: commit" dirty after_dirty dmsetup message t 0 commit
-	drill "$1: suspend" dirty after_dirty dmsetup suspend t
-	drill "$1: removal" dirty after_dirty dmsetup remove t
-	drill "$1: read with a cold cache" active after_read \
+	drill "$1: commit" all dirty after_dirty - dmsetup message t 0 commit
+	drill "$1: suspend" all dirty after_dirty - dmsetup suspend t
+	drill "$1: removal" all dirty after_dirty - dmsetup remove t
+	drill "$1: read with a cold cache" all cold after_read "a:4 b:20" \
 		dd if=/dev/mapper/t of=/tmp/read bs=256k skip=80 count=1 iflag=direct
-	drill "$1: discard" dirty after_discard blkdiscard -o 20971520 -l 262144 /dev/mapper/t
+	drill "$1: discard" all dirty after_discard - blkdiscard -o 20971520 -l 262144 /dev/mapper/t
 
 	dev=/dev/$d2
 	unclosed
-	drill "$1: opening with a log" loaded after_failed_open dmsetup resume t
-	holds a:4 b:20 c:30 || not_ok "$1: opening with a log: what it held"
+	drill "$1: opening with a log" self logged after_opening - dmsetup resume t
 	for slot in 0 1 2; do
-		unclosed
-		dd if=/dev/zero of=$dev bs=512 count=1 conv=fsync \
-			seek=$((slot == 0 ? 0 : slot == 1 ? 32768 : 98304)) 2>/dev/null
-		drill "$1: healing slot $slot" loaded unmap dmsetup resume t
-		holds a:4 b:20 c:30 || not_ok "$1: healing slot $slot: what it held"
+		unclosed $slot
+		drill "$1: healing slot $slot" self logged after_opening - dmsetup resume t
 	done
 
 	dev=/dev/$d3
+	unmap
 	for i in 0 1 2; do
 		dmsetup create r$i --noudevsync --table "0 2048 linear /dev/$d4 $((i * 4096))"
 	done
@@ -172,10 +190,10 @@ drills()
 	options="--root-device /dev/mapper/r0 --root-device /dev/mapper/r1 --root-device /dev/mapper/r2
 		--key-file /tmp/key"
 	fresh --hash 'hmac(sha256)'
-	drill "$1: constructor with a key and three root devices" named after_any \
+	drill "$1: constructor with a key and three root devices" self named nothing a:4 \
 		dmsetup load t --table "$table"
-	drill "$1: opening it" loaded after_any dmsetup resume t
-	drill "$1: commit of it" dirty after_dirty dmsetup message t 0 commit
+	drill "$1: opening it" self loaded nothing a:4 dmsetup resume t
+	drill "$1: commit of it" all dirty after_dirty - dmsetup message t 0 commit
 	unmap
 	dmsetup remove r0 r1 r2
 	aim nothing
@@ -191,7 +209,7 @@ storm()
 	fresh
 	i=0
 	while [ $i -lt 20 ]; do
-		active || { not_ok "storm $i: opens"; return; }
+		cold || { not_ok "storm $i: opens"; return; }
 		aim memory
 		for f in failslab fail_page_alloc; do
 			echo $((1 + i % 10)) >$debug/$f/probability
