@@ -10,6 +10,7 @@
 #	finish
 #
 # KERNEL says in which machine: 6.1 or 6.12 in QEMU, uml or uml-plain under User-mode Linux.
+# With KERNEL=uml COVERAGE=DIRECTORY collects there what suites reach of the module.
 # $scratch is removed at the end, and everything that was started is ended.
 
 set -u
@@ -168,13 +169,15 @@ vm_run()
 # (guest-lib.sh).  Before it runs prepare makes its disks; once more if the emulator failed.
 suite()
 {
-	local status
+	local status script=$1 options=(--file "$vm_dir/guest-lib.sh:/usr/lib/guest-lib.sh" --rmmod)
+	shift
+	[ -z "${COVERAGE-}" ] || options+=(--share "$COVERAGE")
 	prepare
-	vm_run "$1" --file "$vm_dir/guest-lib.sh:/usr/lib/guest-lib.sh" --rmmod "${@:2}"
+	vm_run "$script" "${options[@]}" "$@"
 	status=$?
 	if [ $status = 123 ]; then
 		prepare
-		vm_run "$1" --file "$vm_dir/guest-lib.sh:/usr/lib/guest-lib.sh" --rmmod "${@:2}"
+		vm_run "$script" "${options[@]}" "$@"
 		status=$?
 	fi
 	nr_passed=$((nr_passed + $(grep -c '^ok ' "$scratch/out")))
