@@ -7,8 +7,9 @@
  *	client WHERE verify ACKED	the database must pass its own check and hold exactly
  *					the commits 1..n, with n = ACKED or, as one commit was
  *					in flight, ACKED + 1
- *	client WHERE run NAME		go on behind the last commit; after each, write
- *					"ack NAME n" to descriptor 3, in one write()
+ *	client WHERE run NAME [COUNT]	go on behind the last commit, for ever or COUNT times;
+ *					after each, write "ack NAME n" to descriptor 3, in one
+ *					write()
  *
  * What commit n writes is a function of n: a verifier needs no record of it.
  */
@@ -119,14 +120,14 @@ static void acknowledge(const char *name, uint64_t n)
 		die("report: %s", strerror(errno));
 }
 
-static void run(const char *name)
+static void run(const char *name, uint64_t count)
 {
 	uint64_t n = db_last();
 	char body[BODY_MAX + 1];
 
 	/* the commit that was in flight at the cut counts from now on */
 	acknowledge(name, n);
-	for (;;) {
+	while (count--) {
 		n++;
 		db_begin();
 		for (unsigned int i = 0; i < ROWS_PER_COMMIT; i++) {
@@ -145,15 +146,15 @@ int main(int argc, char **argv)
 	const char *what = argc > 2 ? argv[2] : "";
 	bool has_arg = !strcmp(what, "verify") || !strcmp(what, "run");
 
-	if (argc != 3 + has_arg)
-		die("usage: client WHERE ping|create|verify ACKED|run NAME");
+	if (argc != 3 + has_arg && !(argc == 5 && !strcmp(what, "run")))
+		die("usage: client WHERE ping|create|verify ACKED|run NAME [COUNT]");
 	db_open(argv[1]);
 	if (!strcmp(what, "create"))
 		create();
 	else if (!strcmp(what, "verify"))
 		verify(strtoull(argv[3], NULL, 10));
 	else if (!strcmp(what, "run"))
-		run(argv[3]);
+		run(argv[3], argc > 4 ? strtoull(argv[4], NULL, 10) : UINT64_MAX);
 	else if (strcmp(what, "ping"))
 		die("%s: not understood", what);
 	db_close();

@@ -48,8 +48,9 @@ client()
 	case $1 in
 	pg*)		where=/tmp/$1 ;;
 	mariadb*)	where=/tmp/$1/socket ;;
-	sqlitewal*)	where=/m/$1/data/db,wal ;;
-	sqlite*)	where=/m/$1/data/db,delete ;;
+	sqlitewal*)	where=/m/$1/data/db,wal,extra ;;
+	sqlitefull*)	where=/m/$1/data/db,delete,full ;;
+	sqlite*)	where=/m/$1/data/db,delete,extra ;;
 	*)		where=/m/$1/data ;;
 	esac
 	name=$1
@@ -81,7 +82,7 @@ start()
 	n=0
 	until client "$1" ping >/dev/null; do
 		n=$((n + 1))
-		if [ $n = 500 ] || ! kill -0 $server 2>/dev/null; then
+		if [ $n = 1500 ] || ! kill -0 $server 2>/dev/null; then
 			kill -9 $server 2>/dev/null
 			return 1
 		fi

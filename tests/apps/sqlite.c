@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* SQLite: WHERE is the file and its journal mode: "FILE,wal" or "FILE,delete". */
+/* SQLite: WHERE is the file, its journal mode and "synchronous": "FILE,wal|delete,full|extra". */
 #include "client.h"
 
 #include <inttypes.h>
@@ -43,11 +43,12 @@ static char *ask(const char *sql)
 
 void db_open(const char *where)
 {
-	char *file = strdup(where), *mode = strchr(file, ','), sql[64], *got;
+	char *file = strdup(where), *mode = strchr(file, ','), *sync = strrchr(file, ','), sql[64], *got;
 
-	if (!mode)
-		die("SQLite: which journal mode?");
+	if (mode == sync)
+		die("SQLite: which journal mode, and how synchronous?");
 	*mode++ = 0;
+	*sync++ = 0;
 	if (sqlite3_open(file, &db))
 		die("SQLite: %s: %s", file, sqlite3_errmsg(db));
 	snprintf(sql, sizeof(sql), "PRAGMA journal_mode=%s", mode);
@@ -55,9 +56,10 @@ void db_open(const char *where)
 	if (strcmp(got, mode))
 		die("SQLite: journal mode %s, not %s", got, mode);
 	free(got);
-	free(file);
 	/* FULL does not sync the directory when the journal is deleted: that commit can be lost */
-	run("PRAGMA synchronous=EXTRA");
+	snprintf(sql, sizeof(sql), "PRAGMA synchronous=%s", sync);
+	run(sql);
+	free(file);
 	/* 1 MiB of cache, and a checkpoint of the WAL every few commits */
 	run("PRAGMA cache_size=-1024");
 	run("PRAGMA wal_autocheckpoint=100");
