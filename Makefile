@@ -5,7 +5,7 @@
 #   make          the module for KDIR (default: the running kernel) and the tool
 #   make install  both
 #
-# Debian 12 with git, make and apt is enough: demo and check install the rest.
+# Debian 12 with git, make and apt is enough: the targets that test install the rest.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
@@ -38,6 +38,8 @@ check:
 	scripts/setup
 	scripts/check
 
+# What takes longer than make check may; doc/testing says what each is for.
+
 crash-long:
 	scripts/setup
 	$(MAKE) -C tests crash STATES=10000000
@@ -51,6 +53,22 @@ trace-long:
 	WORKLOADS="failing.write failing.flush failing.fua failing.read" \
 		tests/trace/test-trace 20000 8 4
 
+uml:
+	scripts/setup long
+	$(MAKE) -s -C userspace
+	scripts/check uml_rig uml_device uml_relatives uml_fail uml_hostile
+
+debug:
+	scripts/setup long
+	$(MAKE) -s -C userspace
+	tests/vm/test-debug
+
+apps:
+	scripts/setup long
+	$(MAKE) -s -C userspace
+	tests/apps/test-apps 20 1
+	tests/apps/test-sqlite 20 1
+
 bench:
 	scripts/setup
 	$(MAKE) -s -C userspace
@@ -63,4 +81,5 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long trace-long bench clean
+.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long trace-long uml debug \
+	apps bench clean

@@ -17,16 +17,6 @@
 life=$1
 shift
 
-# set_up NAME DEVICE: a filesystem with a database of which nothing is lost yet.  A cluster keeps
-# the blocks of a database's page together: what lies apart would be written apart.
-set_up()
-{
-	mkfs.ext4 -q -O bigalloc -C 16384 "$2" 2>/dev/null &&
-	mount -t ext4 "$2" "/a/m/$1" &&
-	cp -a "/fresh/${1%.*}/." "/a/m/$1" &&
-	sync -f "/a/m/$1"
-}
-
 # What a power cut must leave.  On failure the reason is the last line of output.
 recover()
 {
