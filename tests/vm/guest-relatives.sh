@@ -205,6 +205,9 @@ hostile_contents()
 }
 
 available() { awk '/MemAvailable/ { print int($2 / 1024) }' /proc/meminfo; }
+swapped_out() { awk '$1 == "pswpout" { print $2 }' /proc/vmstat; }
+sixteen() { for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do cat /tmp/a; done; }
+write_above() { sixteen | dd of=/above/big bs=1M iflag=fullblock conv=fsync; }
 
 # not unless it is asked for: swapping takes minutes on an emulated machine
 # 9. memory is needed to free memory: swap on the device, the device on a loop file
@@ -215,7 +218,7 @@ memory_pressure()
 	mkswap /dev/mapper/t >/dev/null
 	must "swap on the device" swapon /dev/mapper/t
 	must "what was swapped out comes back" hog $(($(available) + 32)) 1
-	n=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
+	n=$(swapped_out)
 	[ "$n" -gt 4000 ] && ok "$n pages went out" || not_ok "more than 4000 pages went out # $n"
 	must "and off" swapoff /dev/mapper/t
 	triadsetup close t
@@ -228,19 +231,27 @@ memory_pressure()
 	truncate -s 300M /below/file
 	loop=$(losetup --find --show /below/file)
 	fmt "$loop"
-	map t "$loop"
+	must "the device on a loop file" map t "$loop"
 	mkswap /dev/vdb >/dev/null
 	swapon /dev/vdb
 	mkfs.ext4 -q -F /dev/mapper/t
 	mount /dev/mapper/t /above
-	hog $(($(available) + 16)) 1 &
-	must "writing through loop and filesystem without memory" \
-		dd if=/dev/urandom of=/above/big bs=1M count=64 conv=fsync
-	must "and the hog ends well" wait $!
+	n=$(swapped_out)
+	until [ -e /tmp/written ]; do hog $(($(available) + 32)) 1 || exit; done &
+	must "writing through loop and filesystem without memory" write_above
+	: >/tmp/written
+	must "and the hogs end well" wait $!
+	n=$(($(swapped_out) - n))
+	[ $n -gt 4000 ] && ok "$n pages went out" || not_ok "more than 4000 pages went out # $n"
 	umount /above
 	must "e2fsck above" e2fsck -fn /dev/mapper/t
 	triadsetup close t
 	must "on loop: check --data is clean" triadsetup check --data "$loop"
+	must "and it opens again" map t "$loop"
+	mount -o ro /dev/mapper/t /above
+	is "$(md5sum </above/big)" "$(sixteen | md5sum)" "with what was written"
+	umount /above
+	triadsetup close t
 	swapoff /dev/vdb
 	losetup -d "$loop"
 	umount /below
