@@ -116,8 +116,11 @@ int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
 	d->seq = cpu_to_le64(rec->seq);
 	d->durable = cpu_to_le64(rec->durable);
 	d->next = cpu_to_le64(rec->next);
-	if (rec->flags & TRIAD_RECORD_OPENING)
+	if (rec->flags & TRIAD_RECORD_OPENING) {
 		triad_random(d->nonce, sizeof(d->nonce));
+		/* it may lie on a torn header: no sector of it must complete that one */
+		triad_random(d->body, sizeof(d->body));
+	}
 
 	for (i = 0; i < rec->nr_extents; i++) {
 		if (rec->flags & TRIAD_RECORD_RANGES) {

@@ -94,6 +94,8 @@ MUTANTS = [
 """, "... and durable before anything else is written", "test_commit"),
     ("nonce", "record.c", "triad_random(d->nonce, sizeof(d->nonce));", ";",
      "what lay behind the end of the log never comes back", "test_replay"),
+    ("opening-of-zeroes", "record.c", "		triad_random(d->body, sizeof(d->body));\n", "",
+     "a torn opening record completes no other", "test_replay"),
     ("pointer-beside-a-commit", "log.c", """core->window);
 	if (!r)
 		r = core->store->ops->write_root(core->store, core->slot_c, core->window);""",

@@ -203,6 +203,32 @@ static void what_lay_behind_a_rotten_opening_never_comes_back(void **state)
 	assert_int_equal(device_state(f->d), 0);
 }
 
+/*
+ * The log ends at a header of which one sector was lost.  The opening record is
+ * written over it: torn, it must not bring the missing sector.
+ */
+static void a_torn_opening_completes_no_record(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	u32 *header = &f->d->disk.view[f->rec[RECORDS].place];
+	u32 whole = *header, lost, before, after, sectors;
+
+	for (lost = 0; lost < 8; lost++) {
+		before = content_mix(whole, content_rotten(&f->d->rng), 1u << lost);
+		*header = before;
+		assert_int_equal(device_reopen(f->d, false), 0);
+		assert_int_equal(core->replayed_records, RECORDS);
+		assert_int_equal(triad_log_start(core), 0);
+		after = *header;
+		for (sectors = 0; sectors < 255; sectors++) {
+			*header = content_mix(before, after, sectors);
+			assert_int_equal(device_reopen(f->d, false), 0);
+			assert_int_equal(core->replayed_records, RECORDS);
+		}
+	}
+}
+
 static void an_empty_pointer_is_not_trusted(void **state)
 {
 	struct fixture *f = *state;
@@ -339,6 +365,7 @@ int main(void)
 		T(a_torn_opening_keeps_the_durable_mark),
 		T(what_lay_behind_a_stop_never_comes_back),
 		T(what_lay_behind_a_rotten_opening_never_comes_back),
+		T(a_torn_opening_completes_no_record),
 		T(an_empty_pointer_is_not_trusted),
 		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
 		T(a_lost_block_hides_no_damage),
