@@ -23,8 +23,17 @@ set -- $(grep '^dm_triad ' /proc/modules) -- "$@"
 text=$6 end=$(printf '0x%x' $(($6 + $2)))
 while [ "$1" != -- ]; do shift; done
 shift
+# span FIRST LAST: the addresses from one function to the end of another
+span()
+{
+	sort /proc/kallsyms | awk -v first="$1" -v last="$2" '
+		end { print "0x" $1; exit } $3 == first { printf "0x%s ", $1 } $3 == last { end = 1 }'
+}
 read -r vmalloc vmalloc_end <<END
-$(sort /proc/kallsyms | grep -A 1 ' __vmalloc_node_range_noprof$' | awk '{ printf "0x%s ", $1 }')
+$(span __vmalloc_node_range_noprof __vmalloc_node_range_noprof)
+END
+read -r kmemleak kmemleak_end <<END
+$(span kmemleak_alloc kmemleak_vmalloc)
 END
 
 aim()
@@ -41,7 +50,9 @@ aim()
 		echo "$text" >$d/require-start
 		echo "$last" >$d/require-end
 	done
-	# a page for vmalloc that cannot be had is asked for once more
+	# Nothing comes of these: vmalloc asks once more for a page, kmemleak has a pool.
+	echo "$kmemleak" >$debug/failslab/reject-start
+	echo "$kmemleak_end" >$debug/failslab/reject-end
 	echo "$vmalloc" >$debug/fail_page_alloc/reject-start
 	echo "$vmalloc_end" >$debug/fail_page_alloc/reject-end
 	echo N >$debug/failslab/ignore-gfp-wait
