@@ -331,7 +331,14 @@ tables()
 	for bad in "0 $((len - 8)) triad /dev/vda" "0 $((len + 8)) triad /dev/vda" \
 		"0 $len triad" "0 $len triad /dev/nothing" "0 $len triad /dev/vda 1 nonsense" \
 		"0 $len triad /dev/vda 2 root_dev" "0 $len triad /dev/vda 4 root_dev /dev/vdb root_dev /dev/vdb" \
-		"0 $len triad /dev/vda 2 interval_ms x" "0 $len triad /dev/vdb" "8 $len triad /dev/vda"; do
+		"0 $len triad /dev/vda 2 interval_ms x" "0 $len triad /dev/vdb" "8 $len triad /dev/vda" \
+		"0 $len triad /dev/vda x" "0 $len triad /dev/vda 2 cache_blocks 63" \
+		"0 $len triad /dev/vda 2 nonsense 1" "0 $len triad /dev/vda 2 root_dev /dev/nothing" \
+		"0 $len triad /dev/vda 2 root_dev /dev/vdd" \
+		"0 $len triad /dev/vda 8 root_dev a root_dev b root_dev c root_dev d" \
+		"0 $len triad /dev/vda 2 key 000" "0 $len triad /dev/vda 2 key 0x" \
+		"0 $len triad /dev/vda 2 key 00" "0 $len triad /dev/vda 2 key :1:user:none" \
+		"0 $len triad /dev/vda 2 key :1:none:none" "0 $len triad /dev/vda 2 key :user"; do
 		must_fail "refused: $bad" dmsetup create bad --noudevsync --table "$bad"
 		dmsetup remove bad 2>/dev/null
 	done
@@ -340,6 +347,17 @@ tables()
 	must_fail "unknown messages are refused" dmsetup message good 0 nonsense
 	dmsetup remove good
 	closed_cleanly "removed" vda
+	dmsetup create t --noudevsync --table "$line 4 interval_ms 50 cache_blocks 64"
+	dmsetup mknodes
+	is "$(dmsetup table t | cut -d ' ' -f 5-)" "4 interval_ms 50 cache_blocks 64" "options are shown"
+	must "random writes with little memory" fio --name=r --filename=/dev/mapper/t --rw=randwrite \
+		--bs=4k --iodepth=8 --ioengine=libaio --direct=1 --size=400M --io_size=2M \
+		--norandommap --randrepeat=1 --verify=crc32c --do_verify=1
+	sleep 0.2
+	[ "$(field t 9)" -gt 1 ] && ok "commits without being asked" || not_ok "commits without being asked"
+	[ "$(field t 16)" -le 64 ] && ok "no more than 64 nodes are kept" || not_ok "no more than 64 nodes are kept"
+	triadsetup close t
+	closed_cleanly "with a short interval" vda
 }
 
 # ---- 16 TiB ----------------------------------------------------------------------------------
