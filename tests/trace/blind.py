@@ -57,7 +57,7 @@ BREAKS = {
     "failure-acknowledged": ("write.c", "		r = blk_status_to_errno(w->status);", "		r = 0;",
                              "failing.write"),
     "failed-flush-covers": ("write.c", "	r = blk_status_to_errno(t->flush_bio.bi_status);",
-                            "	r = 0;", "failing.flush"),
+                            "	r = 0;", "failing.early"),
     "block-lost": ("write.c", "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);",
                    "	r = triad_log_write(&t->core, rec, tb->lba, tb->nr > 1 ? tb->nr - 1 : 1);"),
 }

@@ -31,6 +31,7 @@ disturb()
 {
 	while [ ! -e /tmp/stop ]; do
 		sleep 0.2
+		[ "$variant" != early ] || break
 		dmsetup message triad 0 commit || { [ -n "$variant" ] && break; } || fail "commit"
 		sleep 0.3
 		[ -n "$variant" ] || [ "$(random 4)" != 0 ] ||
@@ -100,6 +101,7 @@ run_failing()
 	case $variant in
 	write)	kind=0 in=$((100 + $(random 400))) ;;
 	flush)	kind=1 in=$((20 + $(random 60))) ;;
+	early)	kind=1 in=$((4 + $(random 6))) ;;	# one of the log, see below
 	fua)	kind=2 in=$((5 + $(random 30))) ;;
 	read)	kind=3 in=$((50 + $(random 200))) ;;
 	*)	fail "what is failing.$variant?" ;;
@@ -254,7 +256,10 @@ END
 	dmsetup create low --table "0 $(blockdev --getsz "$disk") witness $disk lower" || fail "low"
 	dmsetup mknodes
 	# shellcheck disable=SC2046
-	dmsetup create triad --table "$(triadsetup table /dev/mapper/low) 2 interval_ms 700" ||
+	# no commit before the log is long, where only the log's flushes shall fail
+	interval=700
+	[ "$variant" != early ] || interval=60000
+	dmsetup create triad --table "$(triadsetup table /dev/mapper/low) 2 interval_ms $interval" ||
 		fail "triad"
 	dmsetup create up --table "0 $(blockdev --getsz /dev/mapper/triad) witness /dev/mapper/triad upper" ||
 		fail "up"
