@@ -155,8 +155,8 @@ static u64 mark_at_end(const struct triad_core *core, const struct position *pos
 {
 	const struct triad_record_disk *d;
 
-	if (!core->window_nr)
-		return 0;	/* it could not be read; else it is in the window */
+	if (pos->place < core->window_pba || pos->place >= core->window_pba + core->window_nr)
+		return 0;	/* it could not be read */
 	d = (const void *)(core->window + (pos->place - core->window_pba) * TRIAD_BLOCK_SIZE);
 	if (!names(core, d, pos->seq) || memcmp(d->chain, pos->chain, sizeof(d->chain)) ||
 	    le64_to_cpu(d->durable) >= pos->seq)
