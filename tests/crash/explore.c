@@ -13,10 +13,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "explorer.h"
+#include "report.h"
 
 #define MAX_JOBS	64
 
@@ -251,14 +251,6 @@ static void add(struct counts *to, const struct counts *from)
 		t[i] += f[i];
 }
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void print(const char *name, u64 n)
 {
 	printf("  %-28s %llu\n", name, (unsigned long long)n);
@@ -329,8 +321,8 @@ static bool take_result(struct run *run, struct worker *w)
 	add(&run->total, &counts);
 	run->ordered -= SEED_STATES;
 	run->nr_busy--;
-	if (run->progress && now() - run->shown >= run->progress) {
-		run->shown = now();
+	if (run->progress && report_seconds() - run->shown >= run->progress) {
+		run->shown = report_seconds();
 		printf("%llu of %llu states, seed %llu, %.0f s\n",
 		       (unsigned long long)run->total.states,
 		       (unsigned long long)run->max_states, (unsigned long long)run->next - 1,
@@ -438,9 +430,9 @@ int main(int argc, char **argv)
 	}
 	disk_keep_memory();
 	run.next = run.first;
-	run.start = run.shown = now();
+	run.start = run.shown = report_seconds();
 	if (explore(&x, &run))
 		return 1;
-	report(&run.total, run.first, run.next - 1, now() - run.start);
+	report(&run.total, run.first, run.next - 1, report_seconds() - run.start);
 	return 0;
 }

@@ -37,9 +37,9 @@
  */
 #include <getopt.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "history.h"
+#include "report.h"
 
 enum outcome {
 	RIGHT,			/* what an honest disk would show */
@@ -926,31 +926,10 @@ static void run_seed(struct judge *j, u64 seed, const struct sizes *sizes)
 	past_free(&p);
 }
 
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void report(u64 nr_seeds, double took)
 {
-	u64 sum = 0;
-	u32 i, k;
+	u64 sum = report_table(class_names, NR_CLASSES, outcome_names, NR_OUTCOMES, counts[0]);
 
-	printf("%-22s", "");
-	for (k = 0; k < NR_OUTCOMES; k++)
-		printf(" %11s", outcome_names[k]);
-	printf("\n");
-	for (i = 0; i < NR_CLASSES; i++) {
-		printf("%-22s", class_names[i]);
-		for (k = 0; k < NR_OUTCOMES; k++) {
-			printf(" %11llu", (unsigned long long)counts[i][k]);
-			sum += counts[i][k];
-		}
-		printf("\n");
-	}
 	printf("%llu images of %llu devices held, %llu blocks compared, %llu read as errors;\n"
 	       "%llu showed the life before, %llu were used again, of these %llu became "
 	       "read-only; %.1f s\n",
@@ -972,7 +951,7 @@ int main(int argc, char **argv)
 	static struct judge j;
 	struct sizes sizes = { .images = 400, .stride = 3 };
 	u64 seed = 1, nr = 12, i;
-	double start = seconds();
+	double start = report_seconds();
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -991,6 +970,6 @@ int main(int argc, char **argv)
 	j.image = disk_new_view();
 	for (i = seed; i < seed + nr; i++)
 		run_seed(&j, i, &sizes);
-	report(nr, seconds() - start);
+	report(nr, report_seconds() - start);
 	return 0;
 }

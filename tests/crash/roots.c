@@ -35,9 +35,9 @@
  */
 #include <getopt.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "history.h"
+#include "report.h"
 
 enum fault {
 	INTACT,
@@ -827,31 +827,10 @@ static void run_device(struct judge *j, struct device *d, u32 stride)
 	free(image);
 }
 
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 static void report(u64 nr_devices, double took)
 {
-	u64 sum = 0;
-	u32 i, k;
+	u64 sum = report_table(class_names, NR_CLASSES, outcome_names, NR_OUTCOMES, counts[0]);
 
-	printf("%-24s", "");
-	for (k = 0; k < NR_OUTCOMES; k++)
-		printf(" %11s", outcome_names[k]);
-	printf("\n");
-	for (i = 0; i < NR_CLASSES; i++) {
-		printf("%-24s", class_names[i]);
-		for (k = 0; k < NR_OUTCOMES; k++) {
-			printf(" %11llu", (unsigned long long)counts[i][k]);
-			sum += counts[i][k];
-		}
-		printf("\n");
-	}
 	printf("%llu images of %llu devices held, %llu healed; selection case 1: %llu, 2: %llu, "
 	       "3: %llu, 4: %llu; %.1f s\n", (unsigned long long)sum,
 	       (unsigned long long)nr_devices, (unsigned long long)nr_healed,
@@ -871,7 +850,7 @@ int main(int argc, char **argv)
 	struct device *d = malloc(sizeof(*d));
 	u64 seed = 1, nr = 3, i;
 	u32 stride = 64;
-	double start = seconds();
+	double start = report_seconds();
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -899,6 +878,6 @@ int main(int argc, char **argv)
 		driver_free(&j.driver);
 		device_free(d);
 	}
-	report(nr, seconds() - start);
+	report(nr, report_seconds() - start);
 	return 0;
 }
