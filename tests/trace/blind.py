@@ -103,7 +103,7 @@ def build_all(names, where):
 def record(names, where):
     tool = f"{TOP}/userspace/triadsetup"
     vm = [f"{TOP}/scripts/vm", "--kernel", KERNEL, "--mem", 2048, "--timeout", 1800, "--tool", tool,
-          "--module", must([f"{HERE}/build-witness", KERNEL])]
+          "--module", must([f"{TOP}/scripts/module", KERNEL, HERE])]
     for name in names:
         base = f"{where}/{name}"
         must(["truncate", "-s", "64M", f"{base}.base"])

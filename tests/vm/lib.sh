@@ -19,8 +19,8 @@ top=$(cd "$vm_dir/../.." && pwd)
 KERNEL=${KERNEL:-6.12}
 export KERNEL
 case $KERNEL in
-uml*)	VM=$top/tests/uml/run build_module=$top/tests/uml/module ;;
-*)	VM=$top/scripts/vm build_module=$top/scripts/module ;;
+uml*)	VM=$top/tests/uml/run ;;
+*)	VM=$top/scripts/vm ;;
 esac
 
 make -s -C "$vm_dir" || exit 1

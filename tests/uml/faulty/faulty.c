@@ -106,8 +106,10 @@ static void free_active_work(void)
 	struct work_struct *w = kmalloc(sizeof(*w), GFP_KERNEL);
 
 	INIT_WORK(w, work);
+	preempt_disable();	/* it must not run before */
 	schedule_work(w);
 	kfree(w);
+	preempt_enable();
 	msleep(2000);
 }
 
