@@ -63,7 +63,7 @@ aim()
 }
 
 put() { dd if=/tmp/$1 of=/dev/mapper/t bs=1M seek=$2 oflag=direct conv=notrunc,fsync 2>/dev/null; }
-same() { cmp -s -n 262144 /dev/mapper/t /tmp/$1 $(($2 << 20)) 0; }
+same() { dd if=/dev/mapper/t bs=256k skip=$(($2 * 4)) count=1 iflag=direct 2>/dev/null | cmp -s - /tmp/$1; }
 mapped() { dmsetup info t >/dev/null 2>&1; }
 unmap() { dmsetup remove --retry t 2>/dev/null || ! mapped; }
 map() { triadsetup open t $dev $options 2>/dev/null; }
@@ -110,7 +110,8 @@ unclosed()
 # once it has been opened there is no log, or no bad root, any more
 logged()
 {
-	[ $status != 0 ] || { unmap && dd if=/tmp/image of=$dev bs=1M conv=fsync 2>/dev/null; } || return
+	[ $status != 0 ] || { unmap && blkdiscard -z $dev &&
+		dd if=/tmp/image of=$dev bs=64k conv=sparse,fsync 2>/dev/null; } || return
 	loaded
 }
 
