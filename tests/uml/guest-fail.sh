@@ -107,12 +107,12 @@ unclosed()
 	[ $# = 0 ] || dd if=/dev/zero of=$dev bs=4k seek=$(slot_block $1) count=1 conv=fsync 2>/dev/null
 	dd if=$dev of=/tmp/image bs=1M conv=sparse 2>/dev/null
 }
-# once it has been opened there is no log, or no bad root, any more
+# Once it has been opened there is no log, or no bad root, any more; and each opening that fails
+# leaves a record, which costs the next one a read.
 logged()
 {
-	[ $status != 0 ] || { unmap && blkdiscard -z $dev &&
-		dd if=/tmp/image of=$dev bs=64k conv=sparse,fsync 2>/dev/null; } || return
-	loaded
+	unmap && blkdiscard -z $dev && dd if=/tmp/image of=$dev bs=64k conv=sparse,fsync 2>/dev/null &&
+		dmsetup create t --noudevsync --notable && dmsetup load t --table "$table"
 }
 
 # ---- what must hold afterwards --------------------------------------------------------

@@ -180,7 +180,7 @@ hostile_contents()
 	line=$(dmsetup table t | sed 's,/dev/[^ ]*\|[0-9]*:[0-9]*,/dev/vdd,')
 	triadsetup close t
 	n=0
-	while [ $n -lt 40 ]; do
+	while [ $n -lt "$(some 40)" ]; do
 		n=$((n + 1))
 		dd if=/tmp/kept of=/dev/vdd bs=1M conv=fsync 2>/dev/null
 		# 64 KiB of noise, or ones, anywhere but in two of the three roots
