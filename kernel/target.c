@@ -307,7 +307,8 @@ static int load(struct triad *t)
 	if (!r && (strcmp(core->root.hash, t->hash_name) ||
 		   triad_sector(core->root.logical_blocks) != t->ti->len)) {
 		triad_core_close(core);
-		r = -ESTALE;	/* formatted again since the table was loaded */
+		core->choice.why = "it was formatted again since the table was loaded";
+		r = -ESTALE;
 	}
 	if (r) {
 		say_refused(t, r);

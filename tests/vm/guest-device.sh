@@ -360,6 +360,96 @@ tables()
 	closed_cleanly "with a short interval" vda
 }
 
+# ---- what triadsetup sees first, told by the kernel alone ----------------------------------
+
+# The kernel has said so since the last call.
+said() { dmesg -c >/tmp/said; grep -qF "$1" /tmp/said && ok "told: $1" || { not_ok "told: $1"; sed 's/^/# /' /tmp/said; }; }
+current() { triadsetup roots --json /dev/$1 | tr -d ' \n' | sed 's/.*"current":\([0-9]*\).*/\1/'; }
+# the PBA in an entry of the node at a PBA
+entry() { od -An -t u8 -j $(($2 * 4096 + $3 * 16)) -N 8 /dev/$1 | tr -d ' '; }
+
+refused()
+{
+	pattern a
+	dmesg -c >/dev/null
+	echo 00112233445566778899aabbccddeeff >/tmp/key
+	fmt --hash 'hmac(sha256)' --key-file /tmp/key /dev/vdd
+	line=$(triadsetup table --key-file /tmp/key /dev/vdd | sed 's/ [0-9]* key.*//')
+	must_fail "refused without its key" dmsetup create t --noudevsync --table "$line"
+	said "This device was formatted with a keyed hash: give its key"
+	must "opened with it" map t /dev/vdd --key-file /tmp/key
+	triadsetup close t
+	must_fail "refused with another one" dmsetup create t --noudevsync --table "$line 2 key 00ff"
+	said "not opened"
+	dmsetup remove t 2>/dev/null
+
+	# the roots of another format come from behind: who has loaded a table has the disk
+	fmt --size 32M /dev/vdd
+	for slot in 0 1 2; do
+		dd if=/dev/vdd of=/tmp/root$slot bs=4k skip=$(slot_block $slot) count=1 2>/dev/null
+	done
+	fmt /dev/vdd
+	dmsetup create t --noudevsync --notable
+	dmsetup load t --table "$(triadsetup table /dev/vdd)"
+	for slot in 0 1 2; do
+		dd if=/tmp/root$slot of=/dev/vdd bs=4k seek=$(slot_block $slot) conv=notrunc,fsync 2>/dev/null
+	done
+	md5sum </dev/vdd >/tmp/before
+	must_fail "refused when formatted since the table was loaded" dmsetup resume t
+	said "it was formatted again since the table was loaded"
+	dmsetup remove t
+	is "$(md5sum </dev/vdd)" "$(cat /tmp/before)" "and not changed"
+
+	fmt /dev/vdd
+	line=$(triadsetup table /dev/vdd)
+	for slot in 0 1; do
+		dd if=/dev/urandom of=/dev/vdd bs=4k seek=$(slot_block $slot) count=1 conv=fsync 2>/dev/null
+	done
+	md5sum </dev/vdd >/tmp/before
+	must_fail "refused with two bad roots" dmsetup create t --noudevsync --table "$line"
+	said "no two roots prove which one is current"
+	dmsetup remove t 2>/dev/null
+	is "$(md5sum </dev/vdd)" "$(cat /tmp/before)" "and not changed"
+
+	# A leaf of the map, and what lies behind another one.
+	fmt /dev/vdd
+	map t /dev/vdd
+	put a t 1
+	put a t 9
+	triadsetup close t
+	root=$(triadsetup dump /dev/vdd root | awk -v slot="$(current vdd):" '
+		$1 == "slot" { here = $2 == slot } here && $1 == "map_pba" { print $2 }')
+	dd if=/dev/urandom of=/dev/vdd bs=4k seek="$(entry vdd $root 1)" count=1 conv=notrunc,fsync 2>/dev/null
+	dmesg -c >/dev/null
+	map t /dev/vdd
+	must_fail "nothing is read through a damaged map node" same a t 1
+	said "reads behind it fail"
+	must "but through others" same a t 9
+	must_fail "no commit builds on it" sh -c 'dd if=/tmp/a of=/dev/mapper/t bs=4k seek=300 count=1 \
+		oflag=direct conv=fsync && dmsetup message t 0 commit'
+	triadsetup close t
+	dmesg -c >/dev/null
+	map t /dev/vdd
+	must "what was written over it is kept" sh -c 'dd if=/dev/mapper/t bs=4k skip=300 count=1 iflag=direct |
+		cmp -n 4096 - /tmp/a'
+	triadsetup close t
+
+	# A bitmap of the current root: made anew.
+	fmt /dev/vdd
+	map t /dev/vdd
+	put a t 1
+	triadsetup close t
+	dd if=/dev/urandom of=/dev/vdd bs=4k seek=$((2048 + $(current vdd))) count=1 conv=notrunc,fsync 2>/dev/null
+	dmesg -c >/dev/null
+	map t /dev/vdd
+	put a t 9
+	dmsetup message t 0 commit
+	said "a damaged space bitmap was found and is replaced"
+	must "its data is there" same a t 1
+	triadsetup close t
+	checked "after a damaged bitmap" vdd
+}
+
 # ---- 16 TiB ----------------------------------------------------------------------------------
 
 huge()
@@ -399,7 +489,7 @@ scattered()
 	triadsetup close t
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot lost_log failing tables huge}; do
+for part in ${*:-filesystems under_load discards full elsewhere rot lost_log failing tables refused huge}; do
 	echo "# $part"
 	$part
 done
