@@ -321,6 +321,7 @@ tables()
 	md5sum </dev/vda >/tmp/before
 	map t /dev/vda --read-only
 	is "$(field t 1)" ro "read-only"
+	is "$(dmsetup table t | cut -d ' ' -f 5-)" "1 read_only" "the table says so"
 	must "read-only reads" same a t 1
 	must_fail "read-only does not write" dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct
 	triadsetup close t
@@ -378,6 +379,7 @@ refused()
 	must_fail "refused without its key" dmsetup create t --noudevsync --table "$line"
 	said "This device was formatted with a keyed hash: give its key"
 	must "opened with it" map t /dev/vdd --key-file /tmp/key
+	is "$(dmsetup table t | cut -d ' ' -f 5-)" "2 key $(cat /tmp/key)" "the table can be loaded again"
 	triadsetup close t
 	must_fail "refused with another one" dmsetup create t --noudevsync --table "$line 2 key 00ff"
 	said "not opened"
