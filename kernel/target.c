@@ -350,6 +350,9 @@ static int triad_preresume(struct dm_target *ti)
 		t->active = true;
 	} else {
 		WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+		/* writes and nodes of a healing that failed */
+		wait_event(t->wait, !atomic_read(&t->store_pending));
+		triad_cache_clear(&t->cache);
 	}
 	mutex_unlock(&t->lock);
 	if (r) {
