@@ -233,11 +233,11 @@ storm()
 			timeout 60 dmsetup suspend --noflush t
 			timeout 60 dmsetup resume t
 		done 2>/dev/null
+		aim nothing
+		timeout 60 dmsetup resume t	# a resume that failed has left it suspended
 		wait $job
 		unmap
-		aim nothing
-		unmap
-		holds a:4 >/tmp/out 2>&1 || { not_ok "storm $i"; sed 's/^/# /' /tmp/out; return; }
+		holds a:4 >/tmp/out 2>&1 || { not_ok "storm $i"; sed 's/^/# /' /tmp/out; dmesg | tail -n 15 | sed 's/^/# /'; return; }
 		i=$((i + 1))
 	done
 	ok "storm: $i times, up to 10 % of the allocations failing under load"
