@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Mutants of the kernel shell: (name, file below kernel/, text, replacement, what breaks, killer).
 
-The killer is a command in a folder of tests; it runs with a module built from the mutated copy.
+The killer is a command in a folder of tests, behind KERNEL=... if need be; it runs with a module built from the mutated copy.
 """
 
 MUTANTS = [
@@ -28,4 +28,8 @@ MUTANTS = [
      "	r = submit_bio_wait(&bio);\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);",
      "	r = 0;\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);", "nodes and planes are durable before the root",
      "test-trace 400 0"),
+    ("failed-healing-runs-on", "target.c", "		wait_event(t->wait, !atomic_read(&t->store_pending));\n		triad_cache_clear",
+     "		triad_cache_clear", "an instance outlives its writes", "KERNEL=uml test-device heal_fails"),
+    ("failed-healing-leaks", "target.c", "		triad_cache_clear(&t->cache);\n	}\n", "	}\n",
+     "an instance frees its nodes", "KERNEL=uml test-device heal_fails"),
 ]
