@@ -32,4 +32,6 @@ MUTANTS = [
      "		triad_cache_clear", "an instance outlives its writes", "KERNEL=uml test-device heal_fails"),
     ("failed-healing-leaks", "target.c", "		triad_cache_clear(&t->cache);\n	}\n", "	}\n",
      "an instance frees its nodes", "KERNEL=uml test-device heal_fails"),
+    ("read-not-repeated", "read.c", "	if (triad_checksum(t->checksum_kind, page) == tb->csums[nr]) {", "	if (0) {",
+     "memory that somebody else changes is no rot", "test-device one_buffer"),
 ]

@@ -236,6 +236,19 @@ rot()
 	triadsetup close t
 }
 
+# Who changes the memory that is being read into gets what he deserves, but no error.
+one_buffer()
+{
+	pattern a
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 0
+	must "four readers with one buffer" clobber /dev/mapper/t
+	is "$(field t 14)" 0 "that is no rot"
+	must "and the data is there" same a t 0
+	triadsetup close t
+}
+
 # A flushed record whose header rots cannot be had again: nothing may be made of it.
 lost_log()
 {
@@ -530,7 +543,7 @@ scattered()
 	triadsetup close t
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot lost_log failing heal_fails tables refused huge}; do
+for part in ${*:-filesystems under_load discards full elsewhere rot one_buffer lost_log failing heal_fails tables refused huge}; do
 	echo "# $part"
 	$part
 done
