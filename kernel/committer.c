@@ -33,11 +33,16 @@ static bool published(struct triad *t, u64 seq)
 	return READ_ONCE(t->published) >= seq || triad_mode(t) != TRIAD_MODE_RW;
 }
 
-/* Wait until the records up to seq are written; false if one failed. */
+/* Wait until the records up to seq are in the index; false if one failed. */
 static bool wait_published(struct triad *t, u64 seq)
 {
+	bool done;
+
 	wait_event(t->wait, published(t, seq));
-	return READ_ONCE(t->published) >= seq;
+	mutex_lock(&t->lock);		/* the index is seen as publish() left it */
+	done = t->published >= seq;
+	mutex_unlock(&t->lock);
+	return done;
 }
 
 /* The record that says where the nodes go, durable before the first plane. */
@@ -68,13 +73,14 @@ static int announce(struct triad *t)
 
 /*
  * Rule 2: a root write of unknown outcome is repeated with the same image; until
- * it succeeds nothing else is written that this image could contradict.
+ * it succeeds nothing else is written that this image could contradict.  And not
+ * after a flush that failed beside the commit: what was lost then may be of it.
  */
 static int write_root(struct triad *t)
 {
-	int i, r;
+	int i, r = -EIO;
 
-	for (i = 0; i < ROOT_TRIES; i++) {
+	for (i = 0; i < ROOT_TRIES && triad_mode(t) == TRIAD_MODE_RW; i++) {
 		if (i)
 			msleep(ROOT_RETRY_MS);
 		r = triad_commit_root(&t->core);

@@ -154,6 +154,7 @@ static void store_endio(struct bio *bio)
 	mempool_free(bio_first_page_all(bio), &t->pages);
 	bio_put(bio);
 	rcu_read_lock();		/* see record_put */
+	smp_mb__before_atomic();	/* the error is there; see store_flush */
 	atomic_dec(&t->store_pending);
 	wake_up(&t->wait);
 	rcu_read_unlock();
@@ -193,6 +194,8 @@ static int flush_device(struct triad *t, struct block_device *bdev)
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	atomic64_inc(&t->stats.flushes);
+	if (r)
+		WRITE_ONCE(t->store_error, r);
 	return r;
 }
 
@@ -203,6 +206,7 @@ static int store_flush(struct triad_store *store)
 	int r;
 
 	wait_event(t->wait, !atomic_read(&t->store_pending));
+	smp_rmb();			/* pairs with store_endio */
 	r = READ_ONCE(t->store_error);
 	if (r)
 		return r;

@@ -68,10 +68,11 @@ static const struct triad_node_disk *get_cached(void *context, const struct tria
 /*
  * The blocks from lba that lie one behind the other on disk (or are all holes),
  * at most max.  Fills csums, *pba (0: holes) and returns how many; -EAGAIN when
- * the map node *missing is not cached.  Under RCU.
+ * get has no map node *missing.  Under RCU with get_cached.
  */
 static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 max,
-		  u64 *pba, u32 *csums, struct triad_ref *missing)
+		  triad_map_get_fn get, void *context, u64 *pba, u32 *csums,
+		  struct triad_ref *missing)
 {
 	const struct triad_node_disk *leaf = NULL;
 	u64 leaf_nr = ~0ULL;
@@ -86,8 +87,8 @@ static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 m
 		     triad_index_lookup(view->frozen, lba, &ref.pba, &ref.csum)))
 			goto found;
 		if (lba >> TRIAD_FANOUT_SHIFT != leaf_nr) {
-			r = triad_map_leaf(&t->core.geo, &view->map, lba, get_cached, &t->cache,
-					   &leaf, missing);
+			r = triad_map_leaf(&t->core.geo, &view->map, lba, get, context, &leaf,
+					   missing);
 			if (r)
 				return n ? n : r;
 			leaf_nr = lba >> TRIAD_FANOUT_SHIFT;
@@ -277,27 +278,38 @@ static blk_status_t read_run(struct triad_bio *tb)
 	clone->bi_iter = tb->iter;
 	clone->bi_iter.bi_sector = triad_sector(tb->pba);
 	clone->bi_iter.bi_size = tb->nr << TRIAD_BLOCK_SHIFT;
+	bio_clear_polled(clone);	/* nobody polls for it */
 	r = submit_bio_wait(clone);
 	bio_put(clone);
 	return r ? errno_to_blk_status(r) : verify_slowly(tb);
 }
 
+/* Where get_fetched has put a node, and why it could not. */
+struct fetched {
+	struct triad *t;
+	struct triad_node_disk *node;
+	int error;
+};
+
+/* One buffer serves a whole path: nobody looks back. */
+static const struct triad_node_disk *get_fetched(void *context, const struct triad_ref *ref)
+{
+	struct fetched *f = context;
+
+	f->error = fetch(f->t, ref, f->node);
+	return f->error ? NULL : f->node;
+}
+
+/* The same with copies of nodes, which need not stay in the cache. */
 static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_node_disk *node)
 {
-	struct triad *t = tb->triad;
+	struct fetched f = { .t = tb->triad, .node = node };
 	struct triad_ref missing;
-	int n, r;
+	int n;
 
-	for (;;) {
-		rcu_read_lock();
-		n = lookup(t, tb->view, tb->lba, max, &tb->pba, tb->csums, &missing);
-		rcu_read_unlock();
-		if (n != -EAGAIN)
-			return n;
-		r = fetch(t, &missing, node);
-		if (r)
-			return r;
-	}
+	n = lookup(tb->triad, tb->view, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums,
+		   &missing);
+	return n == -EAGAIN ? f.error : n;
 }
 
 /* A whole read whose map is not in memory. */
@@ -363,7 +375,8 @@ int triad_read_map(struct triad *t, struct bio *bio)
 	}
 	tb->view = view_get(t);
 	rcu_read_lock();
-	n = lookup(t, tb->view, tb->lba, nr, &tb->pba, tb->csums, &missing);
+	n = lookup(t, tb->view, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums,
+		   &missing);
 	rcu_read_unlock();
 	if (n == -EAGAIN) {
 		INIT_WORK(&tb->work, read_work);

@@ -383,7 +383,9 @@ static void triad_postsuspend(struct dm_target *ti)
 	flush_workqueue(t->read_wq);
 
 	mutex_lock(&t->lock);
+	WARN_ON_ONCE(t->flushing);
 	t->active = false;
+	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
 	triad_core_close(&t->core);
 	RCU_INIT_POINTER(t->view, NULL);
 	triad_cache_clear(&t->cache);

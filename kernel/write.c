@@ -329,6 +329,9 @@ static void end_flush(struct triad *t)
 	t->flushing = false;
 	r = blk_status_to_errno(t->flush_bio.bi_status);
 	bio_uninit(&t->flush_bio);
+	/* a lost write may have been told to a flush of the commit, and to that one alone */
+	if (!r)
+		r = READ_ONCE(t->store_error);
 	if (r)
 		triad_worsen(t, TRIAD_MODE_RO, "the device failed a flush", r);
 	else
@@ -351,11 +354,14 @@ static void flush(struct triad *t)
 		triad_bio(bio)->needs = t->published;
 		bio_list_add(&t->waiting, bio);
 	}
+	/* who waits keeps the instance while its flush is under way */
+	if (t->flushing)
+		return;
 	while ((bio = bio_list_peek(&t->waiting)) && triad_bio(bio)->needs <= t->durable) {
 		bio_list_pop(&t->waiting);
 		end_bio(bio, BLK_STS_OK);
 	}
-	if (!bio || t->flushing)
+	if (!bio)
 		return;
 	if (triad_mode(t) != TRIAD_MODE_RW) {
 		fail_all(&t->waiting);

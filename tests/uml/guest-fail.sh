@@ -211,6 +211,30 @@ drills()
 	aim nothing
 }
 
+# No node can be kept in memory: reads go on without.
+forgetful()
+{
+	dev=/dev/$d1 options=''
+	fresh
+	dirty || { not_ok "memory: a device with nodes"; return; }
+	cold
+	aim memory
+	read -r first last <<END
+$(span triad_cache_insert triad_cache_insert)
+END
+	for f in failslab fail_page_alloc; do
+		echo $first >$debug/$f/require-start
+		echo $last >$debug/$f/require-end
+		echo 100 >$debug/$f/probability
+	done
+	timeout 60 dd if=/dev/mapper/t of=/tmp/read bs=256k skip=80 count=1 iflag=direct 2>/dev/null
+	is $? 0 "memory: a read while no node can be kept"
+	is "$(field t 16)" 0 "memory: none is"
+	aim nothing
+	cmp -s /tmp/read /tmp/b && ok "memory: it reads the truth" || not_ok "memory: it reads the truth"
+	unmap
+}
+
 # One allocation in so many fails anywhere in the module, while everything goes on at once.
 storm()
 {
@@ -250,7 +274,7 @@ for p in a b c d; do
 	dd if=/dev/urandom of=/tmp/$p bs=256k count=1 2>/dev/null
 done
 case $part in
-memory|io)	drills $part; echo "# $total single failures" ;;
+memory|io)	[ $part = io ] || forgetful; drills $part; echo "# $total single failures" ;;
 storm)		storm ;;
 esac
 [ $failed = 0 ]
