@@ -68,13 +68,13 @@ static const struct triad_node_disk *get_cached(void *context, const struct tria
 /*
  * The blocks from lba that lie one behind the other on disk (or are all holes),
  * at most max.  Fills csums, *pba (0: holes) and returns how many; -EAGAIN when
- * get has no map node *missing.  Under RCU with get_cached.
+ * get has no map node.  Under RCU with get_cached.
  */
 static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 max,
-		  triad_map_get_fn get, void *context, u64 *pba, u32 *csums,
-		  struct triad_ref *missing)
+		  triad_map_get_fn get, void *context, u64 *pba, u32 *csums)
 {
 	const struct triad_node_disk *leaf = NULL;
+	struct triad_ref missing;
 	u64 leaf_nr = ~0ULL;
 	u32 n;
 	int r;
@@ -88,7 +88,7 @@ static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 m
 			goto found;
 		if (lba >> TRIAD_FANOUT_SHIFT != leaf_nr) {
 			r = triad_map_leaf(&t->core.geo, &view->map, lba, get, context, &leaf,
-					   missing);
+					   &missing);
 			if (r)
 				return n ? n : r;
 			leaf_nr = lba >> TRIAD_FANOUT_SHIFT;
@@ -304,11 +304,8 @@ static const struct triad_node_disk *get_fetched(void *context, const struct tri
 static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_node_disk *node)
 {
 	struct fetched f = { .t = tb->triad, .node = node };
-	struct triad_ref missing;
-	int n;
+	int n = lookup(tb->triad, tb->view, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums);
 
-	n = lookup(tb->triad, tb->view, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums,
-		   &missing);
 	return n == -EAGAIN ? f.error : n;
 }
 
@@ -358,7 +355,6 @@ static void read_work(struct work_struct *work)
 int triad_read_map(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
-	struct triad_ref missing;
 	u32 nr = bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT;
 	int n;
 
@@ -375,8 +371,7 @@ int triad_read_map(struct triad *t, struct bio *bio)
 	}
 	tb->view = view_get(t);
 	rcu_read_lock();
-	n = lookup(t, tb->view, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums,
-		   &missing);
+	n = lookup(t, tb->view, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums);
 	rcu_read_unlock();
 	if (n == -EAGAIN) {
 		INIT_WORK(&tb->work, read_work);

@@ -417,7 +417,6 @@ tables()
 
 # The kernel has said so since the last call.
 said() { dmesg -c >/tmp/said; grep -qF "$1" /tmp/said && ok "told: $1" || { not_ok "told: $1"; sed 's/^/# /' /tmp/said; }; }
-current() { triadsetup roots --json /dev/$1 | tr -d ' \n' | sed 's/.*"current":\([0-9]*\).*/\1/'; }
 # the PBA in an entry of the node at a PBA
 entry() { od -An -t u8 -j $(($2 * 4096 + $3 * 16)) -N 8 /dev/$1 | tr -d ' '; }
 

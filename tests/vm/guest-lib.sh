@@ -31,11 +31,13 @@ fmt() { triadsetup format -q --force "$@" >/dev/null || not_ok "format $*"; }
 map() { triadsetup open "$@" 2>/dev/null; }
 checked() { must "$1: check --data is clean" triadsetup check --data /dev/$2; }
 
+# the slot of the current root
+current() { triadsetup roots --json /dev/$1 | tr -d ' \n' | tee /tmp/roots | sed 's/.*"current":\([0-9]*\).*/\1/'; }
+
 # closed_cleanly WHAT DISK: the current root points at no log
 closed_cleanly()
 {
-	triadsetup roots --json /dev/$2 | tr -d ' \n' >/tmp/roots
-	current=$(sed 's/.*"current":\([0-9]*\).*/\1/' /tmp/roots)
+	current=$(current $2)
 	grep -q "\"slot\":$current,[^}]*\"segment\":0[,}]" /tmp/roots &&
 		ok "$1: nothing is left in the log" || not_ok "$1: nothing is left in the log # $(cat /tmp/roots)"
 }
