@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 #   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12)
 #   make check    every test that fits in 25 minutes
@@ -79,7 +79,7 @@ clean:
 	$(MAKE) -C tests clean
 	$(MAKE) -C tests/vm clean
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
-		kernel/*.o kernel/.*.cmd
+		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
 .PHONY: all module tool module-6.1 module-6.12 install demo check crash-long trace-long uml debug \
 	apps bench clean

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Map nodes in memory.  A node never changes once written, and (PBA, birth) names
  * it for good: a block that was given back and taken again has another birth.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* Bios of the shell's own, the core's store on top of them, and H. */
 #include <linux/key.h>
 #include <linux/vmalloc.h>

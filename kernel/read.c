@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Reads.  A read whose map nodes are cached is remapped in the submitter's
  * context and verified when it ends; everything that must sleep (a node to be

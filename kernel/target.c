@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The glue to the device-mapper core: one target, one mapped device. */
 #include <linux/module.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The log: bios become records, records become visible and acknowledged in
  * their order, flushes make them durable.

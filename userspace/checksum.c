@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* The core's checksums, from libraries: in the tool and in all the tests' environments. */
 #include <isa-l/crc.h>
 #include <xxhash.h>

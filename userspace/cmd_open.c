@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* open, close and table: between a device and its mapping. */
 #include <inttypes.h>
 #include <stdio.h>

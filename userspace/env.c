@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What the pure core needs, from userspace libraries. */
 #include <sys/random.h>
 #include <time.h>

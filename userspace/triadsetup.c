@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* triadsetup: the commands and their options. */
 #include <getopt.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What client.c asks of a database.  One of pg.c, mariadb.c, sqlite.c and lmdb.c is linked.
  *

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC1091,SC2010,SC2086,SC2154
 #
 # In the guest: one life of the databases between two power cuts.

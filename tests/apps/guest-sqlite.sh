@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC1091
 #
 # In the guest: one life of SQLite's databases between two power cuts, see test-sqlite.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* SQLite: WHERE is the file, its journal mode and "synchronous": "FILE,wal|delete,full|extra". */
 #include "client.h"
 

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Sound devices of many histories check, dump and export as what was written.
 
 sound()	# NAME LINES...: a history; the device must check and read as expected

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Roots on one other device, and on three.
 
 lay_out()	# ROOT-DEVICE...

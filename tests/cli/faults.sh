@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # check finds each fault that is put on the disk, says how bad it is, and changes nothing.
 
 # three commits, then a log: two durable records, and one that is not

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Change bits of a root (unkeyed, sha256), plane or summary and make its checksum fit again."""
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Commands, options, and devices that are none.
 
 expect 0 "help lists the commands" '^  export ' --help

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 # roots and the cases of the protocol, with each combination of bad slots.
 
 fresh

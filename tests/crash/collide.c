@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * collide - an H that collides: two orders of the roots that both satisfy H(a, b) = c.
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The shortest script that still fails, by delta debugging: leave out parts of it,
  * large ones first, for as long as a violation of any kind is found behind what is

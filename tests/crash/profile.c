@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "explorer.h"
 
 #define SOW_ZONES	508u	/* of 1200 blocks; one summary block holds 504 */

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "explorer.h"
 
 static void geometry_of(const struct explorer *x, struct triad_geometry *geo)

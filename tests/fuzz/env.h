@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * env.h - the core's environment under the fuzzer: the same input does the same
  * thing each time, and memory is counted.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "image.h"
 
 #define TABLE_MASK	(4 * IMAGE_MAX_BLOCKS - 1)

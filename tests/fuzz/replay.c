@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* replay - run inputs once without libFuzzer, for builds that it is not part of. */
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* seeds.h - images to begin with: sound ones, and some that only a forger makes. */
 #ifndef FUZZ_SEEDS_H
 #define FUZZ_SEEDS_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* device.h - a formatted device under a driver, for unit tests. */
 #ifndef TEST_DEVICE_H
 #define TEST_DEVICE_H

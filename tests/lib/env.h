@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * env.h - what tests may turn in their own environment of the core: an
  * allocator that fails on demand, a seeded random source, a fast H.

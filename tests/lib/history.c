@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "history.h"
 
 void history_init(struct history *h, u64 seed, const struct workload *load, const u32 *image)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* report.h - what a program of many images prints at its end. */
 #ifndef TEST_REPORT_H
 #define TEST_REPORT_H

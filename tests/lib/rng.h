@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* rng.h - a small seeded generator; everything random in a test comes from one. */
 #ifndef TEST_RNG_H
 #define TEST_RNG_H

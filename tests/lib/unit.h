@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* unit.h - what every unit test includes. */
 #ifndef TEST_UNIT_H
 #define TEST_UNIT_H

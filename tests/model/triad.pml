@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * triad.pml - the root protocol (doc/protocol) on a disk that loses, reorders and
  * tears.

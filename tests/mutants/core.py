@@ -1,7 +1,7 @@
-# SPDX-License-Identifier: GPL-2.0-only
+# SPDX-License-Identifier: GPL-2.0-or-later
 """Mutants of the core: what is taken out or turned, what it breaks, and which test says so.
 
-A mutant is (name, file below kernel/, text, replacement, what breaks, killer).  The text must
+A mutant is (name, file of kernel/core, text, replacement, what breaks, killer).  The text must
 stand in the file exactly once.  The killer is the first test that notices, in the order in
 which the runner tries them: a unit test, "faults", "lies", "crash" with the seeds from 1 on as in
 "make check", or "crash OPTIONS" where the explorer is told where to look first.

@@ -1,5 +1,5 @@
-# SPDX-License-Identifier: GPL-2.0-only
-"""Mutants of the kernel shell: (name, file below kernel/, text, replacement, what breaks, killer).
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Mutants of the kernel shell: (name, file of kernel/, text, replacement, what breaks, killer).
 
 The killer is a command in a folder of tests, behind KERNEL=... if need be; it runs with a module built from the mutated copy.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Is the trace test blind?  Break a copy of the module in one way at a time; recording must
 # work as if nothing were wrong, and replay must find it.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh disable=SC1091,SC2015,SC2086,SC2154,SC3043
 #
 # In the guest: run workloads on upper witness / triad / lower witness / disk, and put what

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * H for recorded devices: SHA-256, remembered.  Images of one trace differ little, so
  * nearly every header and root was hashed before.  What is remembered is found by 128

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * image.h - a disk as an array of content ids that can be changed and changed back,
  * with a store for the core on top; and what a power cut leaves of a trace.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* recover.h - open an image with the core, and read what it holds. */
 #ifndef TRACE_RECOVER_H
 #define TRACE_RECOVER_H

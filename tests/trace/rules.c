@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * What can be seen from a trace without any image: acknowledgements that come too early,
  * roots that go down too early, blocks that are overwritten too early.  The numbers are

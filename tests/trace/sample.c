@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * sample - in the guest: put images on a disk, one after the other, and hash what the
  * module makes of them.

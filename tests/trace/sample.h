@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * sample.h - images for a guest: each as its difference from the one before, the first
  * from the formatted device.  A header block, PBAs padded to whole blocks, the data.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * tape.h - a trace of dm-witness in memory: events, and content ids (disk.h of
  * tests/lib) of what was written.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * witness.h - what dm-witness hands out: one header block, the events in their
  * order (padded to whole blocks), the data blocks.  Native byte order.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * failnth self|all N COMMAND...: run it with the N-th possible failure injected, in the
  * command itself or also in each kworker, whose countdowns are independent.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: each operation with its first, second, ... allocation, then device request,
 # failing, until it runs through.  The filter counts what has dm-triad on its stack, in the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* What only a forger writes: nothing of it may cost more than it is worth. */
 #include "device.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * clobber DEVICE: several readers, one buffer.  Each reads its own 64 KiB of the device
  * directly into the memory of all, which so changes before it can be verified.  What they

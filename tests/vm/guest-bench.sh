@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: fio jobs on dm-linear and on dm-triad over the same kind of disk,
 # device bytes written for each user byte, and device flushes for each fdatasync.

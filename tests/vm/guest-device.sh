@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: what a mapped device must do, without power cuts.
 # vda, vdb: 512 MiB, vdc: 16 TiB sparse, vdd: 64 MiB.  Lines "ok - ..." and "not ok - ...".

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: the module opens hostile images, one after the other, and uses them.
 # /list has a line for each, as "lay disk" prints it; the images lie on vda.

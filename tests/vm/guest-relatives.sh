@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0
+# SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: ten bugs that targets of this kind have had, one test for each.
 # vda, vdb: 512 MiB, vdc, vdd: 64 MiB.  Lines "ok - ..." and "not ok - ...".

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * hog MIB [PASSES]: use so much memory that it must be swapped, and see that what comes
  * back is what went.  Exit status 1: it is not.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * nbdattach ADDRESS PORT DEVICE - runs in the guest: connect /dev/nbdN to an NBD server.
  *

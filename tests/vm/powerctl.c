@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /* powerctl SOCKET WORD... - one command to a powerdisk (see powerdisk.c), its answer on stdout. */
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * powerdisk - an nbdkit plugin: a disk with a volatile write cache and a power switch.
  *

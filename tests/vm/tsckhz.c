@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * tsckhz - print how many thousand ticks a second the processor's time stamp counter makes.
  *

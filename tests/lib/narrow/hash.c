@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * An H of 8 bits, linked in place of the one in env.c: versions collide all the
  * time, so that what no cryptographic hash ever does can be seen.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * One mistake, chosen by the parameter, made when it is loaded: each must be seen by the
  * kernel's checkers, or tests/uml and tests/vm/test-debug prove nothing.

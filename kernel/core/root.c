@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "root.h"
 
 #define CRC_BYTES	offsetof(struct triad_root_disk, crc)

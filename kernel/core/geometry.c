@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "geometry.h"
 
 #define DEFAULT_INTERVAL	65536u	/* 256 MiB of 4 KiB blocks */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * map.h - the copy-on-write radix tree LBA -> (PBA, checksum, birth).
  *

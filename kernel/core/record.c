@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "record.h"
 
 #define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)

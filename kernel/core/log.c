@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "core.h"
 
 /* Leaves that one interval's discards may cover: bounds the list of freed blocks. */

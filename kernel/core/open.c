@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-or-later
 #include "core.h"
 
 #define WINDOW_BYTES	(64u * TRIAD_BLOCK_SIZE)
