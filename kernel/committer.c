@@ -11,7 +11,7 @@
 #define ROOT_RETRY_MS	200
 #define MAX_STARVED	4	/* commits in a row that made no room: a bug */
 
-void triad_commit_ask(struct triad *t, bool force)
+void triad_committer_ask(struct triad *t, bool force)
 {
 	lockdep_assert_held(&t->lock);
 	if (force)
@@ -20,7 +20,7 @@ void triad_commit_ask(struct triad *t, bool force)
 		queue_work(t->commit_wq, &t->commit_work);
 }
 
-void triad_commit_timer(struct work_struct *work)
+void triad_committer_timer(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, timer.work);
 
@@ -175,7 +175,7 @@ static int run(struct triad *t)
 	return 0;
 }
 
-void triad_commit_work(struct work_struct *work)
+void triad_committer_work(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, commit_work);
 	unsigned int noio = memalloc_noio_save();
@@ -196,7 +196,7 @@ void triad_commit_work(struct work_struct *work)
 	memalloc_noio_restore(noio);
 }
 
-int triad_commit_wait(struct triad *t, bool closing)
+int triad_committer_wait(struct triad *t, bool closing)
 {
 	mutex_lock(&t->lock);
 	if (closing)	/* and stays so: a message may come at any time */

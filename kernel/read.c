@@ -352,7 +352,7 @@ static void read_work(struct work_struct *work)
 	finish(tb, status);
 }
 
-int triad_read_map(struct triad *t, struct bio *bio)
+int triad_read_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
 	u32 nr = bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT;

@@ -5,61 +5,7 @@
 #include "triad.h"
 #include "compat.h"
 
-/* ---- rule 12: one instance -------------------------------------------------- */
-
-static DEFINE_MUTEX(registry_lock);
-static LIST_HEAD(registry);
-
-static int registry_claim(struct triad *t)
-{
-	struct triad *other;
-	int r = 0;
-
-	mutex_lock(&registry_lock);
-	list_for_each_entry(other, &registry, registered)
-		if (other->registered_dev == t->dev->bdev->bd_dev)
-			r = -EBUSY;
-	if (!r) {
-		t->registered_dev = t->dev->bdev->bd_dev;
-		list_add(&t->registered, &registry);
-	}
-	mutex_unlock(&registry_lock);
-	return r;
-}
-
-static void registry_release(struct triad *t)
-{
-	mutex_lock(&registry_lock);
-	list_del_init(&t->registered);
-	mutex_unlock(&registry_lock);
-}
-
-/* ---- mode ---------------------------------------------------------------------- */
-
-static const char * const mode_names[] = {
-	[TRIAD_MODE_RW] = "rw",
-	[TRIAD_MODE_RO] = "ro",
-	[TRIAD_MODE_FAIL] = "fail",
-};
-
-void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
-{
-	lockdep_assert_held(&t->lock);
-	if (t->mode >= mode)
-		return;
-	WRITE_ONCE(t->mode, mode);
-	DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
-	      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
-	wake_up(&t->wait);
-	dm_table_event(t->ti->table);
-}
-
 /* ---- constructor ----------------------------------------------------------------- */
-
-static u64 device_blocks(struct triad *t)
-{
-	return bdev_nr_bytes(t->dev->bdev) >> TRIAD_BLOCK_SHIFT;
-}
 
 static int get_devices(struct triad *t, const struct triad_params *params)
 {
@@ -186,9 +132,9 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	bio_list_init(&t->todo);
 	bio_list_init(&t->waiting);
 	init_waitqueue_head(&t->wait);
-	INIT_WORK(&t->log_work, triad_log_work);
-	INIT_WORK(&t->commit_work, triad_commit_work);
-	INIT_DELAYED_WORK(&t->timer, triad_commit_timer);
+	INIT_WORK(&t->log_work, triad_writer_work);
+	INIT_WORK(&t->commit_work, triad_committer_work);
+	INIT_DELAYED_WORK(&t->timer, triad_committer_timer);
 	INIT_LIST_HEAD(&t->registered);
 	triad_cache_init(&t->cache, params->cache_blocks);
 	return t;
@@ -251,146 +197,15 @@ static void triad_dtr(struct dm_target *ti)
 
 /* ---- suspend and resume -------------------------------------------------------------- */
 
-static bool must_not_write(const struct triad *t)
-{
-	return t->read_only || triad_core_must_not_write(&t->core);
-}
-
-static void say_opened(struct triad *t)
-{
-	const struct triad_core *core = &t->core;
-	int i;
-
-	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		if (core->slots[i].state != TRIAD_SLOT_VALID)
-			DMWARN("%s: root in slot %d is %s: %s", triad_name(t), i,
-			       triad_slot_state_name(core->slots[i].state),
-			       core->slots[i].reason);
-	if (core->degraded || core->space.nr_rotten)
-		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
-		       must_not_write(t) ? ", open it writable to heal it" : ", healing it now");
-	if (triad_core_lost_log(core))
-		DMERR("%s: record %llu at block %llu was flushed and is damaged: it and what came after it is lost; opened read-only at the state before it, see triadsetup check and export",
-		      triad_name(t), core->next_seq, core->space.next);
-	if (core->degraded || triad_core_lost_log(core))
-		dm_table_event(t->ti->table);
-	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
-	       triad_name(t), core->root.generation, core->choice.which,
-	       core->replayed_records, core->replayed_blocks);
-}
-
-static void say_refused(struct triad *t, int error)
-{
-	const struct triad_core *core = &t->core;
-	int i;
-
-	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		if (core->slots[i].reason)
-			DMERR("%s: root in slot %d is %s: %s", triad_name(t), i,
-			      triad_slot_state_name(core->slots[i].state),
-			      core->slots[i].reason);
-	DMERR("%s: not opened (error %d)%s%s; nothing was changed; see triadsetup roots and triadsetup check",
-	      triad_name(t), error, core->choice.why ? ": " : "",
-	      core->choice.why ? core->choice.why : "");
-}
-
-static int load(struct triad *t)
-{
-	struct triad_core *core = &t->core;
-	int r;
-
-	memset(core, 0, sizeof(*core));
-	core->store = &t->store;
-	core->hash = t->hash;
-	t->store_error = 0;
-	r = triad_core_open(core, device_blocks(t));
-	if (!r && (strcmp(core->root.hash, t->hash_name) ||
-		   triad_sector(core->root.logical_blocks) != t->ti->len)) {
-		triad_core_close(core);
-		core->choice.why = "it was formatted again since the table was loaded";
-		r = -ESTALE;
-	}
-	if (r) {
-		say_refused(t, r);
-		return r;
-	}
-	say_opened(t);
-	if (must_not_write(t))
-		return 0;
-	r = triad_core_heal(core);
-	if (r) {
-		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
-		      triad_name(t), r);
-		triad_core_close(core);
-	}
-	return r;
-}
-
 static int triad_preresume(struct dm_target *ti)
 {
-	struct triad *t = ti->private;
-	int r;
-
-	if (t->active)
-		return 0;
-	r = registry_claim(t);
-	if (r) {
-		DMERR("%s: another dm-triad device is active on the same disk: remove it first",
-		      triad_name(t));
-		return r;
-	}
-	mutex_lock(&t->lock);
-	r = load(t);
-	if (!r) {
-		t->checksum_kind = t->core.root.checksum_kind;
-		t->closing = false;
-		WRITE_ONCE(t->mode, must_not_write(t) ? TRIAD_MODE_RO : TRIAD_MODE_RW);
-		triad_write_start(t);
-		triad_view_publish(t);
-		t->active = true;
-	} else {
-		WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
-		/* writes and nodes of a healing that failed */
-		wait_event(t->wait, !atomic_read(&t->store_pending));
-		triad_cache_clear(&t->cache);
-	}
-	mutex_unlock(&t->lock);
-	if (r) {
-		registry_release(t);
-		return r;
-	}
-	if (triad_mode(t) == TRIAD_MODE_RW)
-		queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
-	return 0;
+	return triad_device_start(ti->private);
 }
 
 /* No bio is under way any more.  What is kept in memory ends here. */
 static void triad_postsuspend(struct dm_target *ti)
 {
-	struct triad *t = ti->private;
-
-	if (!t->active)
-		return;
-	cancel_delayed_work_sync(&t->timer);
-	flush_workqueue(t->log_wq);
-	if (triad_mode(t) == TRIAD_MODE_RW && triad_commit_wait(t, true))
-		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
-		      triad_name(t));
-	flush_workqueue(t->commit_wq);
-	wait_event(t->wait, list_empty_careful(&t->in_flight));
-	wait_event(t->wait, !atomic_read(&t->store_pending));
-	flush_workqueue(t->log_wq);
-	flush_workqueue(t->read_wq);
-
-	mutex_lock(&t->lock);
-	WARN_ON_ONCE(t->flushing);
-	t->active = false;
-	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
-	triad_core_close(&t->core);
-	RCU_INIT_POINTER(t->view, NULL);
-	triad_cache_clear(&t->cache);
-	mutex_unlock(&t->lock);
-	registry_release(t);
+	triad_device_stop(ti->private);
 }
 
 /* ---- bios -------------------------------------------------------------------------------- */
@@ -409,12 +224,12 @@ static int triad_map_bio(struct dm_target *ti, struct bio *bio)
 
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
-		return triad_read_map(t, bio);
+		return triad_read_bio(t, bio);
 	case REQ_OP_WRITE:
 	case REQ_OP_FLUSH:
 	case REQ_OP_DISCARD:
 	case REQ_OP_WRITE_ZEROES:
-		return triad_write_map(t, bio);
+		return triad_write_bio(t, bio);
 	default:
 		return DM_MAPIO_KILL;
 	}
@@ -443,6 +258,12 @@ static int triad_iterate_devices(struct dm_target *ti, iterate_devices_callout_f
 }
 
 /* ---- status and messages --------------------------------------------------------------------- */
+
+static const char * const mode_names[] = {
+	[TRIAD_MODE_RW] = "rw",
+	[TRIAD_MODE_RO] = "ro",
+	[TRIAD_MODE_FAIL] = "fail",
+};
 
 /* Which letter each slot has; '-' for a root that is bad. */
 static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
@@ -586,7 +407,7 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 	if (argc == 1 && !strcasecmp(argv[0], "commit")) {
 		if (triad_mode(t) != TRIAD_MODE_RW)
 			return -EROFS;
-		return triad_commit_wait(t, false);
+		return triad_committer_wait(t, false);
 	}
 	DMERR("%s: unknown message; known are commit and clear_stats", triad_name(t));
 	return -EINVAL;

@@ -190,17 +190,24 @@ static inline sector_t triad_sector(u64 block)
 	return (sector_t)block * TRIAD_SECTORS_PER_BLOCK;
 }
 
-/* ---- target.c ------------------------------------------------------------- */
+/* ---- device.c ------------------------------------------------------------- */
+
+/* From preresume: claim the disk and open it.  0 or a negative error, with its reason logged. */
+int triad_device_start(struct triad *t);
+/* From postsuspend: commit and close.  No bio is under way. */
+void triad_device_stop(struct triad *t);
 
 /* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
 void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error);
 
-/* ---- io.c: bios, the core's store, H ---------------------------------------- */
-
-extern const struct triad_store_ops triad_store_ops;
+/* ---- hash.c, store.c -------------------------------------------------------- */
 
 struct triad_hash *triad_hash_create(const char *name, const char *key, char **error);
 void triad_hash_destroy(struct triad_hash *hash);	/* NULL is fine */
+
+extern const struct triad_store_ops triad_store_ops;
+
+/* ---- io.c --------------------------------------------------------------------- */
 
 /* Read or write whole blocks of a buffer and wait.  0 or a negative error. */
 int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64 pba,
@@ -220,7 +227,7 @@ void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const voi
 
 /* ---- read.c ------------------------------------------------------------------ */
 
-int triad_read_map(struct triad *t, struct bio *bio);
+int triad_read_bio(struct triad *t, struct bio *bio);
 int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error);
 
 /* Publish the core's indices and map; the caller holds t->lock. */
@@ -233,17 +240,17 @@ void triad_view_drain(struct triad *t, unsigned int n);
 int triad_write_init(struct triad *t);		/* buffers; from the constructor */
 void triad_write_exit(struct triad *t);
 void triad_write_start(struct triad *t);	/* from preresume, core is open */
-int triad_write_map(struct triad *t, struct bio *bio);
+int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_kick(struct triad *t);
-void triad_log_work(struct work_struct *work);
+void triad_writer_work(struct work_struct *work);
 
 /* ---- committer.c ----------------------------------------------------------------- */
 
-void triad_commit_work(struct work_struct *work);
-void triad_commit_timer(struct work_struct *work);
+void triad_committer_work(struct work_struct *work);
+void triad_committer_timer(struct work_struct *work);
 /* Ask for a commit; force: even if there is nothing to commit.  Holds t->lock. */
-void triad_commit_ask(struct triad *t, bool force);
+void triad_committer_ask(struct triad *t, bool force);
 /* Ask and wait until it has landed; 0 or -EIO when the mode worsened. */
-int triad_commit_wait(struct triad *t, bool closing);
+int triad_committer_wait(struct triad *t, bool closing);
 
 #endif

@@ -66,7 +66,7 @@ void triad_write_kick(struct triad *t)
 	queue_work(t->log_wq, &t->log_work);
 }
 
-int triad_write_map(struct triad *t, struct bio *bio)
+int triad_write_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
 	u32 most = bio_op(bio) == REQ_OP_WRITE ? TRIAD_RECORD_MAX_BLOCKS : TRIAD_MAX_DISCARD;
@@ -200,7 +200,7 @@ static void watch_planes(struct triad *t)
 	DMWARN("%s: a damaged space bitmap was found and is replaced; no data is affected",
 	       triad_name(t));
 	dm_table_event(t->ti->table);
-	triad_commit_ask(t, true);
+	triad_committer_ask(t, true);
 }
 
 /* One record out of the bios that wait.  False: wait for something first. */
@@ -218,7 +218,7 @@ static bool build(struct triad *t)
 	if (!t->core.session && t->committing)
 		return false;	/* the pointer of c must not move under a commit */
 	if (!has_room(t, bio, NULL)) {
-		triad_commit_ask(t, true);
+		triad_committer_ask(t, true);
 		return false;
 	}
 	t->starved = 0;
@@ -246,7 +246,7 @@ static bool build(struct triad *t)
 	submit(t, w);
 	watch_planes(t);
 	if (triad_log_is_long(&t->core))
-		triad_commit_ask(t, false);
+		triad_committer_ask(t, false);
 	return true;
 
 err_bios:
@@ -377,7 +377,7 @@ static void flush(struct triad *t)
 	submit_bio(&t->flush_bio);
 }
 
-void triad_log_work(struct work_struct *work)
+void triad_writer_work(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, log_work);
 	unsigned int noio = memalloc_noio_save();

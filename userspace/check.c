@@ -6,8 +6,6 @@
 
 #include "content.h"
 
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
-
 static const struct triad_geometry *geo_of(const struct check *check)
 {
 	return &check->view->core.geo;
@@ -414,8 +412,8 @@ static int check_log_list(struct check *check, const struct triad_list *list, bo
 	int r = 0;
 
 	for (i = 0; i < list->nr && !r; i++) {
-		pba = list->v[i] & ADDRESS_MASK;
-		end = pba + (list->v[i] >> TRIAD_PBA_BITS) + 1;
+		pba = triad_run_start(list->v[i]);
+		end = triad_run_end(list->v[i]);
 		for (; pba < end && !r; pba++)
 			r = check_log_block(check, pba, is_backup, nr_dead);
 	}

@@ -118,7 +118,7 @@ int triad_commit_take(struct triad_core *core)
 	for (; left; left -= got) {
 		r = triad_space_take(&core->space, TRIAD_CURSOR_NODE, left, &pba, &got);
 		if (!r)
-			r = triad_space_note(&core->space.nodes, pba, got);
+			r = triad_list_push_run(&core->space.nodes, pba, got);
 		for (i = 0; i < got && !r; i++)
 			r = triad_list_push(&commit->nodes, pba + i);
 		if (r)
@@ -259,7 +259,7 @@ static int update_zones(struct triad_core *core)
 	commit->root.hwm_zones = hwm;
 	commit->root.used = core->space.used + commit->adds.nr - commit->frees.nr;
 	commit->root.pending = commit->frees.nr;
-	commit->root.dead = triad_space_list_blocks(&core->space.log_frozen) -
+	commit->root.dead = triad_list_blocks(&core->space.log_frozen) -
 			    commit->update.nr_data_added;
 	doubt_planes(core);
 	return 0;

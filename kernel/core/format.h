@@ -46,6 +46,7 @@
 #define TRIAD_FANOUT		256u
 #define TRIAD_MAX_DEPTH		4
 #define TRIAD_PBA_BITS		48
+#define TRIAD_PBA_MASK		((1ULL << TRIAD_PBA_BITS) - 1)
 
 /* PBA 0 is a hole: it reads as zeroes. */
 struct triad_entry_disk {
@@ -66,6 +67,14 @@ enum triad_checksum_kind {
 	TRIAD_CHECKSUM_CRC32C = 0,
 	TRIAD_CHECKSUM_XXH64 = 1,	/* low 32 bits kept */
 };
+
+/* The checksum of one block of data or of a map node. */
+static inline u32 triad_checksum(u8 kind, const void *block)
+{
+	if (kind == TRIAD_CHECKSUM_XXH64)
+		return (u32)triad_xxh64(block, TRIAD_BLOCK_SIZE);
+	return triad_crc32c(block, TRIAD_BLOCK_SIZE);
+}
 
 /* where the three slots lie */
 enum triad_root_layout {

@@ -60,7 +60,7 @@ int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, 
 		r = triad_space_take(&core->space, TRIAD_CURSOR_LOG, nr, &pba, &got);
 		/* noted at once: taking on may read this zone's planes again */
 		if (!r)
-			r = triad_space_note(&core->space.log_active, pba, got);
+			r = triad_list_push_run(&core->space.log_active, pba, got);
 		if (r)
 			return r;
 		triad_record_add_run(rec, pba, got);
@@ -84,7 +84,7 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durabl
 	u32 got;
 	int r;
 
-	r = triad_space_note(&space->log_active, rec->place, 1);
+	r = triad_list_push_run(&space->log_active, rec->place, 1);
 	if (!r)
 		r = triad_space_take(space, TRIAD_CURSOR_LOG, 1, &rec->next, &got);
 	if (r)

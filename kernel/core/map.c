@@ -2,50 +2,13 @@
 #include "map.h"
 #include "record.h"
 
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
-
-int triad_list_reserve(struct triad_list *list, u32 max)
-{
-	u64 *v;
-
-	if (max <= list->max)
-		return 0;
-	v = triad_alloc(max * sizeof(*v));
-	if (!v)
-		return -ENOMEM;
-	if (list->nr)
-		memcpy(v, list->v, list->nr * sizeof(*v));
-	triad_free(list->v);
-	list->v = v;
-	list->max = max;
-	return 0;
-}
-
-int triad_list_push(struct triad_list *list, u64 value)
-{
-	if (list->nr == list->max) {
-		int r = triad_list_reserve(list, list->max ? 2 * list->max : 256);
-
-		if (r)
-			return r;
-	}
-	list->v[list->nr++] = value;
-	return 0;
-}
-
-void triad_list_free(struct triad_list *list)
-{
-	triad_free(list->v);
-	memset(list, 0, sizeof(*list));
-}
-
 int triad_map_entry(const struct triad_geometry *geo, const struct triad_node_disk *node,
 		    u32 nr, struct triad_ref *ref)
 {
 	const struct triad_entry_disk *e = &node->entry[nr];
 	u64 word = le64_to_cpu(e->pba_flags);
 
-	ref->pba = word & ADDRESS_MASK;
+	ref->pba = word & TRIAD_PBA_MASK;
 	ref->csum = le32_to_cpu(e->csum);
 	ref->birth = le32_to_cpu(e->birth);
 	if (word >> TRIAD_PBA_BITS)

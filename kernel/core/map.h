@@ -11,19 +11,9 @@
 
 #include "geometry.h"
 #include "index.h"
+#include "list.h"
 #include "root.h"
 #include "store.h"
-
-/* A growing array of block numbers. */
-struct triad_list {
-	u64 *v;
-	u32 nr;
-	u32 max;
-};
-
-int triad_list_reserve(struct triad_list *list, u32 max);	/* -ENOMEM */
-int triad_list_push(struct triad_list *list, u64 value);	/* -ENOMEM */
-void triad_list_free(struct triad_list *list);
 
 /* What is needed to read the map of one root. */
 struct triad_map {

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "list.h"
 #include "record.h"
-
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
 
 static_assert(sizeof(__le64) + TRIAD_RECORD_MAX_BLOCKS *
 	      (sizeof(__le64) + sizeof(__le32)) <= TRIAD_RECORD_BODY_SIZE,
 	      "1 MiB in 256 runs fits one header");
-
-u32 triad_checksum(u8 kind, const void *block)
-{
-	if (kind == TRIAD_CHECKSUM_XXH64)
-		return (u32)triad_xxh64(block, TRIAD_BLOCK_SIZE);
-	return triad_crc32c(block, TRIAD_BLOCK_SIZE);
-}
 
 void triad_record_begin(struct triad_record *rec, u64 place, u64 seq, u16 flags)
 {
@@ -75,14 +67,14 @@ static int link(const struct triad_record *rec, struct triad_hash *hash,
 
 static __le64 pack(const struct triad_extent *e)
 {
-	return cpu_to_le64(e->start | (e->nr - 1) << TRIAD_PBA_BITS);
+	return cpu_to_le64(triad_run(e->start, e->nr));
 }
 
 static struct triad_extent unpack(__le64 word)
 {
 	u64 v = le64_to_cpu(word);
 
-	return (struct triad_extent){ v & ADDRESS_MASK, (v >> TRIAD_PBA_BITS) + 1 };
+	return (struct triad_extent){ triad_run_start(v), triad_run_nr(v) };
 }
 
 static u32 record_crc(struct triad_record_disk *d)

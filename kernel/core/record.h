@@ -61,7 +61,4 @@ int triad_record_decode(struct triad_record *rec, const struct triad_geometry *g
 			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
 			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block);
 
-/* The checksum of one block of data or of a map node. */
-u32 triad_checksum(u8 kind, const void *block);
-
 #endif

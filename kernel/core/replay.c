@@ -304,9 +304,9 @@ static int note_record(struct triad_list *list, const struct triad_record *rec)
 	u32 i;
 	int r;
 
-	r = triad_space_note(list, rec->place, 1);
+	r = triad_list_push_run(list, rec->place, 1);
 	for (i = 0; i < rec->nr_runs && !r; i++)
-		r = triad_space_note(list, rec->runs[i].start, rec->runs[i].nr);
+		r = triad_list_push_run(list, rec->runs[i].start, rec->runs[i].nr);
 	return r;
 }
 

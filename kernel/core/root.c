@@ -48,7 +48,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->next_seq = le64_to_cpu(d->next_seq);
 	memcpy(r->chain, d->chain, sizeof(r->chain));
 	memcpy(r->prev_chain, d->prev_chain, sizeof(r->prev_chain));
-	r->map.pba = map & ((1ULL << TRIAD_PBA_BITS) - 1);
+	r->map.pba = map & TRIAD_PBA_MASK;
 	r->map.csum = le32_to_cpu(d->map.csum);
 	r->map.birth = le32_to_cpu(d->map.birth);
 	memcpy(r->summary_sum, d->summary_sum, sizeof(r->summary_sum));

@@ -97,14 +97,8 @@ static inline u64 triad_space_available(const struct triad_space *space)
 int triad_space_take(struct triad_space *space, enum triad_cursor_use use, u32 nr,
 		     u64 *pba, u32 *got);
 
-/* Append blocks to one of the log lists, merging with its last run. */
-int triad_space_note(struct triad_list *list, u64 pba, u32 nr);
-
 /* Count blocks as taken since c (after replay); they need not be in any plane. */
 void triad_space_count(struct triad_space *space, const struct triad_list *list);
-
-/* Total length of a log list in blocks. */
-u64 triad_space_list_blocks(const struct triad_list *list);
 
 /* After the letters moved: forget what was taken, count the active log anew. */
 void triad_space_recount(struct triad_space *space);
@@ -122,6 +116,9 @@ int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned i
 /* The same for c, rebuilt from the map if it is rotten (*rebuilt then). */
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
 			     struct triad_plane_disk *buffer, bool *rebuilt);
+
+/* What a block adds to its zone's sum: no two sets of blocks are likely to share one. */
+u64 triad_plane_share(u64 pba);
 
 /* An unused zone's plane: the blocks that never hold data. */
 void triad_space_empty_plane(const struct triad_geometry *geo, u64 zone, u8 *bits);

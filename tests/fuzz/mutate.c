@@ -7,7 +7,6 @@
 #include "repair.h"
 #include "rng.h"
 
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
 
 /* libFuzzer's own; it knows which values the code compared with lately. */
 size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
@@ -194,7 +193,7 @@ static struct image_block *block_with(struct mutation *m, u64 magic)
 
 static u64 pack(u64 start, u64 nr)
 {
-	return (start & ADDRESS_MASK) | (nr - 1) << TRIAD_PBA_BITS;
+	return (start & TRIAD_PBA_MASK) | (nr - 1) << TRIAD_PBA_BITS;
 }
 
 static u64 some_lba(struct mutation *m)

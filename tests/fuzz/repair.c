@@ -5,7 +5,6 @@
 #include "record.h"
 #include "root.h"
 
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
 #define MAX_RECORDS	2000u
 #define MAX_ZONES	4096u
 
@@ -78,7 +77,7 @@ bool repair_geometry(const struct image *image, struct triad_geometry *geo)
 
 static void fix_entry(struct repairer *r, struct triad_entry_disk *e, int level)
 {
-	struct image_block *b = image_find(r->image, le64_to_cpu(e->pba_flags) & ADDRESS_MASK);
+	struct image_block *b = image_find(r->image, le64_to_cpu(e->pba_flags) & TRIAD_PBA_MASK);
 	struct triad_node_disk *node;
 	u32 i;
 
@@ -91,7 +90,7 @@ static void fix_entry(struct repairer *r, struct triad_entry_disk *e, int level)
 			fix_entry(r, &node->entry[i], level - 1);
 		b->mark = DONE;
 	}
-	e->csum = cpu_to_le32(checksum_at(r, le64_to_cpu(e->pba_flags) & ADDRESS_MASK));
+	e->csum = cpu_to_le32(checksum_at(r, le64_to_cpu(e->pba_flags) & TRIAD_PBA_MASK));
 }
 
 /* The same log block may be data of a map: so maps come behind planes and log. */
@@ -136,7 +135,7 @@ static void fix_payload(struct repairer *r, struct triad_record_disk *d)
 		u64 word = le64_to_cpu(run[i]);
 
 		for (j = 0; j <= word >> TRIAD_PBA_BITS && nr < nr_blocks; j++)
-			csum[nr++] = cpu_to_le32(checksum_at(r, (word & ADDRESS_MASK) + j));
+			csum[nr++] = cpu_to_le32(checksum_at(r, (word & TRIAD_PBA_MASK) + j));
 	}
 }
 

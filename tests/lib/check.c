@@ -3,8 +3,6 @@
 
 #include "check.h"
 
-#define ADDRESS_MASK	((1ULL << TRIAD_PBA_BITS) - 1)
-
 static char problem[200];
 
 /* ---- reading -------------------------------------------------------------- */
@@ -159,8 +157,8 @@ static const char *check_list(const struct census *census, const struct triad_li
 	u32 i;
 
 	for (i = 0; i < list->nr; i++) {
-		u64 pba = list->v[i] & ADDRESS_MASK;
-		u64 end = pba + (list->v[i] >> TRIAD_PBA_BITS) + 1;
+		u64 pba = triad_run_start(list->v[i]);
+		u64 end = triad_run_end(list->v[i]);
 
 		for (; pba < end; pba++) {
 			if (census->log[pba]++)

@@ -104,7 +104,7 @@ MUTANTS = [
 		r = core->store->ops->write_root(core->store, core->slot_c, core->commit.block);""",
      "the image of a root stays as it was sealed", "test_commit"),
     ("note-late", "log.c", """		if (!r)
-			r = triad_space_note(&core->space.log_active, pba, got);
+			r = triad_list_push_run(&core->space.log_active, pba, got);
 		if (r)
 			return r;
 		triad_record_add_run(rec, pba, got);
@@ -115,10 +115,10 @@ MUTANTS = [
 		triad_record_add_run(rec, pba, got);
 	}
 	for (u32 i = 0; i < rec->nr_runs; i++)
-		triad_space_note(&core->space.log_active, rec->runs[i].start, rec->runs[i].nr);
+		triad_list_push_run(&core->space.log_active, rec->runs[i].start, rec->runs[i].nr);
 	return 0;
 """, "no block is given out twice", "test_commit"),
-    ("header-not-noted", "log.c", "r = triad_space_note(&space->log_active, rec->place, 1);",
+    ("header-not-noted", "log.c", "r = triad_list_push_run(&space->log_active, rec->place, 1);",
      "r = 0;", "headers of the log are kept", "test_commit"),
     ("room-without-headers", "log.c", "u64 need = nr_blocks + 3ULL;", "u64 need = nr_blocks;",
      "the opening and the intent record have room", "test_commit"),
@@ -217,18 +217,18 @@ MUTANTS = [
      "the place of the next record is not taken", "test_space"),
     ("bits-not-forgotten", "space.c", "		space->loaded[i].loaded = false;\n", "		;\n",
      "what a commit frees is found", "test_commit"),
-    ("plane-crc-not-compared", "space.c", " ||\n	    le32_to_cpu(head->crc) != block_crc(head))", ")",
+    ("plane-crc-not-compared", "plane.c", " ||\n	    le32_to_cpu(head->crc) != block_crc(head))", ")",
      "a rotten plane is not believed", "test_space"),
-    ("plane-of-another-zone", "space.c", " || le64_to_cpu(head->index) != index ||", " ||",
+    ("plane-of-another-zone", "plane.c", " || le64_to_cpu(head->index) != index ||", " ||",
      "a misplaced plane is not believed", "test_space"),
-    ("planes-never-landed", "space.c", "head.generation) - changed >= TRIAD_TURNS)",
+    ("planes-never-landed", "plane.c", "head.generation) - changed >= TRIAD_TURNS)",
      "head.generation) - changed >= 0x80000000u)",
      "a plane left by a commit that never landed is not believed", "test_space"),
-    ("plane-count", "space.c", "if (!r && !has_right_count(space, zone, bits))", "if (0)",
+    ("plane-count", "plane.c", "if (!r && !has_right_count(space, zone, bits))", "if (0)",
      "a plane with a wrong count is not believed", "test_space"),
-    ("rebuild-planes", "space.c", "*rebuilt = r == -EBADMSG;", "return r;",
+    ("rebuild-planes", "plane.c", "*rebuilt = r == -EBADMSG;", "return r;",
      "a rotten plane of c is rebuilt", "test_space"),
-    ("summary-not-compared", "space.c", "if (!r && memcmp(sum, root->summary_sum, sizeof(sum)))",
+    ("summary-not-compared", "summary.c", "if (!r && memcmp(sum, root->summary_sum, sizeof(sum)))",
      "if (0)", "a summary of another root is not believed", "test_open"),
     ("mark-of-b", "space.c", "space->slot_b, space->hwm_b, 0,", "space->slot_b, space->hwm, 0,",
      "planes that b never had are not read", "test_commit"),
@@ -264,7 +264,7 @@ MUTANTS = [
      "each slot gets each changed plane", "test_commit"),
     ("zones-between", "commit.c", "			for (; hwm <= zone; hwm++)\n				commit->zones[hwm].changed = now;\n",
      "			hwm = zone + 1;\n", "zones that were passed over get their planes", "faults"),
-    ("dead-not-counted", "commit.c", "triad_space_list_blocks(&core->space.log_frozen) -\n			    commit->update.nr_data_added;",
+    ("dead-not-counted", "commit.c", "triad_list_blocks(&core->space.log_frozen) -\n			    commit->update.nr_data_added;",
      "0;", "log blocks that are kept for b are counted", "test_commit"),
     ("nodes-stay-promised", "commit.c", "	core->space.reserved -= commit->reserved;\n", "",
      "a promise ends when it is kept", "test_commit"),
@@ -278,7 +278,7 @@ MUTANTS = [
      "nothing is healed on the word of a root whose map is not here", "test_open"),
     ("heal-without-a-map-or-b", "open.c", "	if (!r && core->degraded && !was_degraded)\n", "	if (0)\n",
      "... nor when it is the log of b that is not here", "lies"),
-    ("old-planes-with-the-summary", "space.c", "	if (!r && space->sums && sum_of", "	if (0 && sum_of",
+    ("old-planes-with-the-summary", "plane.c", "	if (!r && space->sums && sum_of", "	if (0 && sum_of",
      "a plane with the right number of blocks may be an old one", "test_open"),
 
     # sizes

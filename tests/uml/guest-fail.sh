@@ -248,7 +248,7 @@ unflushed()
 	generation=$(field t 3)
 	aim nothing
 	read -r first last <<END
-$(span triad_log_work triad_log_work)
+$(span triad_writer_work triad_writer_work)
 END
 	echo 1 >/sys/block/$(dmsetup info -c --noheadings -o blkdevname late)/make-it-fail
 	echo $first >$debug/fail_make_request/require-start

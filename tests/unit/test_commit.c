@@ -499,7 +499,7 @@ static void a_close_without_memory_for_its_list_is_an_error(void **state)
 	triad_commit_sort(core);
 	assert_int_equal(triad_commit_take(core), 0);
 	/* two pieces, and no room for the first */
-	assert_int_equal(triad_space_note(&space->log_active, far, 1), 0);
+	assert_int_equal(triad_list_push_run(&space->log_active, far, 1), 0);
 	space->log_frozen.max = space->log_frozen.nr;
 	test_alloc.nr = 0;
 	test_alloc.fail_at = 1;

@@ -120,7 +120,7 @@ static void take_all(struct fixture *f, u32 most)
 			f->busy[pba + i] = 1;
 		}
 		list = use_cursor == TRIAD_CURSOR_LOG ? &f->space.log_active : &f->space.nodes;
-		assert_int_equal(triad_space_note(list, pba, got), 0);
+		assert_int_equal(triad_list_push_run(list, pba, got), 0);
 		left -= got;
 	}
 	for (i = 0; i < 2; i++)
@@ -178,7 +178,7 @@ static void the_log_since_b_and_the_next_place_are_never_taken(void **state)
 			if (!triad_geometry_valid_pba(&f->geo, pba) || f->c[pba] || f->busy[pba])
 				continue;
 			f->busy[pba] = 1;
-			assert_int_equal(triad_space_note(lists[i % 4], pba, 1), 0);
+			assert_int_equal(triad_list_push_run(lists[i % 4], pba, 1), 0);
 		}
 	}
 	for (pba = 12000; f->busy[pba] || f->c[pba]; pba++)
@@ -211,7 +211,7 @@ static void a_wrong_hint_ends_the_search_not_the_program(void **state)
 	/* b's log is in no counter of a zone: they say that there is room */
 	for (pba = 0; pba < DISK_BLOCKS; pba++)
 		if (triad_geometry_valid_pba(&f->geo, pba))
-			assert_int_equal(triad_space_note(&f->space.log_backup, pba, 1), 0);
+			assert_int_equal(triad_list_push_run(&f->space.log_backup, pba, 1), 0);
 	assert_int_equal(triad_space_take(&f->space, TRIAD_CURSOR_LOG, 1, &pba, &got), -ENOSPC);
 }
 
@@ -221,16 +221,16 @@ static void lists_merge_neighbours_and_know_their_length(void **state)
 	u32 i;
 
 	(void)state;
-	assert_int_equal(triad_space_note(&list, 3000, 4), 0);
-	assert_int_equal(triad_space_note(&list, 3004, 1), 0);
+	assert_int_equal(triad_list_push_run(&list, 3000, 4), 0);
+	assert_int_equal(triad_list_push_run(&list, 3004, 1), 0);
 	assert_int_equal(list.nr, 1);
-	assert_int_equal(triad_space_note(&list, 3006, 1), 0);
+	assert_int_equal(triad_list_push_run(&list, 3006, 1), 0);
 	assert_int_equal(list.nr, 2);
-	assert_int_equal(triad_space_list_blocks(&list), 6);
+	assert_int_equal(triad_list_blocks(&list), 6);
 	list.nr = 0;
 	for (i = 0; i < 70000; i++)
-		assert_int_equal(triad_space_note(&list, 1000000 + i, 1), 0);
-	assert_int_equal(triad_space_list_blocks(&list), 70000);
+		assert_int_equal(triad_list_push_run(&list, 1000000 + i, 1), 0);
+	assert_int_equal(triad_list_blocks(&list), 70000);
 	triad_list_free(&list);
 }
 

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One mapped device in use: claimed, opened from its disk at resume, closed at suspend.
+ */
+#include "triad.h"
+
+/* ---- rule 12: one instance -------------------------------------------------- */
+
+static DEFINE_MUTEX(registry_lock);
+static LIST_HEAD(registry);
+
+static int registry_claim(struct triad *t)
+{
+	struct triad *other;
+	int r = 0;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(other, &registry, registered)
+		if (other->registered_dev == t->dev->bdev->bd_dev)
+			r = -EBUSY;
+	if (!r) {
+		t->registered_dev = t->dev->bdev->bd_dev;
+		list_add(&t->registered, &registry);
+	}
+	mutex_unlock(&registry_lock);
+	return r;
+}
+
+static void registry_release(struct triad *t)
+{
+	mutex_lock(&registry_lock);
+	list_del_init(&t->registered);
+	mutex_unlock(&registry_lock);
+}
+
+void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
+{
+	lockdep_assert_held(&t->lock);
+	if (t->mode >= mode)
+		return;
+	WRITE_ONCE(t->mode, mode);
+	DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
+	      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
+	wake_up(&t->wait);
+	dm_table_event(t->ti->table);
+}
+
+/* ---- resume: read the state from the disk ------------------------------------- */
+
+static u64 device_blocks(struct triad *t)
+{
+	return bdev_nr_bytes(t->dev->bdev) >> TRIAD_BLOCK_SHIFT;
+}
+
+static bool must_not_write(const struct triad *t)
+{
+	return t->read_only || triad_core_must_not_write(&t->core);
+}
+
+static void say_opened(struct triad *t)
+{
+	const struct triad_core *core = &t->core;
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (core->slots[i].state != TRIAD_SLOT_VALID)
+			DMWARN("%s: root in slot %d is %s: %s", triad_name(t), i,
+			       triad_slot_state_name(core->slots[i].state),
+			       core->slots[i].reason);
+	if (core->degraded || core->space.nr_rotten)
+		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
+		       must_not_write(t) ? ", open it writable to heal it" : ", healing it now");
+	if (triad_core_lost_log(core))
+		DMERR("%s: record %llu at block %llu was flushed and is damaged: it and what came after it is lost; opened read-only at the state before it, see triadsetup check and export",
+		      triad_name(t), core->next_seq, core->space.next);
+	if (core->degraded || triad_core_lost_log(core))
+		dm_table_event(t->ti->table);
+	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
+	       triad_name(t), core->root.generation, core->choice.which,
+	       core->replayed_records, core->replayed_blocks);
+}
+
+static void say_refused(struct triad *t, int error)
+{
+	const struct triad_core *core = &t->core;
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (core->slots[i].reason)
+			DMERR("%s: root in slot %d is %s: %s", triad_name(t), i,
+			      triad_slot_state_name(core->slots[i].state),
+			      core->slots[i].reason);
+	DMERR("%s: not opened (error %d)%s%s; nothing was changed; see triadsetup roots and triadsetup check",
+	      triad_name(t), error, core->choice.why ? ": " : "",
+	      core->choice.why ? core->choice.why : "");
+}
+
+static int load(struct triad *t)
+{
+	struct triad_core *core = &t->core;
+	int r;
+
+	memset(core, 0, sizeof(*core));
+	core->store = &t->store;
+	core->hash = t->hash;
+	t->store_error = 0;
+	r = triad_core_open(core, device_blocks(t));
+	if (!r && (strcmp(core->root.hash, t->hash_name) ||
+		   triad_sector(core->root.logical_blocks) != t->ti->len)) {
+		triad_core_close(core);
+		core->choice.why = "it was formatted again since the table was loaded";
+		r = -ESTALE;
+	}
+	if (r) {
+		say_refused(t, r);
+		return r;
+	}
+	say_opened(t);
+	if (must_not_write(t))
+		return 0;
+	r = triad_core_heal(core);
+	if (r) {
+		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
+		      triad_name(t), r);
+		triad_core_close(core);
+	}
+	return r;
+}
+
+int triad_device_start(struct triad *t)
+{
+	int r;
+
+	if (t->active)
+		return 0;
+	r = registry_claim(t);
+	if (r) {
+		DMERR("%s: another dm-triad device is active on the same disk: remove it first",
+		      triad_name(t));
+		return r;
+	}
+	mutex_lock(&t->lock);
+	r = load(t);
+	if (!r) {
+		t->checksum_kind = t->core.root.checksum_kind;
+		t->closing = false;
+		WRITE_ONCE(t->mode, must_not_write(t) ? TRIAD_MODE_RO : TRIAD_MODE_RW);
+		triad_write_start(t);
+		triad_view_publish(t);
+		t->active = true;
+	} else {
+		WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+		/* writes and nodes of a healing that failed */
+		wait_event(t->wait, !atomic_read(&t->store_pending));
+		triad_cache_clear(&t->cache);
+	}
+	mutex_unlock(&t->lock);
+	if (r) {
+		registry_release(t);
+		return r;
+	}
+	if (triad_mode(t) == TRIAD_MODE_RW)
+		queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
+	return 0;
+}
+
+/* No bio is under way any more.  What is kept in memory ends here. */
+void triad_device_stop(struct triad *t)
+{
+	if (!t->active)
+		return;
+	cancel_delayed_work_sync(&t->timer);
+	flush_workqueue(t->log_wq);
+	if (triad_mode(t) == TRIAD_MODE_RW && triad_committer_wait(t, true))
+		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
+		      triad_name(t));
+	flush_workqueue(t->commit_wq);
+	wait_event(t->wait, list_empty_careful(&t->in_flight));
+	wait_event(t->wait, !atomic_read(&t->store_pending));
+	flush_workqueue(t->log_wq);
+	flush_workqueue(t->read_wq);
+
+	mutex_lock(&t->lock);
+	WARN_ON_ONCE(t->flushing);
+	t->active = false;
+	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+	triad_core_close(&t->core);
+	RCU_INIT_POINTER(t->view, NULL);
+	triad_cache_clear(&t->cache);
+	mutex_unlock(&t->lock);
+	registry_release(t);
+}

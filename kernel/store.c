@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The core's store: the disk and the root devices, by bios. */
+#include "triad.h"
+
+#define MAX_STORE_PENDING	256
+
+static struct triad *triad_of(struct triad_store *store)
+{
+	return container_of(store, struct triad, store);
+}
+
+static int store_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct triad *t = triad_of(store);
+
+	return triad_io_wait(t, t->dev->bdev, REQ_OP_READ | REQ_META, pba, nr, buf);
+}
+
+static void store_endio(struct bio *bio)
+{
+	struct triad *t = bio->bi_private;
+
+	if (bio->bi_status)
+		WRITE_ONCE(t->store_error, blk_status_to_errno(bio->bi_status));
+	mempool_free(bio_first_page_all(bio), &t->pages);
+	bio_put(bio);
+	rcu_read_lock();		/* see record_put */
+	smp_mb__before_atomic();	/* the error is there; see store_flush */
+	atomic_dec(&t->store_pending);
+	wake_up(&t->wait);
+	rcu_read_unlock();
+}
+
+static int store_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)
+{
+	struct triad *t = triad_of(store);
+
+	while (nr--) {
+		struct page *page;
+		struct bio *bio;
+
+		wait_event(t->wait, atomic_read(&t->store_pending) < MAX_STORE_PENDING);
+		page = mempool_alloc(&t->pages, GFP_NOIO);
+		memcpy(page_address(page), buf, TRIAD_BLOCK_SIZE);
+		bio = bio_alloc_bioset(t->dev->bdev, 1, REQ_OP_WRITE | REQ_META, GFP_NOIO,
+				       &t->bios);
+		bio->bi_iter.bi_sector = triad_sector(pba++);
+		bio->bi_private = t;
+		bio->bi_end_io = store_endio;
+		__bio_add_page(bio, page, TRIAD_BLOCK_SIZE, 0);
+		atomic_inc(&t->store_pending);
+		atomic64_add(TRIAD_BLOCK_SIZE, &t->stats.device_written);
+		submit_bio(bio);
+		buf += TRIAD_BLOCK_SIZE;
+	}
+	return READ_ONCE(t->store_error);
+}
+
+static int flush_device(struct triad *t, struct block_device *bdev)
+{
+	struct bio bio;
+	int r;
+
+	bio_init(&bio, bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	atomic64_inc(&t->stats.flushes);
+	if (r)
+		WRITE_ONCE(t->store_error, r);
+	return r;
+}
+
+static int store_flush(struct triad_store *store)
+{
+	struct triad *t = triad_of(store);
+	unsigned int i;
+	int r;
+
+	wait_event(t->wait, !atomic_read(&t->store_pending));
+	smp_rmb();			/* pairs with store_endio */
+	r = READ_ONCE(t->store_error);
+	if (r)
+		return r;
+	r = flush_device(t, t->dev->bdev);
+	/* one device holds all three slots, or each has its own */
+	for (i = 0; i < t->nr_root_dev && !r; i++)
+		r = flush_device(t, t->root_dev[i]->bdev);
+	return r;
+}
+
+static struct block_device *slot_place(struct triad *t, unsigned int slot, u64 *pba)
+{
+	*pba = t->nr_root_dev == TRIAD_NR_SLOTS ? 0 : TRIAD_SLOT_PBA(slot);
+	return t->nr_root_dev ? t->root_dev[slot]->bdev : t->dev->bdev;
+}
+
+static int store_read_root(struct triad_store *store, unsigned int slot, void *buf)
+{
+	struct triad *t = triad_of(store);
+	u64 pba;
+	struct block_device *bdev = slot_place(t, slot, &pba);
+
+	return triad_io_wait(t, bdev, REQ_OP_READ | REQ_META, pba, 1, buf);
+}
+
+static int store_write_root(struct triad_store *store, unsigned int slot, const void *buf)
+{
+	struct triad *t = triad_of(store);
+	u64 pba;
+	struct block_device *bdev = slot_place(t, slot, &pba);
+
+	return triad_io_wait(t, bdev, REQ_OP_WRITE | REQ_META | REQ_FUA, pba, 1, (void *)buf);
+}
+
+static bool store_node_get(struct triad_store *store, u64 pba, u32 birth, void *buf)
+{
+	const struct triad_node_disk *node;
+
+	rcu_read_lock();
+	node = triad_cache_find(&triad_of(store)->cache, pba, birth);
+	if (node)
+		memcpy(buf, node, sizeof(*node));
+	rcu_read_unlock();
+	return node;
+}
+
+static void store_node_put(struct triad_store *store, u64 pba, u32 birth, const void *buf)
+{
+	triad_cache_insert(&triad_of(store)->cache, pba, birth, buf);
+}
+
+const struct triad_store_ops triad_store_ops = {
+	.read = store_read,
+	.write = store_write,
+	.flush = store_flush,
+	.read_root = store_read_root,
+	.write_root = store_write_root,
+	.node_get = store_node_get,
+	.node_put = store_node_put,
+};
