@@ -67,10 +67,11 @@ void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const voi
 {
 	struct node *node, *old;
 
-	node = kmalloc(sizeof(*node), GFP_NOIO | __GFP_NOWARN);
+	/* optional, so it never waits for memory: it may be this device that has to free some */
+	node = kmalloc(sizeof(*node), GFP_NOWAIT | __GFP_NOWARN);
 	if (!node)
 		return;
-	node->data = (void *)__get_free_page(GFP_NOIO | __GFP_NOWARN);
+	node->data = (void *)__get_free_page(GFP_NOWAIT | __GFP_NOWARN);
 	if (!node->data) {
 		kfree(node);
 		return;
@@ -82,7 +83,7 @@ void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const voi
 
 	mutex_lock(&cache->lock);
 	evict(cache);
-	old = xa_store(&cache->nodes, pba, node, GFP_NOIO | __GFP_NOWARN);
+	old = xa_store(&cache->nodes, pba, node, GFP_NOWAIT | __GFP_NOWARN);
 	if (xa_is_err(old)) {
 		free_node(&node->rcu);
 	} else {

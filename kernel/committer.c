@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The commit worker: drives the core's commit beside the log worker.
+ * The commit worker: the host of the core's commit, beside the log worker.
  */
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
@@ -16,7 +16,7 @@ void triad_committer_ask(struct triad *t, bool force)
 	lockdep_assert_held(&t->lock);
 	if (force)
 		t->commit_forced = true;
-	if (!t->committing)
+	if (!t->core.frozen)	/* else one runs, and looks again at its end */
 		queue_work(t->commit_wq, &t->commit_work);
 }
 
@@ -28,97 +28,93 @@ void triad_committer_timer(struct work_struct *work)
 	queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
 }
 
-static bool published(struct triad *t, u64 seq)
+/* ---- the host of the core's commit -------------------------------------------- */
+
+static struct triad *triad_of(struct triad_commit_host *host)
 {
-	return READ_ONCE(t->published) >= seq || triad_mode(t) != TRIAD_MODE_RW;
+	return container_of(host, struct triad, commit_host);
 }
 
-/* Wait until the records up to seq are in the index; false if one failed. */
-static bool wait_published(struct triad *t, u64 seq)
+static void lock_core(struct triad_commit_host *host)
 {
-	bool done;
-
-	wait_event(t->wait, published(t, seq));
-	mutex_lock(&t->lock);		/* the index is seen as publish() left it */
-	done = t->published >= seq;
-	mutex_unlock(&t->lock);
-	return done;
+	mutex_lock(&triad_of(host)->lock);
 }
 
-/* The record that says where the nodes go, durable before the first plane. */
-static int announce(struct triad *t)
+static void unlock_core(struct triad_commit_host *host)
 {
+	mutex_unlock(&triad_of(host)->lock);
+}
+
+static void submit_intent(struct triad_commit_host *host)
+{
+	struct triad *t = triad_of(host);
 	struct triad_write *w = t->announce;
-	u64 seq;
+
+	lockdep_assert_held(&t->lock);
+	list_add_tail(&w->list, &t->in_flight);
+	w->durable = false;
+	atomic64_inc(&t->stats.records);
+	triad_io_record(t, w, 0);
+}
+
+static int wait_published(struct triad_commit_host *host, u64 seq)
+{
+	struct triad *t = triad_of(host);
+
+	const struct triad_order *order = &t->core.order;
 	int r;
 
+	triad_write_kick(t);
 	mutex_lock(&t->lock);
-	r = triad_commit_take(&t->core);
-	if (!r)
-		r = triad_commit_intent(&t->core, &w->rec, t->durable, w->buffer);
-	seq = w->rec.seq;
-	if (!r) {
-		list_add_tail(&w->list, &t->in_flight);
-		w->durable = false;
-		atomic64_inc(&t->stats.records);
-		triad_io_record(t, w, 0);
-	}
+	wait_event_cmd(t->wait, order->published >= seq || t->mode != TRIAD_MODE_RW,
+		       mutex_unlock(&t->lock), mutex_lock(&t->lock));
+	r = order->published >= seq ? 0 : -EIO;
 	mutex_unlock(&t->lock);
-	if (r)
-		return r < 0 ? r : 0;
-	if (!wait_published(t, seq))
-		return -EIO;
-	return t->store.ops->flush(&t->store);
+	return r;
+}
+
+static void view_changed(struct triad_commit_host *host)
+{
+	triad_view_publish(triad_of(host));
 }
 
 /*
- * Rule 2: a root write of unknown outcome is repeated with the same image; until
- * it succeeds nothing else is written that this image could contradict.  And not
- * after a flush that failed beside the commit: what was lost then may be of it.
+ * What failed beside the commit ends it.  Above all its root is not written after a
+ * flush that failed: what was lost then may be of it.
  */
-static int write_root(struct triad *t)
+static int go_on(struct triad_commit_host *host, enum triad_commit_step step)
 {
-	int i, r = -EIO;
-
-	for (i = 0; i < ROOT_TRIES && triad_mode(t) == TRIAD_MODE_RW; i++) {
-		if (i)
-			msleep(ROOT_RETRY_MS);
-		r = triad_commit_root(&t->core);
-		if (!r)
-			return 0;
-		DMWARN("%s: writing the root in slot %d failed (%d), trying again",
-		       triad_name(t), t->core.commit.slot, r);
-	}
-	return r;
+	return triad_mode(triad_of(host)) == TRIAD_MODE_RW ? 0 : -EIO;
 }
 
-/* Freeze the interval; false if there is nothing to do. */
-static int freeze(struct triad *t, u64 *seq)
+static bool try_again(struct triad_commit_host *host, u32 nr, int error)
 {
-	int r = 0;
+	struct triad *t = triad_of(host);
 
-	mutex_lock(&t->lock);
-	if (!t->active || t->mode != TRIAD_MODE_RW ||
-	    (!t->commit_forced && !triad_commit_needed(&t->core, t->closing))) {
-		t->commit_forced = false;
-		mutex_unlock(&t->lock);
-		return 1;
-	}
-	if (t->core.nr_entries)
-		r = triad_log_start(&t->core);
-	if (!r) {
-		t->durable = max(t->durable, t->core.known_durable);
-		t->published = max(t->published, t->core.known_durable);
-		t->committing = true;
-		t->commit_forced = false;
-		triad_commit_recycle(&t->core);
-		triad_commit_freeze(&t->core, t->closing);
-		triad_view_publish(t);
-		*seq = t->core.next_seq - 1;
-	}
-	mutex_unlock(&t->lock);
-	return r;
+	if (nr >= ROOT_TRIES)
+		return false;
+	DMWARN("%s: writing the root in slot %d failed (%d), trying again",
+	       triad_name(t), t->core.commit.slot, error);
+	msleep(ROOT_RETRY_MS);
+	return triad_mode(t) == TRIAD_MODE_RW;
 }
+
+void triad_committer_init(struct triad *t)
+{
+	t->commit_host = (struct triad_commit_host) {
+		.intent = &t->announce->rec,
+		.intent_block = t->announce->buffer,
+		.lock = lock_core,
+		.unlock = unlock_core,
+		.submit = submit_intent,
+		.wait_published = wait_published,
+		.view_changed = view_changed,
+		.step = go_on,
+		.try_again = try_again,
+	};
+}
+
+/* ---- the worker ------------------------------------------------------------------ */
 
 /*
  * All that was promised still fits, but intervals get short and writers wait for
@@ -137,60 +133,40 @@ static void watch_space(struct triad *t)
 	t->low_space = low;
 }
 
-static int run(struct triad *t)
+static bool is_wanted(const struct triad *t)
 {
-	struct blk_plug plug;
-	u64 seq;
-	int r;
-
-	r = freeze(t, &seq);
-	if (r)
-		return r < 0 ? r : 0;
-	triad_write_kick(t);
-	if (!wait_published(t, seq))
-		return -EIO;
-	triad_commit_sort(&t->core);
-	r = announce(t);
-	if (r)
-		return r;
-	blk_start_plug(&plug);
-	r = triad_commit_prepare(&t->core);
-	blk_finish_plug(&plug);
-	if (!r)
-		r = write_root(t);
-	if (r)
-		return r;
-
-	mutex_lock(&t->lock);
-	triad_commit_land(&t->core);
-	triad_view_publish(t);
-	watch_space(t);
-	mutex_unlock(&t->lock);
-	atomic64_inc(&t->stats.commits);
-	/*
-	 * Reads that began before stay on blocks that the next commit gives back:
-	 * they must have ended before it lands.
-	 */
-	triad_view_drain(t, 2);
-	return 0;
+	return t->active && t->mode == TRIAD_MODE_RW &&
+	       (t->commit_forced || triad_commit_needed(&t->core, t->closing));
 }
 
 void triad_committer_work(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, commit_work);
 	unsigned int noio = memalloc_noio_save();
-	bool worked;
-	int r;
+	struct blk_plug plug;
+	bool wanted;
+	int r = 0;
 
-	r = run(t);
+	wait_event(t->wait, !atomic_read(&t->slow_reads));
+	/* lookups that saw the spare index before the last commit landed are over */
+	cond_synchronize_rcu(t->view_grace);
+	blk_start_plug(&plug);
 	mutex_lock(&t->lock);
-	worked = t->committing;
-	t->committing = false;
-	if (r < 0)
+	wanted = is_wanted(t);
+	t->commit_forced = false;
+	if (wanted)
+		r = triad_commit_run(&t->core, t->closing, &t->commit_host);
+	if (r)
 		triad_worsen(t, TRIAD_MODE_RO, "a commit failed", r);
-	else if (worked && !bio_list_empty(&t->todo) && ++t->starved > MAX_STARVED)
+	else if (wanted && !bio_list_empty(&t->todo) && ++t->starved > MAX_STARVED)
 		triad_worsen(t, TRIAD_MODE_RO, "commits made no room", -ENOSPC);
+	if (wanted && !r) {
+		atomic64_inc(&t->stats.commits);
+		watch_space(t);
+	}
 	mutex_unlock(&t->lock);
+	blk_finish_plug(&plug);
+	t->view_grace = get_state_synchronize_rcu();
 	wake_up(&t->wait);
 	triad_write_kick(t);
 	memalloc_noio_restore(noio);

@@ -127,6 +127,21 @@ static int load(struct triad *t)
 	return r;
 }
 
+/*
+ * Who reads what a kernel that died has left may ask for a flush: what was read may lie in
+ * the disk's cache still.  There will be no write: one flush answers all.
+ */
+static void settle(struct triad *t)
+{
+	u64 covers = triad_order_flush_begin(&t->core.order);
+	int r = t->store.ops->flush(&t->store);
+
+	triad_order_flush_end(&t->core.order, covers, r);
+	if (r)
+		DMERR("%s: the device failed a flush (error %d): so will every flush of this read-only device",
+		      triad_name(t), r);
+}
+
 int triad_device_start(struct triad *t)
 {
 	int r;
@@ -146,6 +161,8 @@ int triad_device_start(struct triad *t)
 		t->closing = false;
 		WRITE_ONCE(t->mode, must_not_write(t) ? TRIAD_MODE_RO : TRIAD_MODE_RW);
 		triad_write_start(t);
+		if (t->mode == TRIAD_MODE_RO)
+			settle(t);
 		triad_view_publish(t);
 		t->active = true;
 	} else {

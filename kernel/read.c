@@ -9,29 +9,16 @@
 /* Blocks verified in the context of the completion; more go to a worker. */
 #define VERIFY_INLINE	16
 
+#define MAX_OVERTAKEN	3	/* by two commits each, then they wait */
+
 /* ---- views -------------------------------------------------------------------- */
 
-static void view_put(struct triad_view *view)
-{
-	if (refcount_dec_and_test(&view->ref))
-		complete(&view->drained);
-}
-
-static struct triad_view *view_get(struct triad *t)
-{
-	struct triad_view *view;
-
-	rcu_read_lock();
-	do {
-		view = rcu_dereference(t->view);
-	} while (!refcount_inc_not_zero(&view->ref));
-	rcu_read_unlock();
-	return view;
-}
-
+/*
+ * A slot comes round after two commits; the committer waits for a grace period between
+ * any two, so nobody looks at it any more.
+ */
 void triad_view_publish(struct triad *t)
 {
-	struct triad_view *old = rcu_dereference_protected(t->view, lockdep_is_held(&t->lock));
 	struct triad_view *view;
 
 	lockdep_assert_held(&t->lock);
@@ -40,22 +27,21 @@ void triad_view_publish(struct triad *t)
 	view->active = t->core.active;
 	view->frozen = t->core.frozen;
 	view->map = t->core.space.map.root;
-	init_completion(&view->drained);
-	refcount_set(&view->ref, 1);
+	view->era = t->core.root.generation;
+	/* before a block that this commit has made free can be written; see is_stale */
+	smp_store_release(&t->era, view->era);
 	rcu_assign_pointer(t->view, view);
-	if (old)
-		view_put(old);
 }
 
-void triad_view_drain(struct triad *t, unsigned int n)
+/*
+ * What the map reaches in one era is kept in the next one, for b's sake, and may be given
+ * back in the one behind that: then a read that has ended saw who knows what, and begins
+ * anew.  It had ended before this was asked, and whoever takes its blocks writes to them
+ * after the era has changed.
+ */
+static bool is_stale(const struct triad_bio *tb)
 {
-	unsigned int i;
-
-	for (i = 1; i <= n; i++)
-		wait_for_completion(&t->views[(t->view_nr + TRIAD_NR_VIEWS - i) %
-					      TRIAD_NR_VIEWS].drained);
-	/* nobody stands between finding an old view and failing to take it */
-	synchronize_rcu();
+	return smp_load_acquire(&tb->triad->era) - tb->era >= 2;
 }
 
 /* ---- lookup ---------------------------------------------------------------------- */
@@ -65,13 +51,26 @@ static const struct triad_node_disk *get_cached(void *context, const struct tria
 	return triad_cache_find(context, ref->pba, ref->birth);
 }
 
+/* Where the log has put a block since the map was made; false: it has not. */
+static bool lookup_log(const struct triad_view *view, u64 lba, struct triad_ref *ref)
+{
+	return triad_index_lookup(view->active, lba, &ref->pba, &ref->csum) ||
+	       (view->frozen && triad_index_lookup(view->frozen, lba, &ref->pba, &ref->csum));
+}
+
+/* What the log said about some blocks, to be looked at without it. */
+struct logged {
+	struct triad_ref ref[TRIAD_INLINE_CSUMS];
+	unsigned long known;	/* bit n: the log has block n */
+};
+
 /*
  * The blocks from lba that lie one behind the other on disk (or are all holes),
  * at most max.  Fills csums, *pba (0: holes) and returns how many; -EAGAIN when
- * get has no map node.  Under RCU with get_cached.
+ * get has no map node.  The log is asked unless logged has its answers.
  */
-static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 max,
-		  triad_map_get_fn get, void *context, u64 *pba, u32 *csums)
+static int lookup(struct triad *t, const struct triad_view *view, const struct logged *logged,
+		  u64 lba, u32 max, triad_map_get_fn get, void *context, u64 *pba, u32 *csums)
 {
 	const struct triad_node_disk *leaf = NULL;
 	struct triad_ref missing;
@@ -82,10 +81,11 @@ static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 m
 	for (n = 0; n < max; n++, lba++) {
 		struct triad_ref ref = { 0 };
 
-		if (triad_index_lookup(view->active, lba, &ref.pba, &ref.csum) ||
-		    (view->frozen &&
-		     triad_index_lookup(view->frozen, lba, &ref.pba, &ref.csum)))
+		if (logged ? logged->known & BIT(n) : lookup_log(view, lba, &ref)) {
+			if (logged)
+				ref = logged->ref[n];
 			goto found;
+		}
 		if (lba >> TRIAD_FANOUT_SHIFT != leaf_nr) {
 			r = triad_map_leaf(&t->core.geo, &view->map, lba, get, context, &leaf,
 					   &missing);
@@ -177,6 +177,8 @@ static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter it
 		copy_to_bio(tb->bio, iter, page);
 		return BLK_STS_OK;
 	}
+	if (is_stale(tb))
+		return BLK_STS_IOERR;	/* nobody hears of it */
 	atomic64_inc(&t->stats.checksum_errors);
 	DMERR_LIMIT("%s: checksum mismatch at LBA %llu (PBA %llu): the read fails, other data is not affected; run triadsetup check --data",
 		    triad_name(t),
@@ -185,36 +187,29 @@ static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter it
 	return BLK_STS_PROTECTION;
 }
 
-/* Sleeping verification of tb->nr blocks at tb->iter. */
-static blk_status_t verify_slowly(struct triad_bio *tb)
+/* Sleeping verification of tb->nr blocks at tb->iter, with a buffer of one block. */
+static blk_status_t verify_slowly(struct triad_bio *tb, void *page)
 {
 	struct bvec_iter iter = tb->iter, at;
 	blk_status_t status = BLK_STS_OK;
-	void *page;
 	u32 i;
 
-	page = (void *)__get_free_page(GFP_NOIO);
-	if (!page)
-		return BLK_STS_RESOURCE;
 	for (i = 0; i < tb->nr && !status; i++) {
 		at = iter;
 		if (checksum_bio(tb->triad->checksum_kind, tb->bio, &iter) != tb->csums[i])
 			status = read_again(tb, i, at, page);
 	}
-	free_page((unsigned long)page);
 	return status;
 }
 
 /* ---- the life of a read --------------------------------------------------------------- */
 
-/* The read has ended: its blocks may be reused from now on. */
 static void release(struct triad_bio *tb)
 {
 	if (tb->csums != tb->inline_csums)
 		kfree(tb->csums);
 	tb->csums = NULL;
-	view_put(tb->view);
-	tb->view = NULL;
+	tb->reading = false;
 }
 
 static void finish(struct triad_bio *tb, blk_status_t status)
@@ -223,25 +218,54 @@ static void finish(struct triad_bio *tb, blk_status_t status)
 
 	release(tb);
 	bio->bi_status = status;
-	bio_endio(bio);		/* comes back to triad_read_end, which sees no view */
+	bio_endio(bio);		/* comes back to triad_read_end, which lets it pass */
 }
+
+static void read_in_pieces(struct triad_bio *tb, void *page);
 
 static void verify_work(struct work_struct *work)
 {
 	struct triad_bio *tb = container_of(work, struct triad_bio, work);
+	struct triad *t = tb->triad;
+	struct page *page = mempool_alloc(&t->read_pages, GFP_NOIO);
+	blk_status_t status = verify_slowly(tb, page_address(page));
 
-	finish(tb, verify_slowly(tb));
+	/* it may have read again */
+	if (is_stale(tb))
+		read_in_pieces(tb, page_address(page));
+	else
+		finish(tb, status);
+	mempool_free(page, &t->read_pages);
+}
+
+static void read_work(struct work_struct *work)
+{
+	struct triad_bio *tb = container_of(work, struct triad_bio, work);
+	struct triad *t = tb->triad;
+	struct page *page = mempool_alloc(&t->read_pages, GFP_NOIO);
+
+	read_in_pieces(tb, page_address(page));
+	mempool_free(page, &t->read_pages);
+}
+
+static void go_to_worker(struct triad_bio *tb, work_func_t work)
+{
+	INIT_WORK(&tb->work, work);
+	queue_work(tb->triad->read_wq, &tb->work);
 }
 
 int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error)
 {
 	struct triad_bio *tb = triad_bio(bio);
 
-	if (!tb->view)
+	if (!tb->reading)
 		return DM_ENDIO_DONE;
+	if (is_stale(tb)) {
+		go_to_worker(tb, read_work);
+		return DM_ENDIO_INCOMPLETE;
+	}
 	if (!*error && (tb->nr > VERIFY_INLINE || !verified(tb))) {
-		INIT_WORK(&tb->work, verify_work);
-		queue_work(t->read_wq, &tb->work);
+		go_to_worker(tb, verify_work);
 		return DM_ENDIO_INCOMPLETE;
 	}
 	release(tb);
@@ -268,7 +292,7 @@ static int fetch(struct triad *t, const struct triad_ref *ref, struct triad_node
 }
 
 /* Read and verify one run of the bio, tb->nr blocks at tb->iter, and wait. */
-static blk_status_t read_run(struct triad_bio *tb)
+static blk_status_t read_run(struct triad_bio *tb, void *page)
 {
 	struct triad *t = tb->triad;
 	struct bio *clone;
@@ -281,7 +305,7 @@ static blk_status_t read_run(struct triad_bio *tb)
 	bio_clear_polled(clone);	/* nobody polls for it */
 	r = submit_bio_wait(clone);
 	bio_put(clone);
-	return r ? errno_to_blk_status(r) : verify_slowly(tb);
+	return r ? errno_to_blk_status(r) : verify_slowly(tb, page);
 }
 
 /* Where get_fetched has put a node, and why it could not. */
@@ -300,62 +324,103 @@ static const struct triad_node_disk *get_fetched(void *context, const struct tri
 	return f->error ? NULL : f->node;
 }
 
-/* The same with copies of nodes, which need not stay in the cache. */
+/*
+ * The same without a view that must stay: what the log has is noted first, map nodes are
+ * copied, and need not stay in the cache.
+ */
 static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_node_disk *node)
 {
 	struct fetched f = { .t = tb->triad, .node = node };
-	int n = lookup(tb->triad, tb->view, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums);
+	struct triad_view view;
+	struct logged logged;
+	u32 i;
+	int n;
 
+	logged.known = 0;
+	rcu_read_lock();
+	view = *rcu_dereference(tb->triad->view);
+	for (i = 0; i < max; i++)
+		if (lookup_log(&view, tb->lba + i, &logged.ref[i]))
+			logged.known |= BIT(i);
+	rcu_read_unlock();
+	tb->era = view.era;
+	n = lookup(tb->triad, &view, &logged, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums);
 	return n == -EAGAIN ? f.error : n;
 }
 
-/* A whole read whose map is not in memory. */
-static void read_work(struct work_struct *work)
+static void read_zeroes(struct triad_bio *tb)
 {
-	struct triad_bio *tb = container_of(work, struct triad_bio, work);
-	struct bio *bio = tb->bio;
-	u32 left = bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT;
-	blk_status_t status = BLK_STS_OK;
-	struct triad_node_disk *node;
+	struct bvec_iter iter = tb->iter;
+	u32 i;
 
-	node = (void *)__get_free_page(GFP_NOIO);
-	if (!node) {
-		finish(tb, BLK_STS_RESOURCE);
-		return;
+	for (i = 0; i < tb->nr; i++) {
+		copy_to_bio(tb->bio, iter, page_address(ZERO_PAGE(0)));
+		bio_advance_iter(tb->bio, &iter, TRIAD_BLOCK_SIZE);
 	}
-	tb->iter = bio->bi_iter;
-	while (left && !status) {
-		int n = lookup_sleeping(tb, min_t(u32, left, TRIAD_INLINE_CSUMS), node);
+}
 
-		if (n < 0) {
-			status = errno_to_blk_status(n);
+/* The next blocks that lie together, tb->nr of them; at most max. */
+static blk_status_t read_piece(struct triad_bio *tb, u32 max, void *page)
+{
+	int n = lookup_sleeping(tb, max, page);
+
+	tb->nr = max_t(int, n, 0);
+	if (n < 0)
+		return errno_to_blk_status(n);
+	if (tb->pba)
+		return read_run(tb, page);
+	read_zeroes(tb);
+	return BLK_STS_OK;
+}
+
+/*
+ * The same, once more when it took too long.  A disk that is slower than its commits would
+ * never be done: after some tries the next commit has to wait.
+ */
+static blk_status_t read_current_piece(struct triad_bio *tb, u32 max, void *page)
+{
+	struct triad *t = tb->triad;
+	blk_status_t status;
+	unsigned int i;
+
+	for (i = 0; i <= MAX_OVERTAKEN; i++) {
+		if (i == MAX_OVERTAKEN) {
+			atomic_inc(&t->slow_reads);
+			smp_mb__after_atomic();		/* before the view is looked at */
+		}
+		status = read_piece(tb, max, page);
+		if (!is_stale(tb))
 			break;
-		}
-		tb->nr = n;
-		atomic64_add((u64)n << TRIAD_BLOCK_SHIFT, &tb->triad->stats.user_read);
-		if (tb->pba) {
-			status = read_run(tb);
-		} else {
-			struct bvec_iter iter = tb->iter;
-			u32 i;
-
-			for (i = 0; i < tb->nr; i++) {
-				copy_to_bio(bio, iter, page_address(ZERO_PAGE(0)));
-				bio_advance_iter(bio, &iter, TRIAD_BLOCK_SIZE);
-			}
-		}
-		bio_advance_iter(bio, &tb->iter, n << TRIAD_BLOCK_SHIFT);
-		tb->lba += n;
-		left -= n;
 	}
-	free_page((unsigned long)node);
+	if (i >= MAX_OVERTAKEN && atomic_dec_and_test(&t->slow_reads))
+		wake_up(&t->wait);
+	return status;
+}
+
+/*
+ * A whole read whose map is not in memory, or that took so long that its blocks are
+ * somebody else's.  Such a one goes on with what is there now.
+ */
+static void read_in_pieces(struct triad_bio *tb, void *page)
+{
+	struct bio *bio = tb->bio;
+	u32 left = tb->nr;
+	blk_status_t status = BLK_STS_OK;
+
+	while (left && !status) {
+		status = read_current_piece(tb, min_t(u32, left, TRIAD_INLINE_CSUMS), page);
+		bio_advance_iter(bio, &tb->iter, tb->nr << TRIAD_BLOCK_SHIFT);
+		tb->lba += tb->nr;
+		left -= tb->nr;
+	}
 	finish(tb, status);
 }
 
 int triad_read_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
-	u32 nr = bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT;
+	u32 nr_all = bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT, nr = nr_all;
+	const struct triad_view *view;
 	int n;
 
 	if (!nr)
@@ -363,19 +428,23 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	tb->csums = tb->inline_csums;
 	if (nr > TRIAD_INLINE_CSUMS) {
 		nr = min(nr, TRIAD_RECORD_MAX_BLOCKS);
-		tb->csums = kmalloc_array(nr, sizeof(u32), GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+		tb->csums = kmalloc_array(nr, sizeof(u32), GFP_NOWAIT | __GFP_NOWARN);
 		if (!tb->csums) {
 			tb->csums = tb->inline_csums;
 			nr = TRIAD_INLINE_CSUMS;
 		}
 	}
-	tb->view = view_get(t);
 	rcu_read_lock();
-	n = lookup(t, tb->view, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums);
+	view = rcu_dereference(t->view);
+	tb->era = view->era;
+	n = lookup(t, view, NULL, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums);
 	rcu_read_unlock();
+	tb->reading = true;
+	tb->iter = bio->bi_iter;
 	if (n == -EAGAIN) {
-		INIT_WORK(&tb->work, read_work);
-		queue_work(t->read_wq, &tb->work);
+		tb->nr = nr_all;
+		atomic64_add((u64)tb->nr << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
+		go_to_worker(tb, read_work);
 		return DM_MAPIO_SUBMITTED;
 	}
 	if (n < 0) {
@@ -386,7 +455,7 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	}
 	tb->nr = n;
 	atomic64_add((u64)n << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
-	if (n < bio->bi_iter.bi_size >> TRIAD_BLOCK_SHIFT)
+	if (n < nr_all)
 		dm_accept_partial_bio(bio, triad_sector(n));
 	if (!tb->pba) {
 		release(tb);

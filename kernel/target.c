@@ -106,6 +106,7 @@ static void triad_free_instance(struct triad *t)
 		destroy_workqueue(t->commit_wq);
 	triad_write_exit(t);
 	mempool_exit(&t->pages);
+	mempool_exit(&t->read_pages);
 	bioset_exit(&t->bios);
 	triad_hash_destroy(t->hash);
 	put_devices(t);
@@ -168,9 +169,11 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 			goto err;
 	}
 	if (bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
-	    mempool_init_page_pool(&t->pages, 16, 0) || make_workqueues(t) ||
+	    mempool_init_page_pool(&t->pages, 16, 0) ||
+	    mempool_init_page_pool(&t->read_pages, 4, 0) || make_workqueues(t) ||
 	    triad_write_init(t))
 		goto err;
+	triad_committer_init(t);
 	r = probe(t, &params);
 	if (r)
 		goto err;
@@ -217,7 +220,7 @@ static int triad_map_bio(struct dm_target *ti, struct bio *bio)
 
 	tb->triad = t;
 	tb->bio = bio;
-	tb->view = NULL;
+	tb->reading = false;
 	tb->lba = dm_target_offset(ti, bio->bi_iter.bi_sector) / TRIAD_SECTORS_PER_BLOCK;
 	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (TRIAD_SECTORS_PER_BLOCK - 1))
 		return DM_MAPIO_KILL;	/* not in whole blocks */

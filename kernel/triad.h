@@ -6,26 +6,26 @@
  *
  *   lock           mutex: the core, the records in flight, the flush in flight.
  *                  Held by the log worker for a pass, by the commit worker for
- *                  freeze, take and land, never while a record's write is awaited.
+ *                  freeze, take and land.  Of all writes only that of the session's
+ *                  opening record, and its flush, are awaited under it.
  *   cache->lock    mutex: inserting into the node cache; lookups run under RCU.
  *   queue_lock     spinlock, any context: bios that wait for the log worker.
  *
- * Lookups (read.c) take none of them: they run under RCU on the published view
- * and hold a reference to it until their read has ended, so that a commit can
- * wait for reads that began before its letters moved (rule 3).
+ * Lookups (read.c) take none of them, and nobody waits for a read: they run under RCU
+ * on the published view, and a read that has ended asks whether so many commits landed
+ * meanwhile that its blocks may have been taken anew (rule 3).
  *
  * Fields carry the lock that protects them in [brackets]; [ctr] is constant from
- * the constructor on, [resume] from preresume to postsuspend.
+ * the constructor on, [resume] from preresume to postsuspend.  What is [lock] to
+ * write may be read without it where a stale value does no harm.
  */
 #ifndef TRIAD_H
 #define TRIAD_H
 
 #include <linux/bio.h>
-#include <linux/completion.h>
 #include <linux/device-mapper.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
-#include <linux/refcount.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include <crypto/hash.h>
@@ -48,13 +48,12 @@ enum triad_mode {	/* only ever worsens while active */
 
 struct triad;
 
-/* What lookups see: always a consistent triple. */
+/* What lookups see: always of one moment. */
 struct triad_view {
-	refcount_t ref;		/* one while current, one for each read under way */
-	struct completion drained;
 	struct triad_index *active;
 	struct triad_index *frozen;
 	struct triad_ref map;
+	unsigned long era;
 };
 
 /* One record in flight. */
@@ -94,7 +93,8 @@ struct triad {
 	struct triad_hash *hash;		/* [ctr] */
 	char hash_name[TRIAD_HASH_NAME_SIZE + 1];	/* [ctr] */
 	struct bio_set bios;			/* [ctr] */
-	mempool_t pages;			/* [ctr] */
+	mempool_t pages;			/* [ctr] of the store's writes */
+	mempool_t read_pages;			/* [ctr] one for each read in a worker */
 
 	struct mutex lock;			/* see above */
 	struct triad_core core;			/* [lock] */
@@ -106,6 +106,8 @@ struct triad {
 	struct triad_view views[TRIAD_NR_VIEWS];
 	struct triad_view __rcu *view;		/* [lock] to write */
 	unsigned int view_nr;			/* [lock] */
+	unsigned long era;			/* [lock] to write: c's generation */
+	atomic_t slow_reads;			/* that the next commit waits for */
 	struct triad_cache cache;
 	struct workqueue_struct *read_wq;	/* [ctr] */
 
@@ -122,9 +124,6 @@ struct triad {
 	struct list_head idle;			/* [lock] */
 	struct triad_write *announce;		/* [lock] kept for the commit's intent */
 	struct triad_write writes[TRIAD_NR_WRITES + 1];	/* [ctr] */
-	bool broken;				/* [lock] a record failed: later ones fail too */
-	u64 published;				/* [lock] last record visible */
-	u64 durable;				/* [lock] last record known durable */
 
 	/* flushes: bios that wait until the record in their private data is durable */
 	struct bio_list waiting;		/* [lock] ordered by record */
@@ -134,11 +133,12 @@ struct triad {
 	u64 flush_covers;			/* [lock] */
 
 	/* commits */
+	struct triad_commit_host commit_host;	/* [ctr] */
+	unsigned long view_grace;		/* [commit worker] RCU state of the last view */
 	struct workqueue_struct *commit_wq;	/* [ctr] */
 	struct work_struct commit_work;
 	struct delayed_work timer;
 	wait_queue_head_t wait;			/* published, mode, pending, commits change */
-	bool committing;			/* [lock] */
 	bool commit_forced;			/* [lock] even with an empty log */
 	bool closing;				/* [lock] the commit to come is the clean one */
 	unsigned int starved;			/* [lock] commits that made no room */
@@ -159,7 +159,8 @@ struct triad {
 struct triad_bio {
 	struct triad *triad;
 	struct bio *bio;
-	struct triad_view *view;	/* held by a read; NULL when it has been put */
+	bool reading;			/* a read that has to be verified when it ends */
+	unsigned long era;		/* ... and when its blocks were looked up */
 	struct work_struct work;
 	struct bvec_iter iter;		/* of the read as it was sent */
 	u64 lba, pba;
@@ -232,8 +233,6 @@ int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error);
 
 /* Publish the core's indices and map; the caller holds t->lock. */
 void triad_view_publish(struct triad *t);
-/* Wait for every read that began on the n views before the current one. */
-void triad_view_drain(struct triad *t, unsigned int n);
 
 /* ---- write.c ------------------------------------------------------------------ */
 
@@ -246,6 +245,7 @@ void triad_writer_work(struct work_struct *work);
 
 /* ---- committer.c ----------------------------------------------------------------- */
 
+void triad_committer_init(struct triad *t);	/* from the constructor */
 void triad_committer_work(struct work_struct *work);
 void triad_committer_timer(struct work_struct *work);
 /* Ask for a commit; force: even if there is nothing to commit.  Holds t->lock. */

@@ -52,10 +52,6 @@ void triad_write_exit(struct triad *t)
 void triad_write_start(struct triad *t)
 {
 	lockdep_assert_held(&t->lock);
-	t->published = t->core.next_seq - 1;
-	/* rule 7: nothing is durable before this session's first flush */
-	t->durable = t->mode == TRIAD_MODE_RW ? 0 : t->published;
-	t->broken = false;
 	t->flushing = false;
 	t->starved = 0;
 	t->nr_rotten = t->core.space.nr_rotten;
@@ -178,7 +174,7 @@ static void submit(struct triad *t, struct triad_write *w)
 	atomic64_inc(&t->stats.records);
 	/* on top of a durable log FUA makes the record durable without a flush */
 	w->durable = false;
-	if (t->durable + 1 == w->rec.seq && w->rec.nr_runs <= 1) {
+	if (triad_order_fua_suffices(&t->core.order, w->rec.seq) && w->rec.nr_runs <= 1) {
 		struct bio *bio;
 
 		bio_list_for_each(bio, &w->bios)
@@ -215,7 +211,7 @@ static bool build(struct triad *t)
 		return false;
 	if (!list_empty(&t->in_flight) && t->todo_blocks < GATHER_BLOCKS)
 		return false;
-	if (!t->core.session && t->committing)
+	if (!t->core.session && t->core.frozen)
 		return false;	/* the pointer of c must not move under a commit */
 	if (!has_room(t, bio, NULL)) {
 		triad_committer_ask(t, true);
@@ -226,9 +222,6 @@ static bool build(struct triad *t)
 	r = triad_log_start(&t->core);
 	if (r)
 		goto err;
-	t->durable = max(t->durable, t->core.known_durable);
-	t->published = max(t->published, t->core.known_durable);
-
 	w = list_first_entry(&t->idle, struct triad_write, list);
 	discard = is_discard(bio);
 	triad_log_begin(&t->core, &w->rec, discard ? TRIAD_RECORD_DISCARD : 0);
@@ -240,7 +233,7 @@ static bool build(struct triad *t)
 			goto err_bios;
 		bio = bio_list_peek(&t->todo);
 	}
-	r = triad_log_seal(&t->core, &w->rec, t->durable, w->buffer);
+	r = triad_log_seal(&t->core, &w->rec, w->buffer);
 	if (r)
 		goto err_bios;
 	submit(t, w);
@@ -263,7 +256,8 @@ static void acknowledge(struct triad *t, struct triad_write *w)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&w->bios))) {
-		if (bio->bi_opf & REQ_FUA && t->durable < w->rec.seq) {
+		if (bio->bi_opf & REQ_FUA &&
+		    !triad_order_is_durable(&t->core.order, w->rec.seq)) {
 			triad_bio(bio)->needs = w->rec.seq;
 			bio_list_add(&t->waiting, bio);
 		} else {
@@ -283,18 +277,13 @@ static void publish(struct triad *t)
 		if (!smp_load_acquire(&w->done))	/* before w->status */
 			break;
 		r = blk_status_to_errno(w->status);
-		if (!r && !t->broken)
-			r = triad_log_publish(&t->core, &w->rec);
-		if (r && !t->broken) {
-			t->broken = true;
+		r = triad_log_publish(&t->core, &w->rec, r);
+		if (r) {
 			triad_worsen(t, TRIAD_MODE_RO, "a log record could not be written", r);
-		}
-		if (t->broken) {
 			fail_all(&w->bios);
 		} else {
-			t->published = w->rec.seq;
 			if (w->durable)
-				t->durable = w->rec.seq;
+				triad_order_made_durable(&t->core.order, w->rec.seq);
 			acknowledge(t, w);
 		}
 		if (w == t->announce)
@@ -334,8 +323,7 @@ static void end_flush(struct triad *t)
 		r = READ_ONCE(t->store_error);
 	if (r)
 		triad_worsen(t, TRIAD_MODE_RO, "the device failed a flush", r);
-	else
-		t->durable = max(t->durable, t->flush_covers);
+	triad_order_flush_end(&t->core.order, t->flush_covers, r);
 }
 
 /* One device flush serves all who wait; with nothing new to make durable it is free. */
@@ -351,13 +339,14 @@ static void flush(struct triad *t)
 	bio_list_init(&t->flush_queue);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 	while ((bio = bio_list_pop(&fresh))) {
-		triad_bio(bio)->needs = t->published;
+		triad_bio(bio)->needs = triad_order_flush_begin(&t->core.order);
 		bio_list_add(&t->waiting, bio);
 	}
 	/* who waits keeps the instance while its flush is under way */
 	if (t->flushing)
 		return;
-	while ((bio = bio_list_peek(&t->waiting)) && triad_bio(bio)->needs <= t->durable) {
+	while ((bio = bio_list_peek(&t->waiting)) &&
+	       triad_order_is_durable(&t->core.order, triad_bio(bio)->needs)) {
 		bio_list_pop(&t->waiting);
 		end_bio(bio, BLK_STS_OK);
 	}
@@ -369,7 +358,7 @@ static void flush(struct triad *t)
 	}
 	t->flushing = true;
 	t->flush_done = false;
-	t->flush_covers = t->published;
+	t->flush_covers = triad_order_flush_begin(&t->core.order);
 	atomic64_inc(&t->stats.flushes);
 	bio_init(&t->flush_bio, t->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
 	t->flush_bio.bi_private = t;

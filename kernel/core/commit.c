@@ -127,8 +127,7 @@ int triad_commit_take(struct triad_core *core)
 	return 0;
 }
 
-int triad_commit_intent(struct triad_core *core, struct triad_record *rec, u64 durable,
-			void *block)
+int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void *block)
 {
 	struct triad_commit *commit = &core->commit;
 	u64 zone, lowest = ~0ULL, highest = 0;
@@ -154,7 +153,7 @@ int triad_commit_intent(struct triad_core *core, struct triad_record *rec, u64 d
 		rec->nr_extents = 0;
 		triad_record_add_extent(rec, lowest, highest - lowest + 1);
 	}
-	r = triad_log_seal(core, rec, durable, block);
+	r = triad_log_seal(core, rec, block);
 	if (!r && commit->clean) {
 		/* nobody writes: this record still belongs to the interval */
 		for (i = 0; i < core->space.log_active.nr && !r; i++)
@@ -445,12 +444,119 @@ void triad_commit_recycle(struct triad_core *core)
 	core->spare_is_dirty = false;
 }
 
-int triad_commit_run(struct triad_core *core, bool clean)
+/* ---- the whole ------------------------------------------------------------- */
+
+static void lock(struct triad_commit_host *host)
 {
-	struct triad_record *rec = &core->record;
+	if (host->lock)
+		host->lock(host);
+}
+
+static void unlock(struct triad_commit_host *host)
+{
+	if (host->unlock)
+		host->unlock(host);
+}
+
+static void view_changed(struct triad_commit_host *host)
+{
+	if (host->view_changed)
+		host->view_changed(host);
+}
+
+static int wait_published(struct triad_commit_host *host, u64 seq)
+{
+	return host->wait_published ? host->wait_published(host, seq) : 0;
+}
+
+static int step(struct triad_commit_host *host, enum triad_commit_step ended)
+{
+	return host->step ? host->step(host, ended) : 0;
+}
+
+static int submit(struct triad_core *core, struct triad_commit_host *host)
+{
 	int r;
 
-	/* with an empty log there are no nodes, and nothing to announce */
+	if (host->submit) {
+		host->submit(host);
+		return 0;
+	}
+	r = core->store->ops->write(core->store, host->intent->place, 1, host->intent_block);
+	return r ? r : triad_log_publish(core, host->intent, 0);
+}
+
+/* The record that says where the nodes go, durable before the first plane. */
+static int announce(struct triad_core *core, struct triad_commit_host *host)
+{
+	u64 seq = core->next_seq;
+	bool nothing;
+	int r;
+
+	lock(host);
+	r = triad_commit_take(core);
+	if (!r)
+		r = triad_commit_intent(core, host->intent, host->intent_block);
+	nothing = r == 1;
+	if (!r)
+		r = submit(core, host);
+	else if (nothing)
+		r = 0;
+	unlock(host);
+	if (!r)
+		r = step(host, TRIAD_COMMIT_TAKEN);
+	if (r || nothing)
+		return r;
+	r = wait_published(host, seq);
+	return r ? r : core->store->ops->flush(core->store);
+}
+
+/*
+ * Rule 2: a root write of unknown outcome is repeated with the same image; until it
+ * succeeds nothing else is written that this image could contradict.
+ */
+static int write_root(struct triad_core *core, struct triad_commit_host *host)
+{
+	u32 nr = 0;
+	int r;
+
+	do
+		r = triad_commit_root(core);
+	while (r && host->try_again && host->try_again(host, ++nr, r));
+	return r;
+}
+
+/* What runs beside writes. */
+static int build(struct triad_core *core, struct triad_commit_host *host, u64 last)
+{
+	int r = step(host, TRIAD_COMMIT_FROZEN);
+
+	/* every record before the freeze point is in the index */
+	if (!r)
+		r = wait_published(host, last);
+	if (r)
+		return r;
+	triad_commit_sort(core);
+	r = step(host, TRIAD_COMMIT_SORTED);
+	if (!r)
+		r = announce(core, host);
+	if (!r)
+		r = step(host, TRIAD_COMMIT_ANNOUNCED);
+	if (!r)
+		r = triad_commit_prepare(core);
+	if (!r)
+		r = step(host, TRIAD_COMMIT_PREPARED);
+	if (!r)
+		r = write_root(core, host);
+	return r ? r : step(host, TRIAD_COMMIT_WRITTEN);
+}
+
+int triad_commit_run(struct triad_core *core, bool clean, struct triad_commit_host *host)
+{
+	u64 last;
+	int r;
+
+	/* the intent record may be this session's first; without entries there is none */
 	if (core->nr_entries) {
 		r = triad_log_start(core);
 		if (r)
@@ -458,21 +564,27 @@ int triad_commit_run(struct triad_core *core, bool clean)
 	}
 	triad_commit_recycle(core);
 	triad_commit_freeze(core, clean);
-	triad_commit_sort(core);
-	r = triad_commit_take(core);
-	if (!r)
-		r = triad_commit_intent(core, rec, core->known_durable, core->window);
-	if (!r)
-		r = core->store->ops->write(core->store, rec->place, 1, core->window);
-	if (!r)
-		r = core->store->ops->flush(core->store);
-	if (r >= 0)
-		r = triad_commit_prepare(core);
-	if (!r)
-		r = triad_commit_root(core);
+	view_changed(host);
+	last = core->next_seq - 1;
+	unlock(host);
+	r = build(core, host, last);
+	lock(host);
 	if (r)
 		return r;
 	triad_commit_land(core);
-	triad_commit_recycle(core);
-	return 0;
+	view_changed(host);
+	unlock(host);
+	r = step(host, TRIAD_COMMIT_LANDED);
+	lock(host);
+	return r;
+}
+
+int triad_commit_alone(struct triad_core *core, bool clean)
+{
+	struct triad_commit_host host = {
+		.intent = &core->record,
+		.intent_block = core->window,
+	};
+
+	return triad_commit_run(core, clean, &host);
 }

@@ -9,17 +9,27 @@
  *
  * Life of a write:  triad_log_room -> triad_log_begin -> triad_log_write ... ->
  * triad_log_seal -> (the shell writes the blocks) -> triad_log_publish.
- * Life of a commit: triad_commit_freeze -> triad_commit_sort -> triad_commit_take
- * -> triad_commit_intent (a record, made durable) -> triad_commit_prepare ->
- * triad_commit_root -> triad_commit_land.
+ * Life of a commit: triad_commit_run.
  */
 #ifndef TRIAD_CORE_H
 #define TRIAD_CORE_H
 
+#include "order.h"
 #include "record.h"
 #include "space.h"
 
 struct triad_core;
+
+/* What has just ended when a commit's host is told of a step. */
+enum triad_commit_step {
+	TRIAD_COMMIT_FROZEN,	/* the interval; records of it may still be under way */
+	TRIAD_COMMIT_SORTED,
+	TRIAD_COMMIT_TAKEN,	/* places of nodes; the intent record is under way */
+	TRIAD_COMMIT_ANNOUNCED,	/* it is durable */
+	TRIAD_COMMIT_PREPARED,	/* all but the root is durable, the root is sealed */
+	TRIAD_COMMIT_WRITTEN,	/* the root is durable, the letters have not moved */
+	TRIAD_COMMIT_LANDED,
+};
 
 struct triad_commit {
 	bool clean;		/* writes are fenced off: empty segment pointer */
@@ -69,7 +79,7 @@ struct triad_core {
 	/* the log */
 	u64 next_seq;
 	u8 chain[TRIAD_HASH_SIZE];
-	u64 known_durable;	/* highest durable mark that replay found */
+	struct triad_order order;
 	bool session;		/* the opening record is durable */
 	u8 *suspects;		/* of each zone: a commit that never landed may have written it */
 
@@ -180,14 +190,16 @@ void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lb
 
 /*
  * Take the place of the next record and encode the header.  The payload's
- * checksums must stand in rec->csums.  durable is the sequence number of the
- * last record known durable.
+ * checksums must stand in rec->csums.
  */
-int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durable,
-		   void *block);
+int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *block);
 
-/* The record and all before it are written: make it visible to lookups. */
-int triad_log_publish(struct triad_core *core, const struct triad_record *rec);
+/*
+ * The record's write has ended with error, or 0.  To be called in the order of the log.
+ * Makes the record visible to lookups; returns 0, or the error that it and all behind it
+ * have: they must not be acknowledged.
+ */
+int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error);
 
 /* ---- commit.c ----------------------------------------------------------------- */
 
@@ -196,6 +208,52 @@ void triad_commit_free(struct triad_core *core);
 
 /* True if there is something to commit, or (clean) the pointer to be emptied. */
 bool triad_commit_needed(const struct triad_core *core, bool clean);
+
+/*
+ * What a commit needs from around it.  It runs beside writes: between its steps the core
+ * is unlocked.
+ */
+struct triad_commit_host {
+	struct triad_record *intent;	/* where the intent record is built, and its header; */
+	void *intent_block;		/* in use until it is published */
+
+	/* The lock of the core.  Both optional, as all of these. */
+	void (*lock)(struct triad_commit_host *host);
+	void (*unlock)(struct triad_commit_host *host);
+
+	/*
+	 * Write the sealed intent record, in its turn behind those that are under way, and
+	 * publish it.  Locked, must not wait.  Without this hook the core does both.
+	 */
+	void (*submit)(struct triad_commit_host *host);
+
+	/* Wait until the records up to seq are published; an error if one failed. */
+	int (*wait_published)(struct triad_commit_host *host, u64 seq);
+
+	/* Lookups have to see core->active, core->frozen and the map as they are now.  Locked. */
+	void (*view_changed)(struct triad_commit_host *host);
+
+	/* A step has ended.  Not locked.  An error ends the commit there. */
+	int (*step)(struct triad_commit_host *host, enum triad_commit_step step);
+
+	/* The root could not be written nr times: try again? */
+	bool (*try_again)(struct triad_commit_host *host, u32 nr, int error);
+};
+
+/*
+ * Make the next root, the whole of it (design: Commit).  Called with the core locked and
+ * returns so; unlocks it for everything that waits.  clean: writes are fenced off, the
+ * pointer is left empty.  0, or an error: the device must not be written any further.
+ */
+int triad_commit_run(struct triad_core *core, bool clean, struct triad_commit_host *host);
+
+/* The same for callers without concurrency. */
+int triad_commit_alone(struct triad_core *core, bool clean);
+
+/* ---- the steps of a commit, in the order in which triad_commit_run takes them ---- */
+
+/* No lookup can be using the spare index any more: make it ready. */
+void triad_commit_recycle(struct triad_core *core);
 
 /* Freeze the interval at the last sealed record; a new one begins. */
 void triad_commit_freeze(struct triad_core *core, bool clean);
@@ -211,25 +269,18 @@ int triad_commit_take(struct triad_core *core);
  * prepare writes the first plane: a commit that never lands leaves planes that
  * the next one must know of.  Returns 1 if there is nothing to announce.
  */
-int triad_commit_intent(struct triad_core *core, struct triad_record *rec, u64 durable,
-			void *block);
+int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void *block);
 
 /* Write nodes, planes and summary, flush, seal the root.  No lock needed. */
 int triad_commit_prepare(struct triad_core *core);
 
 /*
  * Write the root over a.  No lock needed.  An error leaves the outcome unknown:
- * repeat until it succeeds, or go read-only.
+ * repeat until it succeeds, or go read-only (rule 2).
  */
 int triad_commit_root(struct triad_core *core);
 
 /* Move the letters. */
 void triad_commit_land(struct triad_core *core);
-
-/* No lookup can be using the spare index any more: make it ready. */
-void triad_commit_recycle(struct triad_core *core);
-
-/* The whole of it, for callers without concurrency. */
-int triad_commit_run(struct triad_core *core, bool clean);
 
 #endif

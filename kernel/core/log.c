@@ -77,8 +77,7 @@ void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lb
 	core->nr_leaves += leaves;
 }
 
-int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durable,
-		   void *block)
+int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *block)
 {
 	struct triad_space *space = &core->space;
 	u32 got;
@@ -89,7 +88,7 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durabl
 		r = triad_space_take(space, TRIAD_CURSOR_LOG, 1, &rec->next, &got);
 	if (r)
 		return r;
-	rec->durable = durable;
+	rec->durable = triad_order_mark(&core->order);
 	r = triad_record_seal(rec, core->hash, core->root.uuid, core->chain, block);
 	if (r)
 		return r;
@@ -99,7 +98,8 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, u64 durabl
 	return 0;
 }
 
-int triad_log_publish(struct triad_core *core, const struct triad_record *rec)
+/* Make what a record says visible to lookups. */
+static int index_record(struct triad_core *core, const struct triad_record *rec)
 {
 	struct triad_index *index = rec->index;
 	const struct triad_extent *run = rec->runs;
@@ -129,6 +129,19 @@ int triad_log_publish(struct triad_core *core, const struct triad_record *rec)
 		}
 	}
 	return 0;
+}
+
+int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error)
+{
+	int r = triad_order_written(&core->order, error);
+
+	if (!r) {
+		r = index_record(core, rec);
+		core->order.failed = r != 0;
+	}
+	if (!r)
+		triad_order_publish(&core->order, rec->seq);
+	return r;
 }
 
 /* Overwrite the segment pointer of c in place (rule 1). */
@@ -165,14 +178,14 @@ int triad_log_start(struct triad_core *core)
 	if (r)
 		return r;
 	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);
-	r = triad_log_seal(core, rec, core->known_durable, core->window);
+	r = triad_log_seal(core, rec, core->window);
 	if (!r)
 		r = core->store->ops->write(core->store, rec->place, 1, core->window);
 	if (!r)
 		r = core->store->ops->flush(core->store);
 	if (r)
 		return r;
-	core->known_durable = rec->seq;
+	triad_order_made_durable(&core->order, rec->seq);
 	core->session = true;
 	return 0;
 }

@@ -248,7 +248,7 @@ int triad_core_heal(struct triad_core *core)
 		return 0;
 	if (core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE)
 		r = blank_slot(core);
-	return r ? r : triad_commit_run(core, false);
+	return r ? r : triad_commit_alone(core, false);
 }
 
 void triad_core_close(struct triad_core *core)

@@ -338,7 +338,7 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	core->replayed_blocks += rec->nr_blocks;
 	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
-	return r ? r : triad_log_publish(core, rec);
+	return r ? r : triad_log_publish(core, rec, 0);
 }
 
 /*
@@ -385,12 +385,12 @@ int triad_replay(struct triad_core *core)
 	core->suspects = triad_alloc(core->geo.nr_zones);
 	if (!core->active || !core->spare || !core->suspects)
 		return -ENOMEM;
-	core->known_durable = scan.durable;
 	r = walk(core, &scan, &core->replayed_records, apply, NULL);
 	if (!r)
 		r = judge_end(core);
 	if (r)
 		return r;
+	triad_order_open(&core->order, core->next_seq - 1, scan.durable);
 	triad_space_count(&core->space, &core->space.log_active);
 	core->space.reserved = triad_geometry_nodes(&core->geo, core->nr_entries);
 

@@ -21,7 +21,6 @@ struct writer {
 	struct triad_core *core;
 	struct triad_store *store;
 	struct triad_record record;
-	u64 durable;
 	int expect;
 	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	u8 data[TRIAD_RECORD_MAX_BLOCKS][TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
@@ -56,7 +55,7 @@ static void need_room(struct writer *w, u32 nr_blocks, u32 nr_entries, u32 nr_le
 {
 	if (triad_log_room(w->core, nr_blocks, nr_entries, nr_leaves))
 		return;
-	must("commit", triad_commit_run(w->core, false));
+	must("commit", triad_commit_alone(w->core, false));
 	if (!triad_log_room(w->core, nr_blocks, nr_entries, nr_leaves))
 		die("room", -ENOSPC);
 }
@@ -66,14 +65,14 @@ static void write_record(struct writer *w)
 	struct triad_record *rec = &w->record;
 	u32 i, done = 0;
 
-	must("seal", triad_log_seal(w->core, rec, w->durable, w->header));
+	must("seal", triad_log_seal(w->core, rec, w->header));
 	must("write", w->store->ops->write(w->store, rec->place, 1, w->header));
 	for (i = 0; i < rec->nr_runs; i++) {
 		must("write", w->store->ops->write(w->store, rec->runs[i].start, rec->runs[i].nr,
 						   w->data[done]));
 		done += rec->runs[i].nr;
 	}
-	must("publish", triad_log_publish(w->core, rec));
+	must("publish", triad_log_publish(w->core, rec, 0));
 }
 
 static void do_write(struct writer *w, u64 lba, u64 nr, u64 seed)
@@ -123,13 +122,13 @@ static bool run_line(struct writer *w, const char *line)
 		do_discard(w, a, b);
 	} else if (!strcmp(word, "flush")) {
 		must("flush", w->store->ops->flush(w->store));
-		w->durable = w->core->next_seq - 1;
+		triad_order_flush_end(&w->core->order, w->core->next_seq - 1, 0);
 	} else if (!strcmp(word, "commit")) {
-		must("commit", triad_commit_run(w->core, false));
-		w->durable = w->core->next_seq - 1;
+		must("commit", triad_commit_alone(w->core, false));
+		triad_order_flush_end(&w->core->order, w->core->next_seq - 1, 0);
 	} else if (!strcmp(word, "close")) {
 		if (triad_commit_needed(w->core, true))
-			must("close", triad_commit_run(w->core, true));
+			must("close", triad_commit_alone(w->core, true));
 		return false;
 	} else if (!strcmp(word, "stop")) {
 		return false;

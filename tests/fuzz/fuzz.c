@@ -39,11 +39,11 @@ static int write_things(struct use *use)
 	if (!r)
 		r = use_discard(use, 1, 300 < use->logical_blocks ? 300 : 1);
 	if (!r)
-		r = triad_commit_run(&use->core, false);
+		r = triad_commit_alone(&use->core, false);
 	if (!r)
 		r = use_write(use, 3, 1, 9);
 	if (!r)
-		r = triad_commit_run(&use->core, true);
+		r = triad_commit_alone(&use->core, true);
 	return r;
 }
 

@@ -78,11 +78,11 @@ void seed_make(struct image *image, u32 nr)
 	must(use_open(&use, image, true));
 	for (i = 0; i < seeds[nr].nr_commits; i++) {
 		add_records(&use, 2);
-		must(triad_commit_run(&use.core, false));
+		must(triad_commit_alone(&use.core, false));
 	}
 	add_records(&use, seeds[nr].nr_records);
 	if (seeds[nr].clean)
-		must(triad_commit_run(&use.core, true));
+		must(triad_commit_alone(&use.core, true));
 	c = use.core.slot_c;
 	if (seeds[nr].lost_root == 1)
 		c = use.core.slot_b;

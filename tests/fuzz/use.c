@@ -130,7 +130,7 @@ static int have_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries, u32
 	for (i = 0; !triad_log_room(core, nr_blocks, nr_entries, nr_leaves); i++) {
 		if (i == 4)
 			return -ENOSPC;
-		r = triad_commit_run(core, false);
+		r = triad_commit_alone(core, false);
 		if (r)
 			return r;
 	}
@@ -143,15 +143,15 @@ static int finish(struct use *use, struct triad_record *rec)
 	u8 block[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	int r;
 
-	r = triad_log_seal(&use->core, rec, use->core.known_durable, block);
+	r = triad_log_seal(&use->core, rec, block);
 	if (!r)
 		r = store->ops->write(store, rec->place, 1, block);
 	if (!r)
 		r = store->ops->flush(store);
 	if (!r)
-		r = triad_log_publish(&use->core, rec);
+		r = triad_log_publish(&use->core, rec, 0);
 	if (!r)
-		use->core.known_durable = rec->seq;
+		triad_order_flush_end(&use->core.order, rec->seq, 0);
 	return r;
 }
 

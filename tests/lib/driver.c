@@ -93,9 +93,7 @@ int driver_open(struct driver *driver, bool heal)
 		r = failed(driver, "heal", triad_core_heal(core));
 		driver_say(driver, "healed: slot %d", core->slot_c);
 	}
-	driver->published_seq = core->next_seq - 1;
 	driver->published_state = driver->oracle ? driver->oracle->nr : 0;
-	driver->durable = core->known_durable;
 	return r;
 }
 
@@ -132,13 +130,9 @@ static struct flight *start(struct driver *driver)
 {
 	if (driver->error)
 		return NULL;
-	if (!driver->core.session) {
-		if (failed(driver, "start", triad_log_start(&driver->core)))
-			return NULL;
-		driver->published_seq = driver->core.next_seq - 1;
-		driver->durable = driver->core.known_durable;
-		/* its flush made what was read durable, too; nobody was told */
-	}
+	/* its flush makes what was read durable, too; nobody is told */
+	if (failed(driver, "start", triad_log_start(&driver->core)))
+		return NULL;
 	if (driver->nr_flights == DRIVER_FLIGHTS && driver_drain(driver))
 		return NULL;
 	return &driver->flights[driver->nr_flights];
@@ -147,8 +141,7 @@ static struct flight *start(struct driver *driver)
 static int seal(struct driver *driver, struct flight *flight)
 {
 	struct triad_record *rec = &flight->rec;
-	int r = failed(driver, "seal", triad_log_seal(&driver->core, rec, driver->durable,
-						      flight->header));
+	int r = failed(driver, "seal", triad_log_seal(&driver->core, rec, flight->header));
 
 	if (r)
 		return r;
@@ -314,8 +307,8 @@ int driver_drain(struct driver *driver)
 	for (i = 0; i < driver->nr_flights && !r; i++) {
 		struct flight *flight = &driver->flights[i];
 
-		r = failed(driver, "publish", triad_log_publish(&driver->core, &flight->rec));
-		driver->published_seq = flight->rec.seq;
+		r = failed(driver, "publish",
+			   triad_log_publish(&driver->core, &flight->rec, 0));
 		driver->published_state = flight->state;
 	}
 	driver->nr_flights = 0;
@@ -325,16 +318,16 @@ int driver_drain(struct driver *driver)
 
 int driver_flush(struct driver *driver)
 {
-	u64 seq = driver->published_seq;
+	u64 seq = triad_order_flush_begin(&driver->core.order);
 	u32 state = driver->published_state;
 	int r;
 
 	if (driver->error)
 		return driver->error;
 	r = failed(driver, "flush", disk_flush_data(driver->disk));
+	triad_order_flush_end(&driver->core.order, seq, r);
 	if (r)
 		return r;
-	driver->durable = max_t(u64, driver->durable, seq);
 	driver->oracle->acked = max_t(u32, driver->oracle->acked, state);
 	driver_say(driver, "flushed: state %u, seq %llu", state, (unsigned long long)seq);
 	return 0;
@@ -361,52 +354,38 @@ static void slip(void *context)
 	driver->slipping = false;
 }
 
-static void maybe_slip(struct driver *driver, bool clean)
+static struct driver *driver_of(struct triad_commit_host *host)
 {
-	if (!clean && !driver->error)
-		slip(driver);
+	return (struct driver *)((char *)host - offsetof(struct driver, host));
 }
 
-static int announce(struct driver *driver, bool clean)
+/* Its write is under way, among those of other records. */
+static void submit_intent(struct triad_commit_host *host)
 {
+	struct driver *driver = driver_of(host);
 	struct flight *flight;
-	int r;
 
 	if (driver->nr_flights == DRIVER_FLIGHTS && driver_drain(driver))
-		return driver->error;
-	flight = &driver->flights[driver->nr_flights];
-	r = triad_commit_intent(&driver->core, &flight->rec, driver->durable, flight->header);
-	if (r == 1)
-		return 0;
-	if (failed(driver, "intent", r))
-		return r;
+		return;
+	flight = &driver->flights[driver->nr_flights++];
+	flight->rec = driver->intent.rec;
+	memcpy(flight->header, driver->intent.header, sizeof(flight->header));
 	flight->state = driver->oracle->nr;
-	driver->nr_flights++;
-	maybe_slip(driver, clean);
-	r = driver_drain(driver);
-	return r ? r : driver_flush(driver);
 }
 
-static int prepare(struct driver *driver, bool clean)
+static int wait_published(struct triad_commit_host *host, u64 seq)
 {
-	struct disk *disk = driver->disk;
-	int r;
+	struct driver *driver = driver_of(host);
+	int r = driver_drain(driver);
 
-	if (!clean) {
-		disk->hook = slip;
-		disk->hook_context = driver;
-	}
-	disk->preparing = true;
-	r = failed(driver, "prepare", triad_commit_prepare(&driver->core));
-	disk->preparing = false;
-	disk->hook = NULL;
-	return r ? r : driver->error;
+	assert(r || triad_order_flush_begin(&driver->core.order) >= seq);
+	return r;
 }
 
-static int write_root(struct driver *driver, bool clean)
+/* What the next root write will come to. */
+static void plan_root(struct driver *driver)
 {
 	const struct workload *load = driver->load;
-	int r = 0;
 
 	if (driver->calm)
 		driver->calm--;
@@ -422,59 +401,84 @@ static int write_root(struct driver *driver, bool clean)
 			driver->nr_landed++;
 		else
 			driver->nr_unknown++;
-		triad_commit_root(&driver->core);
-		driver_say(driver, "root write reported as failed");
-		maybe_slip(driver, clean);
 	}
-	r = failed(driver, "root", triad_commit_root(&driver->core));
-	return r;
+}
+
+/* Of the driver's own faults each is met once. */
+static bool try_again(struct triad_commit_host *host, u32 nr, int error)
+{
+	struct driver *driver = driver_of(host);
+
+	if (nr > 1 || error != -EIO || !driver->load->repeat_root_writes)
+		return false;
+	driver_say(driver, "root write reported as failed");
+	if (!driver->clean)
+		slip(driver);
+	return true;
+}
+
+static int step(struct triad_commit_host *host, enum triad_commit_step ended)
+{
+	static const char * const next[] = {
+		[TRIAD_COMMIT_FROZEN] = "sort", [TRIAD_COMMIT_SORTED] = "announce",
+		[TRIAD_COMMIT_TAKEN] = "announce", [TRIAD_COMMIT_ANNOUNCED] = "prepare",
+		[TRIAD_COMMIT_PREPARED] = "root", [TRIAD_COMMIT_WRITTEN] = "land",
+		[TRIAD_COMMIT_LANDED] = "land",
+	};
+	struct driver *driver = driver_of(host);
+	struct disk *disk = driver->disk;
+
+	driver->step = next[ended];
+	if (driver->error)
+		return driver->error;
+	disk->preparing = ended == TRIAD_COMMIT_ANNOUNCED;
+	disk->hook = disk->preparing && !driver->clean ? slip : NULL;
+	disk->hook_context = driver;
+	if (disk->preparing)
+		return 0;
+	if (ended == TRIAD_COMMIT_PREPARED && driver->give_up)
+		return -ECANCELED;
+	if (ended == TRIAD_COMMIT_PREPARED)
+		driver->nr_prepared = driver->nr_records;
+	if (!driver->clean)
+		slip(driver);
+	if (ended == TRIAD_COMMIT_PREPARED)
+		plan_root(driver);
+	if (ended == TRIAD_COMMIT_WRITTEN)
+		driver->nr_late += driver->nr_records != driver->nr_prepared;
+	return driver->error;
 }
 
 int driver_commit(struct driver *driver, bool clean)
 {
 	struct triad_core *core = &driver->core;
-	u64 records;
 	int r;
 
 	if (driver->error)
-		return driver->error;
-	/* the intent record may be this session's first */
-	if (core->nr_entries && !start(driver))
 		return driver->error;
 	if (clean && driver_drain(driver))
 		return driver->error;
 	driver_say(driver, "commit%s: %u entries, to slot %d", clean ? " clean" : "",
 		   core->nr_entries, core->slot_a);
-	triad_commit_recycle(core);
-	triad_commit_freeze(core, clean);
-	maybe_slip(driver, clean);
-	r = driver_drain(driver);
-	if (r)
+	driver->host = (struct triad_commit_host) {
+		.intent = &driver->intent.rec,
+		.intent_block = driver->intent.header,
+		.submit = submit_intent,
+		.wait_published = wait_published,
+		.step = step,
+		.try_again = try_again,
+	};
+	driver->clean = clean;
+	driver->step = "start";
+	r = triad_commit_run(core, clean, &driver->host);
+	driver->disk->preparing = false;
+	driver->disk->hook = NULL;
+	if (r == -ECANCELED)
 		return r;
-	triad_commit_sort(core);
-	maybe_slip(driver, clean);
-	r = failed(driver, "take", triad_commit_take(core));
-	maybe_slip(driver, clean);
-	if (!r)
-		r = announce(driver, clean);
-	if (!r)
-		r = prepare(driver, clean);
-	if (!r && driver->give_up)
-		r = -ECANCELED;
-	if (r)
+	if (failed(driver, driver->step, r))
 		return r;
-	records = driver->nr_records;
-	maybe_slip(driver, clean);
-	r = write_root(driver, clean);
-	driver->nr_late += driver->nr_records != records;
-	if (r)
-		return r;
-	maybe_slip(driver, clean);
-	triad_commit_land(core);
-	maybe_slip(driver, clean);
-	triad_commit_recycle(core);
 	driver->nr_commits++;
-	return driver->error;
+	return 0;
 }
 
 int driver_step(struct driver *driver)

@@ -53,20 +53,23 @@ struct driver {
 	struct oracle *oracle;
 	const struct workload *load;
 	bool open;
+	bool clean;		/* the commit that runs: nobody writes beside it */
 	bool slipping;
 	bool waiting;		/* for room */
 	bool give_up;		/* commits end with -ECANCELED before their root */
 	int error;		/* the first */
 	const char *failed;	/* where */
+	const char *step;	/* of the commit that runs: what comes next */
 
+	struct triad_commit_host host;
 	struct flight *flights;
 	u32 nr_flights;
-	u64 published_seq;
+	struct flight intent;
 	u32 published_state;
-	u64 durable;
 	u32 calm;		/* commits until a root write may be lost again */
 	u64 nr_commits, nr_records;
 	u64 nr_lost, nr_landed, nr_unknown;	/* root writes */
+	u64 nr_prepared;	/* records when the root image was finished */
 	u64 nr_late;		/* commits with records behind the finished root image */
 
 	char lines[DRIVER_LINES][96];	/* what was done lately */

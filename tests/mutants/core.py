@@ -28,7 +28,7 @@ RULES = [
     ("rule-6", "replay.c", "	core->window_nr = 0;\n	for (;;) {\n		r = step(",
      "	core->window_nr = 0;\n	for (; core->root.segment;) {\n		r = step(",
      "the log is probed, whatever the pointer says", "test_replay"),
-    ("rule-7", "log.c", "	rec->durable = durable;\n", "	rec->durable = rec->seq - 1;\n",
+    ("rule-7", "log.c", "	rec->durable = triad_order_mark(&core->order);\n", "	rec->durable = rec->seq - 1;\n",
      "only what was flushed is called durable", "test_replay"),
     ("rule-8", "open.c", "	if (!core->degraded)\n		return 0;\n", "	return 0;\n",
      "a degraded device is healed first", "test_open"),
@@ -43,6 +43,16 @@ RULES = [
 ]
 
 MUTANTS = [
+    ("commit-does-not-wait", "commit.c", "		r = wait_published(host, last);", "		r = 0;",
+     "a commit waits for every record before its freeze", "test_commit"),
+    ("intent-not-awaited", "commit.c", "	r = wait_published(host, seq);", "	r = 0;",
+     "the intent record is written before the first plane", "test_commit"),
+    ("root-not-repeated", "commit.c", "host->try_again(host, ++nr, r)", "0",
+     "a root write of unknown outcome is repeated", "faults"),
+    ("failed-flush-covers", "order.c", "	if (!error)\n", "	if (1)\n",
+     "a flush that failed covers nothing", "test_log"),
+    ("published-behind-a-failure", "order.c", "	if (order->failed)\n", "	if (0)\n",
+     "nothing behind a record that failed is published", "test_log"),
     # roots
     ("seal-not-compared", "root.c", "if (memcmp(seal, d->seal, sizeof(seal)))", "if (0)",
      "a root with a wrong seal is no root", "test_root"),

@@ -33,10 +33,10 @@ BREAKS = {
     "none": ("write.c", SEND, SEND),
     "flush-not-sent": ("write.c", "	submit_bio(&t->flush_bio);",
                        "	flush_endio(&t->flush_bio);"),
-    "flush-covers-late": ("write.c", "t->durable = max(t->durable, t->flush_covers);",
-                          "t->durable = max(t->durable, t->published);"),
+    "flush-covers-late": ("write.c", "triad_order_flush_end(&t->core.order, t->flush_covers, r);",
+                          "triad_order_flush_end(&t->core.order, t->core.order.published, r);"),
     "fua-swallowed": ("write.c", SEND, "triad_io_record(t, w, 0);"),
-    "fua-alone": ("write.c", "if (t->durable + 1 == w->rec.seq && w->rec.nr_runs <= 1)",
+    "fua-alone": ("write.c", "if (triad_order_fua_suffices(&t->core.order, w->rec.seq) && w->rec.nr_runs <= 1)",
                   "if (w->rec.nr_runs <= 1)"),
     "early-acknowledgement": ("write.c", "	flush(t);\n	blk_finish_plug",
                               "	struct triad_write *w;\n"

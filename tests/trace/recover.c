@@ -206,7 +206,7 @@ const char *recover_twice(struct image *image, const struct order *order,
 	if (!r)
 		r = triad_log_start(&core);
 	if (!r)
-		r = triad_commit_run(&core, true);
+		r = triad_commit_alone(&core, true);
 	triad_core_close(&core);
 	if (r)
 		return say("it cannot be written: %lld", r);

@@ -477,10 +477,9 @@ static void a_record_in_a_full_device_takes_every_block_once(void **state)
 		oracle_begin(&d->oracle, rec.seq);
 		for (i = 0; i < 128; i++)
 			oracle_set(&d->oracle, i, 0);
-		assert_int_equal(triad_log_seal(core, &rec, 0, d->driver.flights[0].header), 0);
+		assert_int_equal(triad_log_seal(core, &rec, d->driver.flights[0].header), 0);
 		d->disk.view[rec.place] = content_id(d->driver.flights[0].header);
-		assert_int_equal(triad_log_publish(core, &rec), 0);
-		d->driver.published_seq = rec.seq;
+		assert_int_equal(triad_log_publish(core, &rec, 0), 0);
 	}
 	device_check(d);
 }
@@ -503,7 +502,7 @@ static void a_close_without_memory_for_its_list_is_an_error(void **state)
 	space->log_frozen.max = space->log_frozen.nr;
 	test_alloc.nr = 0;
 	test_alloc.fail_at = 1;
-	assert_int_equal(triad_commit_intent(core, &core->record, 0, core->window), -ENOMEM);
+	assert_int_equal(triad_commit_intent(core, &core->record, core->window), -ENOMEM);
 	test_alloc.fail_at = 0;
 }
 
@@ -520,7 +519,7 @@ static void discarding_a_full_device_frees_it(void **state)
 	assert_int_equal(triad_log_start(core), 0);
 	triad_log_begin(core, &flight->rec, TRIAD_RECORD_DISCARD);
 	triad_log_discard(core, &flight->rec, 0, nr);
-	assert_int_equal(triad_log_seal(core, &flight->rec, 0, flight->header), 0);
+	assert_int_equal(triad_log_seal(core, &flight->rec, flight->header), 0);
 	d->driver.nr_flights = 1;
 	assert_int_equal(driver_commit(&d->driver, false), 0);
 	assert_int_equal(core->root.used, 0);

@@ -222,7 +222,7 @@ static void an_intent_of_too_many_zones_names_them_all(void **state)
 						 TRIAD_ZONE_HEADER), 0);
 	}
 	core->commit.clean = false;
-	assert_int_equal(triad_commit_intent(core, &rec, 0, block), 0);
+	assert_int_equal(triad_commit_intent(core, &rec, block), 0);
 	assert_int_equal(rec.nr_extents, 1);
 	assert_int_equal(rec.extents[0].start, 1);
 	assert_int_equal(rec.extents[0].nr, 5);

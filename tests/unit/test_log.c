@@ -75,13 +75,39 @@ static void what_does_not_fit_the_index_is_an_error(void **state)
 	triad_record_add_extent(&rec, 0, 2);
 	triad_record_add_run(&rec, TRIAD_FIRST_ZONE + 16, 2);
 	rec.csums[0] = rec.csums[1] = 1;
-	assert_int_equal(triad_log_publish(&d->driver.core, &rec), -ENOSPC);
+	assert_int_equal(triad_log_publish(&d->driver.core, &rec, 0), -ENOSPC);
 
 	triad_record_begin(&rec, 0, 1, TRIAD_RECORD_DISCARD);
 	rec.index = index;
 	triad_record_add_extent(&rec, 5, 1);
-	assert_int_equal(triad_log_publish(&d->driver.core, &rec), -ENOSPC);
+	/* nothing behind a record that failed is published */
+	assert_int_equal(triad_log_publish(&d->driver.core, &rec, 0), -EIO);
+	d->driver.core.order.failed = false;
+	assert_int_equal(triad_log_publish(&d->driver.core, &rec, 0), -ENOSPC);
 	triad_index_destroy(index);
+}
+
+static void a_failed_flush_covers_nothing(void **state)
+{
+	struct triad_order order;
+	u64 covers;
+
+	(void)state;
+	triad_order_open(&order, 7, 5);
+	assert_false(triad_order_is_durable(&order, 1));
+	assert_int_equal(triad_order_mark(&order), 5);
+	covers = triad_order_flush_begin(&order);
+	triad_order_publish(&order, 8);
+	triad_order_flush_end(&order, covers, -EIO);
+	assert_false(triad_order_is_durable(&order, 1));
+	assert_int_equal(triad_order_mark(&order), 5);
+	/* one that succeeds covers what was published when it was sent */
+	triad_order_flush_end(&order, covers, 0);
+	assert_true(triad_order_is_durable(&order, 7));
+	assert_false(triad_order_is_durable(&order, 8));
+	assert_int_equal(triad_order_mark(&order), 7);
+	assert_true(triad_order_fua_suffices(&order, 8));
+	assert_false(triad_order_fua_suffices(&order, 9));
 }
 
 /* H and memory fail at every step of a session's first record. */
@@ -135,6 +161,7 @@ int main(void)
 		T(a_record_without_a_place_for_its_nodes_has_no_room),
 		T(an_interval_is_bounded_in_entries_leaves_and_blocks),
 		T(what_does_not_fit_the_index_is_an_error),
+		T(a_failed_flush_covers_nothing),
 		T(every_failure_of_the_first_record_is_passed_on),
 		T(a_write_into_a_full_space_is_an_error),
 	};
