@@ -1,13 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core.h"
 
+/* What drops of whole leaves may free: the leaves, the nodes above them, and their data. */
+#define BLOCKS_OF_LEAF	(TRIAD_FANOUT + 2u)
+
+/*
+ * Room for all that writes can ask for: neither the log nor a commit needs memory later,
+ * when it may be this device that has to free some.
+ */
+static int reserve_lists(struct triad_core *core, u32 max, u32 nodes)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_space *space = &core->space;
+	/* each block alone: payload, headers, and a record of the core's own or two */
+	u32 runs = 2 * max + 4;
+	u64 frees = (u64)max + nodes + (u64)TRIAD_MAX_LEAVES * BLOCKS_OF_LEAF;
+	struct {
+		struct triad_list *list;
+		u32 max;
+	} want[] = {
+		{ &space->log_backup, runs }, { &space->log_frozen, runs },
+		{ &space->log_active, runs }, { &space->nodes, nodes },
+		{ &commit->nodes, nodes }, { &commit->adds, max + nodes },
+		{ &commit->frees, min_t(u64, frees, core->geo.usable) },
+	};
+	u32 i;
+	int r = 0;
+
+	for (i = 0; i < sizeof(want) / sizeof(*want) && !r; i++)
+		r = triad_list_reserve(want[i].list, want[i].max);
+	return r;
+}
+
 int triad_commit_init(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	u32 max = max_t(u32, core->active->max, core->spare->max);
-	/* room for all that writes can ask for: a commit needs no memory later */
-	u32 nodes = (u32)triad_geometry_nodes(&core->geo, max);
-	int i, r;
+	int i;
 
 	commit->block = triad_alloc(TRIAD_BLOCK_SIZE);
 	commit->scratch = triad_alloc(max * sizeof(*commit->scratch));
@@ -23,12 +52,7 @@ int triad_commit_init(struct triad_core *core)
 	for (i = 0; i < core->geo.map_depth; i++)
 		if (!commit->update.buffer[i])
 			return -ENOMEM;
-	r = triad_list_reserve(&commit->nodes, nodes);
-	if (!r)
-		r = triad_list_reserve(&commit->adds, max + nodes);
-	if (!r)
-		r = triad_list_reserve(&commit->frees, max + nodes);
-	return r;
+	return reserve_lists(core, max, (u32)triad_geometry_nodes(&core->geo, max));
 }
 
 void triad_commit_free(struct triad_core *core)
@@ -385,7 +409,7 @@ int triad_commit_prepare(struct triad_core *core)
 	if (!r)
 		r = write_space(core);
 	if (!r)
-		r = triad_space_sum(core->hash, commit->zones, root->hwm_zones,
+		r = triad_space_sum(&core->space, commit->zones, root->hwm_zones,
 				    root->summary_sum);
 	/* rule 2: all of the interval is durable before the root is written */
 	if (!r)

@@ -18,6 +18,9 @@
 #include "record.h"
 #include "space.h"
 
+/* Leaves that one interval's discards may cover: bounds the list of freed blocks. */
+#define TRIAD_MAX_LEAVES	4096u
+
 struct triad_core;
 
 /* What has just ended when a commit's host is told of a step. */

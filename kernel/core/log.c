@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "core.h"
 
-/* Leaves that one interval's discards may cover: bounds the list of freed blocks. */
-#define MAX_LEAVES	4096u
-
 static u64 nodes_of(const struct triad_core *core, u32 nr_entries)
 {
 	return triad_geometry_nodes(&core->geo, nr_entries);
@@ -21,7 +18,7 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 		return false;
 	if (core->nr_entries + nr_entries > core->geo.interval_blocks ||
 	    core->nr_entries + nr_entries > core->active->max ||
-	    core->nr_leaves + nr_leaves > MAX_LEAVES)
+	    core->nr_leaves + nr_leaves > TRIAD_MAX_LEAVES)
 		return false;
 	return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;
 }
@@ -31,7 +28,7 @@ bool triad_log_is_long(const struct triad_core *core)
 	u64 blocks = core->nr_blocks + nodes_of(core, core->nr_entries);
 
 	return core->nr_entries > core->geo.interval_blocks / 4 * 3 ||
-	       core->nr_leaves > MAX_LEAVES / 4 * 3 || blocks > core->budget / 4 * 3;
+	       core->nr_leaves > TRIAD_MAX_LEAVES / 4 * 3 || blocks > core->budget / 4 * 3;
 }
 
 /* Promise nodes to the active interval's commit. */

@@ -12,11 +12,12 @@ int triad_space_init(struct triad_space *space, const struct triad_geometry *geo
 	space->slot_b = -1;
 	space->zones = triad_alloc(geo->nr_zones * sizeof(*space->zones));
 	space->taken = triad_alloc(geo->nr_zones * sizeof(*space->taken));
+	space->table = triad_alloc(geo->nr_zones * sizeof(*space->table));
 	space->buffer = triad_alloc(TRIAD_BLOCK_SIZE);
 	space->backup_bits = triad_alloc(TRIAD_PLANE_BITS / 8);
 	for (i = 0; i < TRIAD_NR_CURSORS; i++)
 		space->loaded[i].bits = triad_alloc(TRIAD_PLANE_BITS / 8);
-	if (!space->zones || !space->taken || !space->buffer ||
+	if (!space->zones || !space->taken || !space->table || !space->buffer ||
 	    !space->backup_bits || !space->loaded[0].bits || !space->loaded[1].bits) {
 		triad_space_free(space);
 		return -ENOMEM;
@@ -31,6 +32,7 @@ void triad_space_free(struct triad_space *space)
 	triad_free(space->zones);
 	triad_free(space->sums);
 	triad_free(space->taken);
+	triad_free(space->table);
 	triad_free(space->buffer);
 	triad_free(space->backup_bits);
 	for (i = 0; i < TRIAD_NR_CURSORS; i++)

@@ -53,6 +53,7 @@ struct triad_space {
 	struct triad_zone *zones;	/* as of c */
 	u64 *sums;			/* NULL, or what tells c's planes: see rebuild_summary */
 	u16 *taken;			/* taken since c, for each zone */
+	struct triad_zone_disk *table;	/* to sum the zones up */
 	u64 hwm;			/* zones below it have planes on disk */
 	u64 used, pending, dead;	/* as of c, see the root */
 	u64 nr_taken;			/* taken since c, and the next place */
@@ -134,7 +135,7 @@ int triad_space_read(const struct triad_space *space, u64 magic, u64 index,
 /* The zones' counters as they stand on disk, and H over them for the root. */
 void triad_space_encode_zones(const struct triad_zone *zones, u64 nr,
 			      struct triad_zone_disk *out);
-int triad_space_sum(struct triad_hash *hash, const struct triad_zone *zones, u64 nr,
+int triad_space_sum(const struct triad_space *space, const struct triad_zone *zones, u64 nr,
 		    u8 sum[TRIAD_HASH_SIZE]);
 
 /*

@@ -14,18 +14,11 @@ void triad_space_encode_zones(const struct triad_zone *zones, u64 nr,
 	}
 }
 
-int triad_space_sum(struct triad_hash *hash, const struct triad_zone *zones, u64 nr,
+int triad_space_sum(const struct triad_space *space, const struct triad_zone *zones, u64 nr,
 		    u8 sum[TRIAD_HASH_SIZE])
 {
-	struct triad_zone_disk *table = triad_alloc(nr * sizeof(*table) + 1);
-	int r;
-
-	if (!table)
-		return -ENOMEM;
-	triad_space_encode_zones(zones, nr, table);
-	r = triad_hash(hash, table, nr * sizeof(*table), NULL, 0, sum);
-	triad_free(table);
-	return r;
+	triad_space_encode_zones(zones, nr, space->table);
+	return triad_hash(space->hash, space->table, nr * sizeof(*space->table), NULL, 0, sum);
 }
 
 int triad_space_load_summary(struct triad_space *space, const struct triad_root *root)
@@ -54,7 +47,7 @@ int triad_space_load_summary(struct triad_space *space, const struct triad_root 
 		if ((u32)z->used + z->pending > triad_zone_usable(space->geo, zone))
 			return -EBADMSG;
 	}
-	r = triad_space_sum(space->hash, space->zones, root->hwm_zones, sum);
+	r = triad_space_sum(space, space->zones, root->hwm_zones, sum);
 	if (!r && memcmp(sum, root->summary_sum, sizeof(sum)))
 		r = -EBADMSG;
 	return r;

@@ -155,7 +155,7 @@ void parse_space(struct image *image, const u8 *bytes, size_t size)
 	assert(!r || r == -EBADMSG);
 	r = triad_space_load_summary(&space, &root);
 	assert(r == -EBADMSG);
-	triad_space_sum(space.hash, space.zones, 1, root.summary_sum);
+	triad_space_sum(&space, space.zones, 1, root.summary_sum);
 	r = triad_space_load_summary(&space, &root);
 	assert(!r || r == -EBADMSG);
 	if (!r)

@@ -11,6 +11,8 @@ MUTANTS = [
      "a failed write never becomes a success", "test-device failing"),
     ("read-not-verified", "read.c", "tb->csums[i])\n			return false;", "tb->csums[i])\n			return true;",
      "rotten data is not handed out", "test-device rot"),
+    ("stale-read-passes", "read.c", "tb->era >= 2;", "tb->era >= 1000000;",
+     "a read that was overtaken begins anew", "test-device stuck_read"),
     ("frozen-not-looked-up", "read.c", "	view->frozen = t->core.frozen;", "	view->frozen = NULL;",
      "reads see the frozen interval", "test-relatives root_before_data"),
     ("rule-12", "device.c", "if (other->registered_dev == t->dev->bdev->bd_dev)", "if (0)",

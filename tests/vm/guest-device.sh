@@ -236,6 +236,79 @@ rot()
 	triadsetup close t
 }
 
+# with_slow_block DISK BLOCK MS: /dev/mapper/slow is DISK, and reads of BLOCK take so long
+with_slow_block()
+{
+	all=$(blockdev --getsz $1)
+	at=$(($2 * 8))
+	modprobe dm-delay
+	dmsetup create slow --noudevsync <<-END
+		0 $at linear $1 0
+		$at 8 delay $1 $at $3 $1 $at 0
+		$((at + 8)) $((all - at - 8)) linear $1 $((at + 8))
+	END
+	dmsetup mknodes
+}
+
+# Reads hold nothing back: one that is stuck below stops no writer, however long.
+stuck_read()
+{
+	pattern a
+	pattern b
+	for how in "is not written" "is written anew"; do
+		fmt --interval 8M /dev/vda
+		map t /dev/vda
+		put a t 1
+		triadsetup close t
+		n=$(triadsetup dump /dev/vda map | sed -n 's/.*LBA 256+.* block \([0-9]*\),.*/\1/p')
+		with_slow_block /dev/vda $n 12000
+		must "opens on a disk with a slow block" map t /dev/mapper/slow
+		dd if=/dev/mapper/t bs=4096 skip=256 count=1 iflag=direct of=/tmp/got 2>/tmp/out &
+		reader=$!
+		sleep 1
+		before=$(field t 9)
+		[ "$how" = "is not written" ] || put b t 1
+		for i in 1 2 3 4 5; do
+			put b t $((4 + 4 * i))
+			dmsetup message t 0 commit
+		done
+		after=$(field t 9)
+		if kill -0 $reader 2>/dev/null && [ $after -ge $((before + 5)) ]; then
+			ok "writers go through $((after - before)) commits while a read is stuck"
+		else
+			not_ok "writers go through five commits while a read is stuck # $before $after"
+		fi
+		must "the read ends, its block $how" wait $reader
+		[ "$how" = "is not written" ] && want=a || want=b
+		head -c 4096 /tmp/$want | cmp -s - /tmp/got && ok "with the right content" ||
+			not_ok "with the right content"
+		is "$(field t 14)" 0 "and no block is called rotten"
+		triadsetup close t
+		dmsetup remove slow
+		checked "a stuck read, its block $how" vda
+	done
+
+	# slower than the commits, which wait for it in the end
+	fmt --interval 8M /dev/vda
+	map t /dev/vda
+	put a t 1
+	triadsetup close t
+	n=$(triadsetup dump /dev/vda map | sed -n 's/.*LBA 256+.* block \([0-9]*\),.*/\1/p')
+	with_slow_block /dev/vda $n 2000
+	map t /dev/mapper/slow
+	(while [ ! -e /tmp/enough ]; do put b t 8; dmsetup message t 0 commit; done) &
+	writer=$!
+	must "a read that is slower than the commits ends" timeout 60 \
+		dd if=/dev/mapper/t bs=4096 skip=256 count=1 iflag=direct of=/tmp/got
+	touch /tmp/enough
+	wait $writer
+	rm /tmp/enough
+	head -c 4096 /tmp/a | cmp -s - /tmp/got && ok "with the right content" || not_ok "with the right content"
+	triadsetup close t
+	dmsetup remove slow
+	checked "a slow read" vda
+}
+
 # Who changes the memory that is being read into gets what he deserves, but no error.
 one_buffer()
 {
@@ -542,7 +615,7 @@ scattered()
 	triadsetup close t
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot one_buffer lost_log failing heal_fails tables refused huge}; do
+for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails tables refused huge}; do
 	echo "# $part"
 	$part
 done
