@@ -135,7 +135,7 @@ MUTANTS = [
     ("frozen-budget", "log.c",
      "return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;",
      "return true;", "three intervals fit beside what c reaches", "test_commit"),
-    ("discards-unbounded", "log.c", " ||\n	    core->nr_leaves + nr_leaves > MAX_LEAVES)",
+    ("discards-unbounded", "log.c", " ||\n	    core->nr_leaves + nr_leaves > TRIAD_MAX_LEAVES)",
      ")", "one commit frees a bounded number of blocks", "test_commit"),
     ("publish-next-checksum", "log.c", "rec->csums[block", "rec->csums[!block + block",
      "a block is read with its own checksum", "test_commit"),
