@@ -1,4 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The order of a commit.  The interval is frozen and a new one begins at once; the frozen
+ * one is sorted, and its entries are put into a copy of the map's nodes, at places that
+ * neither b nor c reaches.  Planes and summary of slot a say what the new root reaches.
+ * All that is durable before the root is written over a; then the letters move.
+ *
+ * Before the first plane is written an intent record names the zones of the nodes: should
+ * the commit never land, slot a's planes of these zones belong to no root, and the next
+ * commit has to write them all.
+ *
+ * Writers go on beside all of it but freeze, take and land, which hold the core's lock.
+ */
 #include "core.h"
 
 /* What drops of whole leaves may free: the leaves, the nodes above them, and their data. */

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of a write.  A record takes its place in the space, its entries in the interval
+ * and its nodes' promise in the reserve before anything of it is written; so whatever was
+ * accepted can be committed (rule 9).
+ *
+ * Each header names the place of the next one, which is therefore taken with it, and carries
+ * the hash of the one before: records have to be sealed in their order, and may be written
+ * in any.
+ */
 #include "core.h"
 
 static u64 nodes_of(const struct triad_core *core, u32 nr_entries)

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Opening writes nothing: roots are judged, c's numbers bounded, the summary read, the log
+ * replayed.  What is wrong with one root, b's planes or its log only makes the device
+ * degraded: nothing is kept for b then, and healing, a commit into the bad slot, comes
+ * before any write (rule 8).
+ *
+ * A root is never healed on the word of one whose map is not on this disk: find_map.
+ */
 #include "core.h"
 
 #define WINDOW_BYTES	(64u * TRIAD_BLOCK_SIZE)

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Reading the log, twice (rule 5).  The headers alone tell how far it was flushed once: by
+ * the highest durable mark in any of them.  Up to there a payload that does not match is
+ * rot, and stays mapped; behind it the log ends at the first one.
+ *
+ * What is found goes into the active index as if it had been written just now.  The log
+ * between b and c is walked for its places only: they must stay while b may be needed.
+ */
 #include "core.h"
 
 /*

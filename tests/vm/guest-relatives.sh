@@ -257,6 +257,40 @@ memory_pressure()
 	umount /below
 }
 
+# not unless it is asked for, either
+# 11. ... and that device nearly full: what goes out overwrites, and needs commits to go on
+swap_full()
+{
+	fmt --interval 8M /dev/vde
+	map t /dev/vde
+	all=$(blockdev --getsz /dev/mapper/t)
+	swap=$((160 * 2048))	# 160 MiB of swap, and the rest is full
+	echo "0 $swap linear /dev/mapper/t 0" | dmsetup create swap --noudevsync
+	echo "0 $((all - swap)) linear /dev/mapper/t $swap" | dmsetup create rest --noudevsync
+	dmsetup mknodes
+	must "the device is filled" fio --name=f --filename=/dev/mapper/rest --rw=write --bs=1M \
+		--direct=1 --verify=crc32c --do_verify=0 --output=/tmp/fio
+	mkswap /dev/mapper/swap >/dev/null
+	must "swap on it" swapon /dev/mapper/swap
+	commits=$(field t 9)
+	n=$(swapped_out)
+	must "what was swapped out comes back, again and again" hog $(($(available) + 64)) 4
+	n=$(($(swapped_out) - n))
+	commits=$(($(field t 9) - commits))
+	[ $n -gt 8192 ] && ok "$n pages went out" || not_ok "more than 8192 pages went out # $n"
+	[ $commits -ge 3 ] && ok "through $commits commits" || not_ok "through 3 commits and more # $commits"
+	is "$(field t 1)" rw "and the device is writable still"
+	used=$(($(field t 7) * 100 / $(field t 8)))
+	[ $used -ge 85 ] && ok "at $used % full" || not_ok "at 85 % full or more # $used"
+	must "and off" swapoff /dev/mapper/swap
+	must "the rest is what it was" fio --name=f --filename=/dev/mapper/rest --rw=write --bs=1M \
+		--direct=1 --verify=crc32c --verify_only --output=/tmp/fio
+	dmsetup remove swap
+	dmsetup remove rest
+	triadsetup close t
+	checked "swap on a full device" vde
+}
+
 # 10. a discard and a write of the same blocks at the same time
 discard_race()
 {
