@@ -10,11 +10,11 @@
  * refused as damaged.  With one root gone the links decide, which a collision alone
  * cannot forge: the newest content again.
  */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "driver.h"
 #include "env.h"
+#include "options.h"
 
 static const struct workload load = {
 	.logical_blocks = 256, .zone_blocks = 1536, .segment_blocks = 32, .nr_values = 5,
@@ -141,23 +141,15 @@ static void live(u32 nr_commits)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "commits", required_argument, NULL, 'n' },
-		{ 0 },
-	};
 	u64 nr = 4000, several = 0;
 	u32 i;
-	int c;
+	const struct number_option options[] = {
+		{ "seed", &seed },
+		{ "commits", &nr },
+		{ 0 },
+	};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'n')
-			nr = strtoull(optarg, NULL, 0);
-		else
-			return 2;
-	}
+	parse_numbers(argc, argv, options);
 	disk_keep_memory();
 	/* lives of 100 commits, so that the images stay few */
 	for (i = 0; i < (nr + 99) / 100; i++, seed++) {

@@ -6,11 +6,11 @@
  * nothing may crash or leak, and after reopening (with the power kept, or lost)
  * the content must be that of a prefix at or behind the last acknowledged flush.
  */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "driver.h"
 #include "env.h"
+#include "options.h"
 
 static const struct workload load = {
 	.logical_blocks = 1024, .zone_blocks = 1536, .segment_blocks = 32, .nr_values = 3,
@@ -197,22 +197,15 @@ static void all_of(u64 seed, enum what what, bool forever, bool rot_root)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "seeds", required_argument, NULL, 'n' },
+	u64 seed = 1, nr = 4, i, before;
+	int what;
+	const struct number_option options[] = {
+		{ "seed", &seed },
+		{ "seeds", &nr },
 		{ 0 },
 	};
-	u64 seed = 1, nr = 4, i, before;
-	int c, what;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'n')
-			nr = strtoull(optarg, NULL, 0);
-		else
-			return 2;
-	}
+	parse_numbers(argc, argv, options);
 	disk_keep_memory();
 	for (what = 0; what < NR_WHATS; what++) {
 		before = nr_hit;

@@ -35,10 +35,10 @@
  * Some images that open are used on an honest disk.  Whatever is written then must be
  * there after the next opening.
  */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "history.h"
+#include "options.h"
 #include "report.h"
 
 enum outcome {
@@ -941,31 +941,20 @@ static void report(u64 nr_seeds, double took)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "devices", required_argument, NULL, 'n' },
-		{ "images", required_argument, NULL, 'i' },
-		{ "stride", required_argument, NULL, 'b' },
+	static struct judge j;
+	u64 seed = 1, nr = 12, images = 400, stride = 3, i;
+	double start = report_seconds();
+	struct sizes sizes;
+	const struct number_option options[] = {
+		{ "seed", &seed },
+		{ "devices", &nr },
+		{ "images", &images },
+		{ "stride", &stride },
 		{ 0 },
 	};
-	static struct judge j;
-	struct sizes sizes = { .images = 400, .stride = 3 };
-	u64 seed = 1, nr = 12, i;
-	double start = report_seconds();
-	int c;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'n')
-			nr = strtoull(optarg, NULL, 0);
-		else if (c == 'i')
-			sizes.images = strtoul(optarg, NULL, 0);
-		else if (c == 'b')
-			sizes.stride = strtoul(optarg, NULL, 0);
-		else
-			return 2;
-	}
+	parse_numbers(argc, argv, options);
+	sizes = (struct sizes){ .images = images, .stride = stride };
 	disk_keep_memory();
 	j.image = disk_new_view();
 	for (i = seed; i < seed + nr; i++)

@@ -33,10 +33,10 @@
  * a twin show that twin, with one root bad; its blocks are not here, so that
  * refusing is all that is left, or reading errors.
  */
-#include <getopt.h>
 #include <stdio.h>
 
 #include "history.h"
+#include "options.h"
 #include "report.h"
 
 enum fault {
@@ -840,29 +840,18 @@ static void report(u64 nr_devices, double took)
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "devices", required_argument, NULL, 'n' },
-		{ "stride", required_argument, NULL, 'b' },
-		{ 0 },
-	};
 	static struct judge j;
 	struct device *d = malloc(sizeof(*d));
-	u64 seed = 1, nr = 3, i;
-	u32 stride = 64;
+	u64 seed = 1, nr = 3, stride = 64, i;
 	double start = report_seconds();
-	int c;
+	const struct number_option options[] = {
+		{ "seed", &seed },
+		{ "devices", &nr },
+		{ "stride", &stride },
+		{ 0 },
+	};
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's')
-			seed = strtoull(optarg, NULL, 0);
-		else if (c == 'n')
-			nr = strtoull(optarg, NULL, 0);
-		else if (c == 'b')
-			stride = strtoul(optarg, NULL, 0);
-		else
-			return 2;
-	}
+	parse_numbers(argc, argv, options);
 	disk_keep_memory();
 	j.image = disk_new_view();
 	j.landed = disk_new_view();
