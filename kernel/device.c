@@ -57,17 +57,33 @@ static bool must_not_write(const struct triad *t)
 	return t->read_only || triad_core_must_not_write(&t->core);
 }
 
+/* Another device is named by its UUID. */
+static void say_slots(struct triad *t)
+{
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		const struct triad_slot *slot = &t->core.slots[i];
+
+		if (slot->state == TRIAD_SLOT_FOREIGN && slot->root.device_blocks)
+			DMWARN("%s: root in slot %d is %s: %s (UUID %pUb)", triad_name(t), i,
+			       triad_slot_state_name(slot->state), slot->reason,
+			       slot->root.uuid);
+		else if (slot->state != TRIAD_SLOT_VALID)
+			DMWARN("%s: root in slot %d is %s: %s", triad_name(t), i,
+			       triad_slot_state_name(slot->state), slot->reason);
+	}
+}
+
 static void say_opened(struct triad *t)
 {
 	const struct triad_core *core = &t->core;
-	int i;
 
-	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		if (core->slots[i].state != TRIAD_SLOT_VALID)
-			DMWARN("%s: root in slot %d is %s: %s", triad_name(t), i,
-			       triad_slot_state_name(core->slots[i].state),
-			       core->slots[i].reason);
-	if (core->degraded || core->space.nr_rotten)
+	say_slots(t);
+	if (triad_core_is_occupied(core))
+		DMWARN("%s: opened degraded and read-only; nothing is lost, but what lies in slot %d may be somebody else's: if it is not, close the device and run triadsetup heal --force",
+		       triad_name(t), core->slot_a);
+	else if (core->degraded || core->space.nr_rotten)
 		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
 		       must_not_write(t) ? ", open it writable to heal it" : ", healing it now");
 	if (triad_core_lost_log(core))
@@ -83,13 +99,8 @@ static void say_opened(struct triad *t)
 static void say_refused(struct triad *t, int error)
 {
 	const struct triad_core *core = &t->core;
-	int i;
 
-	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		if (core->slots[i].reason)
-			DMERR("%s: root in slot %d is %s: %s", triad_name(t), i,
-			      triad_slot_state_name(core->slots[i].state),
-			      core->slots[i].reason);
+	say_slots(t);
 	DMERR("%s: not opened (error %d)%s%s; nothing was changed; see triadsetup roots and triadsetup check",
 	      triad_name(t), error, core->choice.why ? ": " : "",
 	      core->choice.why ? core->choice.why : "");

@@ -405,6 +405,8 @@ int triad_commit_prepare(struct triad_core *core)
 
 	root->slot = commit->slot;
 	root->generation = core->root.generation + 1;
+	if (core->degraded)
+		root->branch = root->generation;
 	root->segment = commit->clean ? 0 : root->next;
 	root->time = triad_now();
 	memcpy(root->prev, core->root.version, sizeof(root->prev));

@@ -124,11 +124,27 @@ int triad_core_probe(struct triad_slot slots[TRIAD_NR_SLOTS], struct triad_store
  */
 int triad_core_open(struct triad_core *core, u64 device_blocks);
 
+/* True if healing would overwrite what is not this device's: see triad_root_select. */
+static inline bool triad_core_is_occupied(const struct triad_core *core)
+{
+	return core->degraded && core->choice.occupied;
+}
+
+/* True if a root is bad, or the healing of one was cut short. */
+static inline bool triad_core_needs_heal(const struct triad_core *core)
+{
+	return core->degraded || core->root.branch == core->root.generation;
+}
+
 /*
- * Make three good roots and a protected backup again, if core->degraded.
- * Sequential; to be called before anything is written.
+ * Make three good roots and a protected backup again, if core needs it.
+ * Sequential; to be called before anything is written.  -EEXIST: the slot is
+ * occupied, nothing was written.
  */
 int triad_core_heal(struct triad_core *core);
+
+/* The same over what is not this device's: only when a person has said so. */
+int triad_core_heal_over(struct triad_core *core);
 
 void triad_core_close(struct triad_core *core);
 
@@ -141,10 +157,16 @@ static inline bool triad_core_lost_log(const struct triad_core *core)
 	return core->log_end == TRIAD_LOG_DAMAGED;
 }
 
-/* True if unknown feature bits or a lost log forbid writing, even to heal. */
-static inline bool triad_core_must_not_write(const struct triad_core *core)
+/* True if unknown feature bits or a lost log forbid writing, whoever asks for it. */
+static inline bool triad_core_cannot_write(const struct triad_core *core)
 {
 	return core->root.ro_compat != 0 || triad_core_lost_log(core);
+}
+
+/* True if nothing may be written, not even to heal, unless a person decides. */
+static inline bool triad_core_must_not_write(const struct triad_core *core)
+{
+	return triad_core_cannot_write(core) || triad_core_is_occupied(core);
 }
 
 /* Write three fresh roots; root holds all that never changes.  For triadsetup. */

@@ -126,12 +126,14 @@ struct triad_root_disk {
 	__le64 pending;			/* blocks only the predecessor reaches */
 	__le64 dead;			/* log blocks since the predecessor not reached */
 	__le64 time;			/* of the commit, seconds since 1970 */
-	u8 reserved2[60];
+	__le64 branch;			/* generation of the last heal before it, 0: none */
+	u8 reserved2[52];
 	__le32 crc;			/* crc32c of bytes 0-475 */
 	u8 seal[TRIAD_HASH_SIZE];	/* H of bytes 0-479 */
 };
 static_assert(sizeof(struct triad_root_disk) == 512, "root");
 static_assert(offsetof(struct triad_root_disk, version) == 144, "root.version");
+static_assert(offsetof(struct triad_root_disk, branch) == 416, "root.branch");
 static_assert(offsetof(struct triad_root_disk, crc) == 476, "root.crc");
 static_assert(offsetof(struct triad_root_disk, seal) == 480, "root.seal");
 

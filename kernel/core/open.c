@@ -96,7 +96,7 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 	    (root->segment && !triad_geometry_valid_pba(geo, root->segment)) ||
 	    (root->map.pba && !triad_geometry_valid_pba(geo, root->map.pba)) ||
 	    root->used > geo->usable || root->pending > geo->usable ||
-	    root->dead > geo->usable)
+	    root->dead > geo->usable || root->branch > root->generation)
 		return -EUCLEAN;
 	return device_blocks < root->device_blocks ? -ENOSPC : 0;
 }
@@ -193,10 +193,15 @@ static int load_current(struct triad_core *core, u64 device_blocks)
 static bool reject_stray(struct triad_core *core, int error)
 {
 	struct triad_slot *slot = &core->slots[core->slot_c];
+	int i;
 
 	if (!core->choice.stray || (error != -EBADMSG && error != -EUCLEAN))
 		return false;
-	slot->state = TRIAD_SLOT_FOREIGN;
+	/* what was judged by this c is judged anew */
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (core->slots[i].state == TRIAD_SLOT_STALE)
+			core->slots[i].state = TRIAD_SLOT_VALID;
+	slot->state = TRIAD_SLOT_STALE;
 	slot->reason = "root of a copy of this device: its map is not here";
 	triad_space_free(&core->space);
 	return true;
@@ -248,15 +253,24 @@ static int blank_slot(struct triad_core *core)
 	return core->store->ops->write_root(core->store, core->slot_a, core->window);
 }
 
-int triad_core_heal(struct triad_core *core)
+int triad_core_heal_over(struct triad_core *core)
 {
 	int r = 0;
 
-	if (!core->degraded)
-		return 0;
-	if (core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE)
+	if (core->degraded && core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE)
 		r = blank_slot(core);
-	return r ? r : triad_commit_alone(core, false);
+	/*
+	 * Two roots, or the one that was lost could come back in the place of the only
+	 * one that says so.
+	 */
+	while (!r && triad_core_needs_heal(core))
+		r = triad_commit_alone(core, false);
+	return r;
+}
+
+int triad_core_heal(struct triad_core *core)
+{
+	return triad_core_is_occupied(core) ? -EEXIST : triad_core_heal_over(core);
 }
 
 void triad_core_close(struct triad_core *core)

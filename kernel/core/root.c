@@ -58,6 +58,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->pending = le64_to_cpu(d->pending);
 	r->dead = le64_to_cpu(d->dead);
 	r->time = le64_to_cpu(d->time);
+	r->branch = le64_to_cpu(d->branch);
 }
 
 void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block)
@@ -66,10 +67,11 @@ void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *blo
 
 	memset(slot, 0, sizeof(*slot));
 	if (le64_to_cpu(d->magic) != TRIAD_ROOT_MAGIC) {
-		if (all_zero(block, sizeof(*d)))
-			bad(slot, TRIAD_SLOT_FOREIGN, "empty");
+		/* all that a root is written over: the beginning alone is often left free */
+		if (all_zero(block, TRIAD_BLOCK_SIZE))
+			bad(slot, TRIAD_SLOT_EMPTY, "nothing but zeroes");
 		else
-			bad(slot, TRIAD_SLOT_FOREIGN, "no dm-triad root here");
+			bad(slot, TRIAD_SLOT_FOREIGN, "no dm-triad root here, but other data");
 		return;
 	}
 	to_native(&slot->root, d);
@@ -143,6 +145,7 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	d->pending = cpu_to_le64(r->pending);
 	d->dead = cpu_to_le64(r->dead);
 	d->time = cpu_to_le64(r->time);
+	d->branch = cpu_to_le64(r->branch);
 	d->crc = cpu_to_le32(triad_crc32c(d, CRC_BYTES));
 	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
 }
@@ -163,7 +166,14 @@ static bool same(const u8 *x, const u8 *y)
 static bool follows(const struct triad_root *x, const struct triad_root *y)
 {
 	return same(y->prev, x->version) && same(y->prev_chain, x->chain) &&
-	       y->generation == x->generation + 1;
+	       y->generation == x->generation + 1 &&
+	       (y->branch == x->branch || y->branch == y->generation);
+}
+
+/* x was lost, and y descends from the root of this generation that healing made instead. */
+static bool was_replaced(const struct triad_root *x, const struct triad_root *y)
+{
+	return x->generation == y->branch && x->branch != y->branch;
 }
 
 /* Roots of one device agree in all that never changes. */
@@ -320,10 +330,27 @@ static int select_grandchild(struct triad_slot *s, struct triad_hash *hash,
 	return 0;
 }
 
+/* The slot that would be overwritten; its bad state was told before. */
+static void judge_third(struct triad_slot *third, const struct triad_root *cur,
+			struct triad_choice *choice)
+{
+	bool ours = !memcmp(third->root.uuid, cur->uuid, sizeof(cur->uuid));
+
+	if (third->state == TRIAD_SLOT_TORN && !ours)
+		bad(third, TRIAD_SLOT_FOREIGN, "root of another device");
+	if (valid(third))
+		bad(third, TRIAD_SLOT_STALE, was_replaced(&third->root, cur) ?
+		    "it was lost once, and healing put another in its place" :
+		    "an older copy: its version does not belong to the others");
+	choice->occupied = third->state == TRIAD_SLOT_FOREIGN ||
+			   (third->state == TRIAD_SLOT_UNREADABLE &&
+			    cur->root_layout == TRIAD_ROOTS_THREE_DEVICES);
+}
+
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice)
 {
-	struct triad_slot *third;
+	struct triad_slot *third, *cur;
 	bool all_agree;
 	int nr_found = 0, r;
 
@@ -347,7 +374,9 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		if (nr_found == 1) {
 			choice->stray = !follows(&slots[choice->backup].root,
 						 &slots[choice->cur].root);
-			return 0;
+			/* b that came back is none; a and c are left, as with b lost */
+			if (!was_replaced(&slots[choice->backup].root, &slots[choice->cur].root))
+				return 0;
 		}
 	}
 	r = select_link(slots, hash, choice);
@@ -356,20 +385,21 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 	if (r < 0)
 		return r;
 	if (!r) {
+		if (nr_found)
+			choose(choice, 4, -1, -1, -1, -1);
 		choice->why = "no two roots prove which one is current";
 		return -ENODATA;
 	}
 	third = &slots[choice->overwrite];
-	if (!valid(third))
-		return 0;
-	if (same_device(&third->root, &slots[choice->cur].root) &&
-	    third->root.generation >= slots[choice->cur].root.generation) {
+	cur = &slots[choice->cur];
+	if (valid(third) && same_device(&third->root, &cur->root) &&
+	    third->root.generation >= cur->root.generation) {
 		/* the pair may be two stale roots: going back to them is no healing */
 		choose(choice, 4, -1, -1, -1, -1);
 		choice->why = "the youngest root does not belong to the other two";
 		return -ENODATA;
 	}
-	bad(third, TRIAD_SLOT_STALE, "an older copy: its version does not belong to the others");
+	judge_third(third, &cur->root, choice);
 	return 0;
 }
 
@@ -378,6 +408,7 @@ const char *triad_slot_state_name(enum triad_slot_state state)
 	static const char * const names[] = {
 		[TRIAD_SLOT_VALID] = "valid",
 		[TRIAD_SLOT_TORN] = "torn",
+		[TRIAD_SLOT_EMPTY] = "empty",
 		[TRIAD_SLOT_FOREIGN] = "foreign",
 		[TRIAD_SLOT_STALE] = "stale",
 		[TRIAD_SLOT_UNREADABLE] = "unreadable",

@@ -47,12 +47,14 @@ struct triad_root {
 	u64 pending;
 	u64 dead;
 	u64 time;
+	u64 branch;
 };
 
 enum triad_slot_state {
 	TRIAD_SLOT_VALID,
 	TRIAD_SLOT_TORN,	/* magic is there, checksum or seal is not */
-	TRIAD_SLOT_FOREIGN,	/* not ours, of another device or slot, or empty */
+	TRIAD_SLOT_EMPTY,	/* nothing but zeroes */
+	TRIAD_SLOT_FOREIGN,	/* not ours, of another device or slot */
 	TRIAD_SLOT_STALE,	/* valid, but neither current nor its backup */
 	TRIAD_SLOT_UNREADABLE,
 };
@@ -73,6 +75,7 @@ struct triad_choice {
 	int which;		/* case 1-4 of design section 2 */
 	bool degraded;
 	bool stray;		/* case 1, but c does not continue b's history: see below */
+	bool occupied;		/* what lies in overwrite's slot is not this device's, see below */
 	const char *why;	/* for case 4 */
 };
 
@@ -101,6 +104,14 @@ int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void
  * itself has roots of the same versions.  With one of them in b's or c's place
  * case 1 holds, but the chain does not continue: choice->stray, and what lies on the
  * disk must decide.
+ *
+ * A root that was lost is replaced by another one of its version and generation; the
+ * branch tells them apart.  Should it come back, it does not count beside a root that
+ * was made on the other.
+ *
+ * A slot is occupied unless it holds zeroes or what names itself as a root of this
+ * device: healing would destroy what belongs to somebody else.  That cannot be told of
+ * one that cannot be read; but two roots on the same device say whose place it is.
  */
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice);

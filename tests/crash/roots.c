@@ -5,7 +5,9 @@
  * A device goes through several commits, a close and an opening.  It is frozen
  * at eight moments of its last interval and commit, with all writes landed and
  * with all unflushed ones lost, and each time the blocks in its three slots are
- * replaced in all combinations of the faults below.  Besides: every single bit
+ * replaced in all combinations of the faults below.  Then it loses a root, heals,
+ * and is frozen behind each root from there on; among the faults is that the root
+ * that was lost comes back.  Besides: every single bit
  * of each root, and every tear of each of the last three root writes.
  *
  * What must hold:
@@ -13,6 +15,10 @@
  * One slot damaged.  The device opens.  Its content is that of a prefix at or
  * behind the last acknowledged flush.  Its structure is sound, before and after
  * healing; a second opening finds three good roots and the same content.
+ *
+ * Nothing but zeroes and roots of this device is healed over, unless by force.  The
+ * root that was lost and comes back is not used, once the healing has landed (between
+ * its two roots it would hide all that says so).
  *
  * Two or three slots damaged.  The youngest root is current if one of the others
  * proves it, and none is if not (expected_current).  The device is refused with a
@@ -46,6 +52,7 @@ enum fault {
 	FIRST,		/* as formatted */
 	ZERO,
 	GARBAGE,
+	TEXT,		/* what mkfs leaves, behind an empty boot sector, or a header at once */
 	FOREIGN,	/* of another device of the same geometry */
 	EARLY_TWIN,
 	LATE_TWIN,
@@ -56,8 +63,8 @@ enum fault {
 };
 
 static const char * const fault_names[] = {
-	"intact", "previous", "older", "first", "zero", "garbage", "foreign", "early twin",
-	"late twin", "moved", "unreadable", "torn",
+	"intact", "previous", "older", "first", "zero", "garbage", "text", "foreign",
+	"early twin", "late twin", "moved", "unreadable", "torn",
 };
 
 enum outcome {
@@ -86,16 +93,17 @@ static const char * const class_names[] = {
 };
 
 static u64 counts[NR_CLASSES][NR_OUTCOMES];
-static u64 nr_cases[5], nr_healed;
+static u64 nr_cases[5], nr_healed, nr_forced, nr_returned;
 
 /* ---- a device with a past ------------------------------------------------------ */
 
-#define NR_MOMENTS	8
+#define NR_MOMENTS	12
 #define FULL_BLOCKS	9984u	/* of some 12,000 */
 
 struct moment {
 	const char *name;
 	u32 nr_ops;		/* that are done */
+	u32 nr_healed;		/* roots that carry the branch of the healing, and later */
 };
 
 struct device {
@@ -103,6 +111,7 @@ struct device {
 	struct history own, foreign, twins[2];
 	struct moment moments[NR_MOMENTS];
 	u32 writes[3];		/* root writes to be torn: close, pointer, commit */
+	u32 lost_slot, lost;	/* whose root was lost and healed, and which: see lose_root */
 };
 
 /* What is being tried, for the report of a violation. */
@@ -110,6 +119,7 @@ static struct {
 	const struct device *device;
 	const char *moment;
 	const char *what;
+	u32 nr_healed;
 	bool lost;
 	enum fault faults[TRIAD_NR_SLOTS];
 	u32 nr;
@@ -237,6 +247,33 @@ static void last_commit(struct history *h)
 	must(h, driver_commit(&h->driver, false));
 }
 
+/* c, b or a is lost and healed; frozen behind each of the four roots from there on. */
+static void lose_root(struct device *d, struct moment *m)
+{
+	static const char * const names[] = {
+		"healing half done", "healed", "one commit behind healing",
+		"two commits behind healing",
+	};
+	struct history *h = &d->own;
+	const struct triad_core *core = &h->driver.core;
+	const int letters[] = { core->slot_c, core->slot_b, core->slot_a };
+	u32 i, begin = h->trace.nr;
+
+	d->lost_slot = letters[d->seed % 3];
+	d->lost = h->view[TRIAD_SLOT_PBA(d->lost_slot)];
+	driver_close(&h->driver);
+	h->view[TRIAD_SLOT_PBA(d->lost_slot)] = 0;
+	must(h, driver_open(&h->driver, true));
+	*m++ = (struct moment){ names[0], find_root_write(h, begin) + 1, 1 };
+	interval(h);
+	*m++ = (struct moment){ names[1], h->trace.nr, 2 };
+	for (i = 2; i < 4; i++) {
+		must(h, driver_commit(&h->driver, false));
+		interval(h);
+		*m++ = (struct moment){ names[i], h->trace.nr, i + 1 };
+	}
+}
+
 /* The last interval and commit, and what comes behind it. */
 static void last_days(struct device *d)
 {
@@ -244,21 +281,22 @@ static void last_days(struct device *d)
 	struct moment *m = d->moments;
 	u32 begin, root;
 
-	*m++ = (struct moment){ "closed, no pointer", h->trace.nr };
+	*m++ = (struct moment){ "closed, no pointer", h->trace.nr, 0 };
 	begin = h->trace.nr;
 	last_interval(h);
 	d->writes[1] = find_root_write(h, begin);
-	*m++ = (struct moment){ "pointer written", d->writes[1] + 1 };
-	*m++ = (struct moment){ "records written", h->trace.nr };
+	*m++ = (struct moment){ "pointer written", d->writes[1] + 1, 0 };
+	*m++ = (struct moment){ "records written", h->trace.nr, 0 };
 	begin = h->trace.nr;
 	last_commit(h);
 	root = d->writes[2] = find_root_write(h, begin);
-	*m++ = (struct moment){ "planes half written", begin + (root - begin) * 4 / 5 };
-	*m++ = (struct moment){ "all but the root written", root };
-	*m++ = (struct moment){ "root written", root + 1 };
-	*m++ = (struct moment){ "log goes on, letters moved", h->trace.nr };
+	*m++ = (struct moment){ "planes half written", begin + (root - begin) * 4 / 5, 0 };
+	*m++ = (struct moment){ "all but the root written", root, 0 };
+	*m++ = (struct moment){ "root written", root + 1, 0 };
+	*m++ = (struct moment){ "log goes on, letters moved", h->trace.nr, 0 };
 	interval(h);
-	*m++ = (struct moment){ "next interval", h->trace.nr };
+	*m++ = (struct moment){ "next interval", h->trace.nr, 0 };
+	lose_root(d, m);
 }
 
 static void device_init(struct device *d, u64 seed)
@@ -354,6 +392,15 @@ static u32 twin_root(const struct history *twin, u32 slot, u32 id)
 	return newest;
 }
 
+/* The root's own sector is free; or a header that begins where the magic was. */
+static u32 content_text(u32 slot)
+{
+	u8 block[TRIAD_BLOCK_SIZE] = { 0 };
+
+	strcpy((char *)block + (slot ? 1024 : 0), "what another program keeps here");
+	return content_id(block);
+}
+
 struct choices {
 	u32 id[TRIAD_NR_SLOTS][NR_FAULTS];	/* as intact: this fault cannot be made */
 	struct rng rng;
@@ -370,10 +417,13 @@ static void list_choices(struct choices *c, const struct device *d, const struct
 		intact = image[TRIAD_SLOT_PBA(slot)];
 		id[INTACT] = intact;
 		id[PREVIOUS] = past_root(h, m->nr_ops, slot, 1, intact);
+		if (m->nr_healed == 1 && slot == d->lost_slot)
+			id[PREVIOUS] = intact;
 		id[OLDER] = past_root(h, m->nr_ops, slot, 2, intact);
 		id[FIRST] = past_root(h, m->nr_ops, slot, ~0u, intact);
 		id[ZERO] = 0;
 		id[GARBAGE] = content_rotten(&c->rng);
+		id[TEXT] = content_text(slot);
 		id[FOREIGN] = d->foreign.view[TRIAD_SLOT_PBA(slot)];
 		id[EARLY_TWIN] = twin_root(&d->twins[0], slot, intact);
 		id[LATE_TWIN] = twin_root(&d->twins[1], slot, intact);
@@ -402,6 +452,12 @@ static u32 nr_faults(void)
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
 		nr += now.faults[slot] != INTACT;
 	return nr;
+}
+
+/* A root write in flight: the slot may as well hold the new root. */
+static bool is_torn(void)
+{
+	return now.faults[0] == TORN || now.faults[1] == TORN || now.faults[2] == TORN;
 }
 
 static bool is_twin(enum fault fault)
@@ -542,7 +598,8 @@ static void check_verdicts(const struct triad_core *core)
 		enum fault fault = now.faults[slot];
 
 		if (core->slots[slot].state == TRIAD_SLOT_VALID &&
-		    (fault == ZERO || fault == GARBAGE || fault == MOVED || fault == UNREADABLE))
+		    (fault == ZERO || fault == GARBAGE || fault == TEXT || fault == MOVED ||
+		     fault == UNREADABLE))
 			violation("what is no root passes for one", slot);
 		if (core->slots[slot].state != TRIAD_SLOT_VALID && !core->slots[slot].reason)
 			violation("a slot is bad, but it is not said why", slot);
@@ -559,6 +616,8 @@ static int expected_current(const struct judge *j)
 	u64 generation[TRIAD_NR_SLOTS] = { 0 };
 	u32 slot, youngest = 0, nr_foreign = 0;
 
+	if (now.nr_healed)
+		return -2;
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
 		nr_foreign += now.faults[slot] == FOREIGN;
 		if (is_twin(now.faults[slot]) || now.faults[slot] == TORN || nr_foreign > 1)
@@ -575,6 +634,61 @@ static int expected_current(const struct judge *j)
 	return -1;
 }
 
+/* By the block alone: not zeroes, nor anything that a root of this device can leave. */
+static bool is_of_others(const struct judge *j, u32 slot)
+{
+	static const u8 zero[TRIAD_BLOCK_SIZE];
+	const u8 *block = content_of(j->image[TRIAD_SLOT_PBA(slot)]);
+	const struct triad_root_disk *d = (const void *)block;
+
+	if (now.faults[slot] == UNREADABLE || !memcmp(block, zero, sizeof(zero)))
+		return false;
+	return le64_to_cpu(d->magic) != TRIAD_ROOT_MAGIC ||
+	       memcmp(d->uuid, j->driver.core.root.uuid, sizeof(d->uuid)) ||
+	       now.faults[slot] == MOVED;
+}
+
+static int heal(struct judge *j)
+{
+	struct triad_core *core = &j->driver.core;
+	bool others = is_of_others(j, core->slot_a);
+	u32 before = j->image[TRIAD_SLOT_PBA(core->slot_a)];
+	u64 nr_writes = j->disk.nr_writes;
+	int r;
+
+	if (others != triad_core_is_occupied(core) || others != triad_core_must_not_write(core))
+		violation(others ? "what others keep would be healed over" :
+			  "a root of its own is not healed over", core->slot_a);
+	r = triad_core_heal(core);
+	if ((r == -EEXIST) != others ||
+	    (others && (j->disk.nr_writes != nr_writes ||
+			j->image[TRIAD_SLOT_PBA(core->slot_a)] != before)))
+		violation("healing writes over what others keep", r);
+	if (!others)
+		return r;
+	nr_forced++;
+	return triad_core_heal_over(core);
+}
+
+/* What one bad slot hides is at most the current root, and then its parent is next. */
+static void check_line(const struct judge *j)
+{
+	const struct triad_choice *choice = &j->driver.core.choice;
+	u32 slot, youngest = 0, id = j->image[TRIAD_SLOT_PBA(j->d->lost_slot)];
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+		if (generation_of(j->base[TRIAD_SLOT_PBA(slot)]) >
+		    generation_of(j->base[TRIAD_SLOT_PBA(youngest)]))
+			youngest = slot;
+	if (now.faults[youngest] == INTACT && !is_torn() && choice->cur != (int)youngest)
+		violation("a line that healing left is current", choice->cur);
+	if (!now.nr_healed || id != j->d->lost)
+		return;
+	nr_returned++;
+	if (choice->backup == (int)j->d->lost_slot)
+		violation("a root that was lost is the backup", choice->backup);
+}
+
 static enum outcome judge_open(struct judge *j, bool harmless)
 {
 	int expected = expected_current(j);
@@ -589,6 +703,8 @@ static enum outcome judge_open(struct judge *j, bool harmless)
 		violation("another root is current than the slots prove", expected);
 	if (r)
 		return refusal(j, r);
+	if (nr_faults() < 2 && !may_refuse_twin(j))
+		check_line(j);
 	degraded = core->degraded;
 	if (harmless && degraded)
 		violation("degraded, with nothing wrong", core->choice.which);
@@ -601,7 +717,7 @@ static enum outcome judge_open(struct judge *j, bool harmless)
 	if (nr_faults() < 2)
 		check_sound(j, false, true);
 	if (degraded) {
-		r = triad_core_heal(core);
+		r = heal(j);
 		if (r && (nr_faults() < 2 || (r != -EBADMSG && r != -EUCLEAN)))
 			violation("it cannot be healed", r);
 		if (r)
@@ -809,6 +925,7 @@ static void run_device(struct judge *j, struct device *d, u32 stride)
 			u32 mark = content_mark();
 
 			now.moment = d->moments[i].name;
+			now.nr_healed = d->moments[i].nr_healed;
 			if (!make_image(j, d->moments[i].nr_ops, lost, image))
 				continue;
 			list_choices(&choices, d, &d->moments[i], image);
@@ -817,6 +934,7 @@ static void run_device(struct judge *j, struct device *d, u32 stride)
 			content_release(mark);
 		}
 	}
+	now.nr_healed = 0;
 	for (i = 0; i < 3; i++) {
 		for (lost = 0; lost < 2; lost++) {
 			now.moment = writes[i];
@@ -831,9 +949,11 @@ static void report(u64 nr_devices, double took)
 {
 	u64 sum = report_table(class_names, NR_CLASSES, outcome_names, NR_OUTCOMES, counts[0]);
 
-	printf("%llu images of %llu devices held, %llu healed; selection case 1: %llu, 2: %llu, "
-	       "3: %llu, 4: %llu; %.1f s\n", (unsigned long long)sum,
-	       (unsigned long long)nr_devices, (unsigned long long)nr_healed,
+	printf("%llu images of %llu devices held, %llu healed, %llu by force; %llu times a lost "
+	       "root came back; selection case 1: %llu, 2: %llu, 3: %llu, 4: %llu; %.1f s\n",
+	       (unsigned long long)sum, (unsigned long long)nr_devices,
+	       (unsigned long long)nr_healed, (unsigned long long)nr_forced,
+	       (unsigned long long)nr_returned,
 	       (unsigned long long)nr_cases[1], (unsigned long long)nr_cases[2],
 	       (unsigned long long)nr_cases[3], (unsigned long long)nr_cases[4], took);
 }

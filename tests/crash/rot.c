@@ -123,10 +123,10 @@ static bool rot_block(struct explorer *x, const struct life *life, u32 *image,
 
 /* ---- roots ------------------------------------------------------------------ */
 
-/* The highest generation in the three slots, and how many hold a root. */
-static u64 newest_generation(const u32 *image, u32 *nr_roots)
+/* The root of the highest generation in the three slots, or none; and how many there are. */
+static const struct triad_root_disk *newest_root(const u32 *image, u32 *nr_roots)
 {
-	u64 newest = 0, generation;
+	const struct triad_root_disk *newest = NULL;
 	u32 slot;
 
 	*nr_roots = 0;
@@ -136,35 +136,44 @@ static u64 newest_generation(const u32 *image, u32 *nr_roots)
 
 		if (root->magic != cpu_to_le64(TRIAD_ROOT_MAGIC))
 			continue;
-		generation = le64_to_cpu(root->generation);
-		newest = max_t(u64, newest, generation);
+		if (!newest || le64_to_cpu(root->generation) > le64_to_cpu(newest->generation))
+			newest = root;
 		++*nr_roots;
 	}
 	return newest;
 }
 
+static u64 newest_generation(const u32 *image, u32 *nr_roots)
+{
+	const struct triad_root_disk *root = newest_root(image, nr_roots);
+
+	return root ? le64_to_cpu(root->generation) : 0;
+}
+
 /*
- * A version names a history, not its content: a root that was lost, and another
- * made in its place, have the same version.  Selection cannot tell them apart;
- * so what was lost must not come back while its place in the history is the
- * newest, or not yet taken again.
+ * A root that was lost may come back when a healing has landed: not while its place in
+ * the history is not taken again, or only by the first root of the healing, which it
+ * could hide.  Nor may one come back that the disk never had, or has lost unnoticed, so
+ * that a commit as usual took its place: of that no branch tells.
  */
 static bool is_lost(u32 old, const u32 *image)
 {
-	const struct triad_root_disk *a = (const void *)content_of(old);
+	const struct triad_root_disk *a = (const void *)content_of(old), *newest;
 	u32 nr_roots, slot;
 
-	if (a->magic != cpu_to_le64(TRIAD_ROOT_MAGIC))
+	newest = newest_root(image, &nr_roots);
+	if (a->magic != cpu_to_le64(TRIAD_ROOT_MAGIC) || !newest)
 		return false;
-	if (le64_to_cpu(a->generation) > newest_generation(image, &nr_roots))
+	if (le64_to_cpu(a->generation) > le64_to_cpu(newest->generation) ||
+	    (a->generation == newest->generation && a->branch != newest->branch &&
+	     newest->branch == newest->generation))
 		return true;
-	/* healing may have put the other into any slot, with another parent's version */
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
 		const struct triad_root_disk *b =
 			(const void *)content_of(image[TRIAD_SLOT_PBA(slot)]);
 
 		if (a->magic == b->magic && a->generation == b->generation &&
-		    memcmp(a->chain, b->chain, sizeof(a->chain)))
+		    a->branch == b->branch && memcmp(a->chain, b->chain, sizeof(a->chain)))
 			return true;
 	}
 	return false;

@@ -136,7 +136,7 @@ static void change_root(struct mutation *m)
 {
 	static const struct { u16 at, size; } fields[] = {
 		FIELD(magic), FIELD(format_version), FIELD(incompat), FIELD(ro_compat),
-		FIELD(compat), FIELD(checksum_kind), FIELD(slot), FIELD(root_layout),
+		FIELD(compat), FIELD(branch), FIELD(checksum_kind), FIELD(slot), FIELD(root_layout),
 		FIELD(map_depth), FIELD(entry_size), FIELD(fanout_shift), FIELD(device_blocks),
 		FIELD(logical_blocks), FIELD(zone_blocks), FIELD(segment_blocks),
 		FIELD(interval_blocks), FIELD(generation), FIELD(segment), FIELD(next),

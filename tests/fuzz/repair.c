@@ -272,6 +272,7 @@ static void fix_links(struct repairer *r)
 	for (i = 0; i < r->nr_roots; i++) {
 		memcpy(d[i]->uuid, d[0]->uuid, sizeof(d[i]->uuid));
 		d[i]->generation = cpu_to_le64(generation - i);
+		d[i]->branch = d[0]->branch;
 		if (i + 1 < r->nr_roots)
 			memcpy(d[i]->prev, d[i + 1]->version, sizeof(d[i]->prev));
 	}

@@ -89,8 +89,9 @@ int driver_open(struct driver *driver, bool heal)
 		   core->choice.which, core->slot_c, (unsigned long long)core->space.next,
 		   (unsigned long long)core->replayed_records,
 		   core->degraded ? ", degraded" : "");
-	if (heal && core->degraded) {
-		r = failed(driver, "heal", triad_core_heal(core));
+	if (heal && triad_core_needs_heal(core)) {
+		/* as if a person had looked at what lies there */
+		r = failed(driver, "heal", triad_core_heal_over(core));
 		driver_say(driver, "healed: slot %d", core->slot_c);
 	}
 	driver->published_state = driver->oracle ? driver->oracle->nr : 0;

@@ -135,9 +135,8 @@ static void healing_never_overwrites_the_root_it_heals_from(void **state)
 
 	device_write(d, 0, 1);
 	assert_int_equal(driver_commit(&d->driver, true), 0);
-	driver_close(&d->driver);
-	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_a)] = 0;
-	assert_int_equal(device_reopen(d, true), 0);
+	/* of an empty log: nothing asked for a pointer */
+	assert_int_equal(driver_commit(&d->driver, false), 0);
 	device_write(d, 5, 1);
 	held = device_state(d);
 	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_c)] = 0;

@@ -77,6 +77,7 @@ CHANGE(hwm_far, root->hwm_zones = ~0ULL)
 CHANGE(used_bad, root->used = DISK_BLOCKS)
 CHANGE(pending_bad, root->pending = ~0ULL)
 CHANGE(dead_bad, root->dead = ~0ULL)
+CHANGE(branch_bad, root->branch = root->generation + 1)
 CHANGE(device_small, root->device_blocks = 5)
 CHANGE(device_far, root->device_blocks = ~0ULL)
 CHANGE(logical_bad, root->logical_blocks = ~0xffULL)
@@ -101,6 +102,17 @@ static void every_field_of_a_root_is_bounded(void **state)
 
 	for (i = 0; i < sizeof(changes) / sizeof(changes[0]); i++)
 		assert_int_equal(open_forged(*state, changes[i]), -EUCLEAN);
+}
+
+/* With b there, it shows that c is none; without it c is all there is. */
+static void a_branch_is_never_behind_its_root(void **state)
+{
+	struct device *d = *state;
+
+	assert_int_equal(open_forged(d, branch_bad), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	d->disk.view[TRIAD_SLOT_PBA(d->driver.core.slot_b)] = 0;
+	assert_int_equal(open_forged(d, branch_bad), -EUCLEAN);
 }
 
 /* What only b says wrong costs b, never the opening. */
@@ -163,7 +175,7 @@ static void two_bad_roots_are_refused_and_named(void **state)
 	d->disk.view[0] = 0;
 	d->disk.view[TRIAD_SLOT_PBA(2)] = content_rotten(&d->rng);
 	assert_int_equal(device_reopen(d, false), -ENODATA);
-	assert_int_equal(d->driver.core.slots[0].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(d->driver.core.slots[0].state, TRIAD_SLOT_EMPTY);
 	assert_int_equal(d->driver.core.slots[2].state, TRIAD_SLOT_FOREIGN);
 	assert_int_equal(d->driver.core.slots[1].state, TRIAD_SLOT_VALID);
 	assert_non_null(d->driver.core.choice.why);
@@ -204,7 +216,7 @@ static void a_root_of_a_copy_never_counts(void **state)
 	/* in c's place: its version fits, its chain does not; b leads on to c's content */
 	d->disk.view[TRIAD_SLOT_PBA(c)] = twin[c];
 	assert_int_equal(device_reopen(d, true), 0);
-	assert_int_equal(core->slots[c].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(core->slots[c].state, TRIAD_SLOT_STALE);
 	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
 			 oracle_hash(&d->oracle, d->oracle.nr));
 	device_check(d);
@@ -218,7 +230,7 @@ static void a_root_of_a_copy_never_counts(void **state)
 	assert_int_equal(triad_root_seal(&slot.root, &d->driver.hash, block), 0);
 	d->disk.view[TRIAD_SLOT_PBA(c)] = content_id(block);
 	assert_int_equal(device_reopen(d, true), 0);
-	assert_int_equal(core->slots[c].state, TRIAD_SLOT_FOREIGN);
+	assert_int_equal(core->slots[c].state, TRIAD_SLOT_STALE);
 	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
 			 oracle_hash(&d->oracle, d->oracle.nr));
 
@@ -482,19 +494,20 @@ static void an_unreadable_slot_is_emptied_before_it_is_healed(void **state)
 	struct device *d = *state;
 	struct triad_core *core = &d->driver.core;
 	struct trace trace;
+	int slot;
 
 	device_steps(d, 20);
 	assert_int_equal(driver_commit(&d->driver, false), 0);
 	device_write(d, 0, 1);
-	d->disk.dead_slot = core->slot_c;
+	d->disk.dead_slot = slot = core->slot_c;
 	assert_int_equal(device_reopen(d, false), 0);
-	assert_int_equal(core->slot_a, d->disk.dead_slot);
+	assert_int_equal(core->slot_a, slot);
 	d->disk.dead_slot = -1;
 	trace_init(&trace, d->disk.view);
 	d->disk.trace = &trace;
 	assert_int_equal(triad_core_heal(core), 0);
 	assert_int_equal(trace.ops[0].kind, DISK_ROOT);
-	assert_int_equal(trace.ops[0].pba, TRIAD_SLOT_PBA(core->slot_c));
+	assert_int_equal(trace.ops[0].pba, TRIAD_SLOT_PBA(slot));
 	assert_int_equal(trace.ops[0].id, 0);
 	d->disk.trace = NULL;
 	trace_free(&trace);
@@ -518,8 +531,8 @@ static void a_rotten_summary_is_rebuilt_once(void **state)
 	assert_int_equal(device_state(d), held);
 	reads = d->disk.nr_reads;
 	assert_int_equal(triad_core_heal(core), 0);
-	/* one plane for each zone in use, no node */
-	assert_true(d->disk.nr_reads - reads <= core->space.hwm);
+	/* one plane for each zone in use and each of the two roots, no node */
+	assert_true(d->disk.nr_reads - reads <= 2 * core->space.hwm);
 	assert_int_equal(device_reopen(d, false), 0);
 	assert_int_equal(device_state(d), held);
 	device_check(d);
@@ -590,6 +603,266 @@ static void an_old_plane_with_an_old_summary_is_not_believed(void **state)
 	device_check(d);
 }
 
+/* ---- what healing may write over ------------------------------------------------ */
+
+static void check_not_healed(struct device *d, enum triad_slot_state state)
+{
+	struct triad_core *core = &d->driver.core;
+	u32 *view = disk_copy(disk_new_view(), d->disk.view);
+	int held = -1, slot;
+
+	assert_int_equal(device_reopen(d, false), 0);
+	slot = core->slot_a;
+	assert_int_equal(core->slots[slot].state, state);
+	assert_non_null(core->slots[slot].reason);
+	assert_true(triad_core_must_not_write(core));
+	assert_false(triad_core_cannot_write(core));
+	held = device_state(d);
+	assert_int_equal(triad_core_heal(core), -EEXIST);
+	assert_memory_equal(d->disk.view, view, DISK_BLOCKS * sizeof(*view));
+	/* a person says that it may go */
+	assert_int_equal(triad_core_heal_over(core), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->choice.which, 1);
+	assert_false(core->degraded);
+	assert_int_equal(device_state(d), held);
+	device_check(d);
+	disk_copy(d->disk.view, view);
+	free(view);
+}
+
+static void put_block(struct device *d, int slot, const void *block)
+{
+	d->disk.view[TRIAD_SLOT_PBA(slot)] = content_id(block);
+}
+
+static void what_others_keep_in_a_slot_is_not_healed_over(void **state)
+{
+	static const char * const texts[] = { "LUKS\xba\xbe", "XFSB", "hello", "mdtriae" };
+	static const u16 places[] = { 0, 438, 510, 512, 1080, 4086 };
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u8 own[TRIAD_BLOCK_SIZE], block[TRIAD_BLOCK_SIZE];
+	struct triad_root root;
+	int i, slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+		memcpy(own, content_of(d->disk.view[TRIAD_SLOT_PBA(slot)]), sizeof(own));
+		/* over what was there, or alone; the rest of the block is as good as its start */
+		for (i = 0; i < 4; i++) {
+			memcpy(block, own, sizeof(block));
+			memcpy(block, texts[i], strlen(texts[i]));
+			put_block(d, slot, block);
+			check_not_healed(d, TRIAD_SLOT_FOREIGN);
+		}
+		for (i = 0; i < 6; i++) {
+			memset(block, 0, sizeof(block));
+			memcpy(block + places[i], "text", 4);
+			put_block(d, slot, block);
+			check_not_healed(d, TRIAD_SLOT_FOREIGN);
+		}
+		/* another device's root: whole, of unknown shape, torn; our own, of another place */
+		root = core->slots[slot].root;
+		root.slot = slot;
+		root.uuid[5] ^= 1;
+		assert_int_equal(triad_root_seal(&root, &d->driver.hash, block), 0);
+		put_block(d, slot, block);
+		check_not_healed(d, TRIAD_SLOT_FOREIGN);
+		assert_memory_not_equal(core->root.uuid, root.uuid, sizeof(root.uuid));
+		block[300] ^= 1;
+		put_block(d, slot, block);
+		check_not_healed(d, TRIAD_SLOT_FOREIGN);
+		put_block(d, slot, content_of(d->disk.view[TRIAD_SLOT_PBA((slot + 1) % 3)]));
+		check_not_healed(d, TRIAD_SLOT_FOREIGN);
+		put_block(d, slot, own);
+	}
+}
+
+static void zeroes_and_own_roots_are_healed_over(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 *view, old;
+	u8 block[TRIAD_BLOCK_SIZE];
+	int slot, i;
+
+	old = d->disk.view[TRIAD_SLOT_PBA(core->slot_a)];
+	slot = core->slot_a;
+	while (d->disk.view[TRIAD_SLOT_PBA(slot)] == old || core->slot_a != slot) {
+		device_steps(d, 4);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	}
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	view = disk_copy(disk_new_view(), d->disk.view);
+	for (i = 0; i < 4; i++) {
+		memcpy(block, content_of(view[TRIAD_SLOT_PBA(slot)]), sizeof(block));
+		block[i == 1 ? 476 : i == 2 ? 500 : 40] ^= 4;	/* crc, seal, what they cover */
+		d->disk.view[TRIAD_SLOT_PBA(slot)] = i == 3 ? 0 : content_id(block);
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_true(core->degraded);
+		assert_int_equal(core->slots[slot].state, i == 3 ? TRIAD_SLOT_EMPTY :
+				 TRIAD_SLOT_TORN);
+		assert_false(triad_core_must_not_write(core));
+		assert_int_equal(triad_core_heal(core), 0);
+		device_check(d);
+		driver_close(&d->driver);
+		disk_copy(d->disk.view, view);
+	}
+	assert_int_equal(device_reopen(d, false), 0);
+	d->disk.view[TRIAD_SLOT_PBA(core->slot_b)] = old;
+	if (core->slot_b == slot) {
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_equal(core->slots[slot].state, TRIAD_SLOT_STALE);
+		assert_int_equal(triad_core_heal(core), 0);
+	}
+	free(view);
+}
+
+/* On a device of its own nobody can say whose an unreadable place is. */
+static void an_unreadable_slot_is_healed_only_beside_other_roots(void **state)
+{
+	static const u8 layouts[] = { TRIAD_ROOTS_INSIDE, TRIAD_ROOTS_ONE_DEVICE,
+				      TRIAD_ROOTS_THREE_DEVICES };
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_root root;
+	u8 block[TRIAD_BLOCK_SIZE];
+	u32 i, slot;
+
+	for (i = 0; i < 3; i++) {
+		for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+			assert_int_equal(device_reopen(d, false), 0);
+			root = core->slots[slot].root;
+			root.root_layout = layouts[i];
+			assert_int_equal(triad_root_seal(&root, &d->driver.hash, block), 0);
+			driver_close(&d->driver);
+			put_block(d, slot, block);
+			if (slot < 2)
+				continue;
+			d->disk.unreadable = 1;
+			assert_int_equal(device_reopen(d, false), 0);
+			assert_int_equal(core->slots[0].state, TRIAD_SLOT_UNREADABLE);
+			assert_int_equal(triad_core_must_not_write(core), i == 2);
+			assert_int_equal(triad_core_heal(core), i == 2 ? -EEXIST : 0);
+			assert_int_equal(triad_core_heal_over(core), 0);
+		}
+	}
+}
+
+/* ---- the branch -------------------------------------------------------------------- */
+
+/* c is lost and healed: the root that is lost, and how far its log had come. */
+static u32 lose_current(struct device *d, struct triad_root *lost)
+{
+	struct triad_core *core = &d->driver.core;
+	u32 id;
+
+	*lost = core->root;
+	id = d->disk.view[TRIAD_SLOT_PBA(core->slot_c)];
+	d->disk.view[TRIAD_SLOT_PBA(core->slot_c)] = 0;
+	return id;
+}
+
+static void a_state_is_named_by_branch_and_generation(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_root lost, again;
+	u64 before;
+
+	assert_int_equal(core->root.branch, 0);
+	device_write(d, 7, 3);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 9, 3);
+	lose_current(d, &lost);
+	assert_int_equal(device_reopen(d, true), 0);
+	/* two roots of one version and generation, and of two states; told by the branch */
+	again = core->slots[core->slot_b].root;
+	assert_int_equal(device_reopen(d, false), 0);
+	again = core->slots[lost.slot].root;
+	assert_memory_equal(again.version, lost.version, sizeof(lost.version));
+	assert_int_equal(again.generation, lost.generation);
+	assert_true(again.next_seq > lost.next_seq);
+	assert_int_equal(lost.branch, 0);
+	assert_int_equal(again.branch, again.generation);
+	/* two roots carry it before anything is written, then all */
+	assert_int_equal(core->root.branch, again.branch);
+	assert_int_equal(core->root.generation, again.generation + 1);
+	before = core->root.generation;
+	device_write(d, 1, 1);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_int_equal(core->root.branch, again.branch);
+	/* once more: another name again */
+	lose_current(d, &lost);
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(core->root.branch, before + 1);
+	assert_int_equal(core->root.generation, before + 2);
+	device_check(d);
+}
+
+static void a_lost_root_that_comes_back_is_not_believed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_root lost;
+	u32 i, id, *healed;
+	int held;
+
+	device_write(d, 7, 3);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 9, 3);
+	id = lose_current(d, &lost);
+	assert_int_equal(device_reopen(d, true), 0);
+	for (i = 0; i < 4; i++) {
+		device_write(d, 3 * i, 2);
+		held = device_state(d);
+		driver_close(&d->driver);
+		healed = disk_copy(disk_new_view(), d->disk.view);
+		d->disk.view[TRIAD_SLOT_PBA(lost.slot)] = id;
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_not_equal(core->slot_c, lost.slot);
+		assert_int_equal(device_state(d), held);
+		if (!i) {
+			/* in b's place; the version says that it belongs there */
+			assert_int_equal(core->choice.which, 3);
+			assert_int_equal(core->slots[lost.slot].state, TRIAD_SLOT_STALE);
+			assert_non_null(strstr(core->slots[lost.slot].reason, "lost once"));
+		}
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_int_equal(device_state(d), held);
+		device_check(d);
+		driver_close(&d->driver);
+		disk_copy(d->disk.view, healed);
+		free(healed);
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	}
+}
+
+/* Its first root alone could be hidden by what was lost. */
+static void a_healing_that_was_cut_short_is_finished(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_root lost;
+
+	device_write(d, 7, 3);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	lose_current(d, &lost);
+	assert_int_equal(device_reopen(d, false), 0);
+	d->disk.nr_writes = 0;
+	assert_int_equal(triad_commit_alone(core, false), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_false(core->degraded);
+	assert_int_equal(core->root.branch, core->root.generation);
+	assert_int_equal(triad_core_heal(core), 0);
+	assert_int_equal(core->root.branch + 1, core->root.generation);
+	d->disk.nr_writes = 0;
+	assert_int_equal(triad_core_heal(core), 0);
+	assert_int_equal(d->disk.nr_writes, 0);
+	device_check(d);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -598,6 +871,7 @@ int main(void)
 		cmocka_unit_test(a_fresh_device_opens_empty),
 		T(reopening_finds_the_newest_state),
 		T(every_field_of_a_root_is_bounded),
+		T(a_branch_is_never_behind_its_root),
 		T(a_device_that_shrank_is_refused),
 		T(an_impossible_backup_is_lost_and_healed),
 		T(unknown_features_refuse_or_forbid_writing),
@@ -617,6 +891,12 @@ int main(void)
 		T(a_rotten_summary_is_rebuilt_once),
 		T(an_old_summary_is_not_believed),
 		T(an_old_plane_with_an_old_summary_is_not_believed),
+		T(what_others_keep_in_a_slot_is_not_healed_over),
+		T(zeroes_and_own_roots_are_healed_over),
+		T(an_unreadable_slot_is_healed_only_beside_other_roots),
+		T(a_state_is_named_by_branch_and_generation),
+		T(a_lost_root_that_comes_back_is_not_believed),
+		T(a_healing_that_was_cut_short_is_finished),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, NULL, NULL);

@@ -97,6 +97,7 @@ static void a_sealed_root_reads_back(void **state)
 	r.pending = 12;
 	r.dead = 13;
 	r.time = 14;
+	r.branch = 15;
 	memset(r.label, 'x', sizeof(r.label));
 	assert_int_equal(triad_root_seal(&r, &hash, block), 0);
 	triad_root_decode(&slot, 2, block);
@@ -116,6 +117,7 @@ static void a_sealed_root_reads_back(void **state)
 	assert_int_equal(got->pending, 12);
 	assert_int_equal(got->dead, 13);
 	assert_int_equal(got->time, 14);
+	assert_int_equal(got->branch, 15);
 	assert_string_equal(got->hash, "test");
 }
 
@@ -393,6 +395,53 @@ static void a_broken_chain_is_no_link(void **state)
 	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
 }
 
+/* A branch is carried on, or begins where a root was healed; nothing else is a link. */
+static void a_branch_of_another_line_is_no_link(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 branch;
+
+	for (branch = 0; branch < 9; branch++) {
+		put(*state, GENERATIONS(0, 6, 7), slots);
+		slots[6 % 3].root.branch = 4;
+		slots[7 % 3].root.branch = branch;
+		assert_int_equal(triad_root_select(slots, &hash, &choice),
+				 branch == 4 || branch == 7 ? 0 : -ENODATA);
+	}
+}
+
+/* Case 1 by its version, but what c was made on was another root of that generation. */
+static void a_lost_root_is_no_backup_of_what_replaced_it(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		put(*state, GENERATIONS(5, 6, 7), slots);
+		slots[7 % 3].root.branch = 6;
+		if (i)
+			slots[6 % 3].root.branch = 6;
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.cur, 7 % 3);
+		assert_int_equal(choice.which, i ? 1 : 3);
+		assert_int_equal(choice.backup, i ? 6 % 3 : -1);
+		assert_int_equal(choice.parent, i ? 6 % 3 : 5 % 3);
+		assert_int_equal(slots[6 % 3].state, i ? TRIAD_SLOT_VALID : TRIAD_SLOT_STALE);
+		assert_false(choice.occupied);
+		/* or c is of a copy that healed: its map must tell */
+		assert_int_equal(choice.stray, !i);
+	}
+	/* nor is c anything, if it names neither as its parent */
+	put(*state, GENERATIONS(5, 6, 7), slots);
+	slots[7 % 3].root.branch = 6;
+	slots[7 % 3].root.prev[0] ^= 1;
+	slots[6 % 3].root.prev_chain[0] ^= 1;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+	assert_int_equal(choice.cur, -1);
+}
+
 static void two_permutations_are_refused(void **state)
 {
 	struct history *h = *state;
@@ -572,6 +621,8 @@ int main(void)
 		cmocka_unit_test_setup(a_root_that_does_not_continue_the_chain_is_a_stray, setup),
 		cmocka_unit_test_setup(a_root_of_another_device_is_foreign, setup),
 		cmocka_unit_test_setup(a_broken_chain_is_no_link, setup),
+		cmocka_unit_test_setup(a_branch_of_another_line_is_no_link, setup),
+		cmocka_unit_test_setup(a_lost_root_is_no_backup_of_what_replaced_it, setup),
 		cmocka_unit_test_setup(two_permutations_are_refused, setup),
 		cmocka_unit_test_setup(what_is_not_known_is_foreign, setup),
 		cmocka_unit_test_setup(any_difference_makes_another_device, setup),
