@@ -17,13 +17,14 @@ int check_roots(struct check *check)
 {
 	const struct view *view = check->view;
 	const struct triad_core *core = &view->core;
+	char owner[TEXT_SIZE];
 	int i;
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		if (view->slots[i].state != TRIAD_SLOT_VALID)
-			check_say(check, CHECK_DEGRADED, "root", "slot %d is %s: %s", i,
+			check_say(check, CHECK_DEGRADED, "root", "slot %d is %s: %s%s", i,
 				  triad_slot_state_name(view->slots[i].state),
-				  view->slots[i].reason);
+				  view->slots[i].reason, view_owner(&view->slots[i], owner));
 	if (view->choice.backup < 0)
 		check_say(check, CHECK_DEGRADED, "root", "the backup root is lost");
 	if (core->root.ro_compat)

@@ -63,7 +63,9 @@ static void print_json(struct check *check)
 		      check->worst == CHECK_DEGRADED ? "degraded" : "ok");
 	json_add_number(out, "case", core->choice.which);
 	json_add_bool(out, "degraded", core->degraded);
+	json_add_bool(out, "occupied", triad_core_is_occupied(core));
 	json_add_number(out, "generation", core->root.generation);
+	json_add_number(out, "branch", core->root.branch);
 	json_add_number(out, "log_records", core->replayed_records);
 	json_add_number(out, "nodes", check->current.nr_nodes);
 	json_add_number(out, "mapped_blocks", check->current.nr_data);
@@ -100,6 +102,13 @@ static void verdict(const struct check *check)
 		       path, path);
 		break;
 	case CHECK_DEGRADED:
+		if (triad_core_is_occupied(&check->view->core)) {
+			printf("%s: usable but degraded.  It opens read-only: what lies in slot %d "
+			       "may be somebody else's.\n"
+			       "  Next, if that may be lost: triadsetup heal --force %s\n",
+			       path, check->view->choice.overwrite, path);
+			break;
+		}
 		printf("%s: usable but degraded.  Data is at risk only from a second fault.\n"
 		       "  Next: triadsetup open NAME %s heals it.\n",
 		       path, path);

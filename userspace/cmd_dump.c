@@ -74,6 +74,7 @@ static void collect(struct fields *f, const struct triad_root *root)
 	add_number(f, "pending", root->pending);
 	add_number(f, "dead", root->dead);
 	add_number(f, "time", root->time);
+	add_number(f, "branch", root->branch);
 }
 
 static void dump_slot(const struct view *view, unsigned int nr, struct json_object *list)

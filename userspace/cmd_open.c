@@ -12,6 +12,7 @@
  */
 static int judge(struct view *view, const struct options *opt, const char *path)
 {
+	char owner[TEXT_SIZE];
 	int r;
 
 	r = view_probe(view, opt, path);
@@ -19,7 +20,14 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 		r = view_ready(view);
 	if (r)
 		return r;
-	if (view->choice.degraded)
+	if (view->choice.occupied)
+		tool_warn("%s: usable but degraded: %s.\n"
+			  "  It opens read-only: what lies in slot %d may be somebody else's: %s%s.\n"
+			  "  If that may be lost: triadsetup heal --force %s", path,
+			  view_case(&view->choice), view->choice.overwrite,
+			  view->slots[view->choice.overwrite].reason,
+			  view_owner(&view->slots[view->choice.overwrite], owner), path);
+	else if (view->choice.degraded)
 		tool_warn("%s: usable but degraded: %s.\n  %s", path,
 			  view_case(&view->choice), opt->read_only ?
 			  "Opened read-only it stays so." :
@@ -69,7 +77,7 @@ static int map(struct view *view, const struct options *opt, const char *name)
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
 	r = dm_create(name, dm_uuid, sectors, params,
-		      opt->read_only || view_current(view)->ro_compat);
+		      opt->read_only || view_current(view)->ro_compat || view->choice.occupied);
 	forget(params);
 	return r;
 }
@@ -85,7 +93,8 @@ static int explain_mode(const char *name, const struct options *opt, const struc
 	r = dm_status(name, &line, &suspended, &sectors);
 	if (r)
 		return r;
-	if (!strncmp(line, "ro ", 3) && !opt->read_only && !view_current(view)->ro_compat)
+	if (!strncmp(line, "ro ", 3) && !opt->read_only && !view_current(view)->ro_compat &&
+	    !view->choice.occupied)
 		tool_warn("%s: opened read-only: flushed records of its log are damaged.\n"
 			  "  It holds the state before them.  Copy it: triadsetup export %s FILE",
 			  name, view->path);

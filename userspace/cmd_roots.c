@@ -44,6 +44,7 @@ static void print_table(const struct view *view, const struct options *opt)
 	};
 	struct libscols_table *table = table_new(names, sizeof(names) / sizeof(names[0]));
 	const struct triad_choice *choice = &view->choice;
+	char text[TEXT_SIZE];
 	unsigned int i;
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
@@ -54,15 +55,19 @@ static void print_table(const struct view *view, const struct options *opt)
 		return;
 	}
 	printf("case %d: %s\n", choice->which, view_case(choice));
-	printf("open would use slot %d%s\n", choice->cur, choice->degraded ?
-	       " and heal the bad slot before anything is written" : "");
+	printf("open would use slot %d%s\n", choice->cur, choice->occupied ? ", read-only" :
+	       choice->degraded ? " and heal the bad slot before anything is written" : "");
+	if (choice->occupied)
+		printf("what lies in slot %d may be somebody else's%s; if it may be lost: "
+		       "triadsetup heal --force %s\n", choice->overwrite,
+		       view_owner(&view->slots[choice->overwrite], text), view->path);
 }
 
 static struct json_object *slot_json(const struct view *view, unsigned int nr)
 {
 	const struct triad_slot *slot = &view->slots[nr];
 	const struct triad_root *root = &slot->root;
-	char letter[2] = { view_letter(view, nr), 0 };
+	char letter[2] = { view_letter(view, nr), 0 }, uuid[TEXT_SIZE];
 	struct json_object *out = json_object_new_object();
 	u64 offset;
 	const struct device *dev = disk_slot(&view->disk, nr, &offset);
@@ -73,11 +78,14 @@ static struct json_object *slot_json(const struct view *view, unsigned int nr)
 	json_add_text(out, "letter", letter);
 	json_add_text(out, "state", triad_slot_state_name(slot->state));
 	json_add_text(out, "reason", slot->reason);
+	json_add_text(out, "uuid", slot->root.device_blocks ?
+		      text_uuid(slot->root.uuid, uuid) : NULL);
 	json_add_text(out, "use", view_use(view, nr));
 	if (has_content(slot)) {
 		json_add_hex(out, "version", root->version, TRIAD_HASH_SIZE);
 		json_add_hex(out, "prev", root->prev, TRIAD_HASH_SIZE);
 		json_add_number(out, "generation", root->generation);
+		json_add_number(out, "branch", root->branch);
 		json_add_number(out, "segment", root->segment);
 		json_add_number(out, "next", root->next);
 		json_add_number(out, "next_seq", root->next_seq);
@@ -86,6 +94,7 @@ static struct json_object *slot_json(const struct view *view, unsigned int nr)
 		json_add(out, "version", NULL);
 		json_add(out, "prev", NULL);
 		json_add(out, "generation", NULL);
+		json_add(out, "branch", NULL);
 		json_add(out, "segment", NULL);
 	}
 	return out;
@@ -109,6 +118,7 @@ static void print_json(const struct view *view)
 	json_add_number(out, "case", choice->which);
 	json_add_text(out, "meaning", view_case(choice));
 	json_add_bool(out, "degraded", choice->degraded);
+	json_add_bool(out, "occupied", choice->occupied);
 	json_add_bool(out, "hash_holds", choice->which == 1);
 	json_add_text(out, "uuid", root ? text_uuid(root->uuid, uuid) : NULL);
 	json_print(out);

@@ -63,6 +63,7 @@ int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);
 int cmd_roots(const struct options *opt);
+int cmd_heal(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
 int cmd_export(const struct options *opt);

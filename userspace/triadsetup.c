@@ -42,6 +42,9 @@ static const struct command commands[] = {
 	  "Exit code 6 while a root is bad, 7 when the device has failed.\n", cmd_status },
 	{ "roots", "DEVICE", 1, 1, "jvrk", "show the three roots and which one counts",
 	  "Works on open devices and on images, changes nothing.\n", cmd_roots },
+	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
+	  "What lies in the bad slot and is not this device's is shown, and written over only\n"
+	  "with --force.  The device must be closed.\n", cmd_heal },
 	{ "dump", "DEVICE [root|log|map|space]...", 1, 5, "jvrk", "show what is on the disk",
 	  "All four parts unless some are named.  Changes nothing.\n", cmd_dump },
 	{ "check", "DEVICE", 1, 1, "qjvrkD", "verify everything that is on the disk",
@@ -68,7 +71,7 @@ static const struct option_help {
 	{ 'v', true, "verbose", NULL, "say more" },
 	{ 'h', true, "help", NULL, "this text" },
 	{ 'j', false, "json", NULL, "print JSON" },
-	{ 'f', false, "force", NULL, "overwrite signatures of others, or an existing file" },
+	{ 'f', false, "force", NULL, "overwrite what others keep there, or an existing file" },
 	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
 	{ 'H', false, "hash", "NAME", "H: sha256 (default), sha512, hmac(sha256), ..." },

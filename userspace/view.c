@@ -85,9 +85,21 @@ void key_free(u8 *key, size_t size)
 
 /* ---- probe ------------------------------------------------------------------- */
 
-static int open_devices(struct view *view, const struct options *opt)
+/* An image that is attached to a loop device is in use, too. */
+static int check_attached(const struct device *dev)
+{
+	char users[2304];
+
+	if (dev->block)
+		return 0;
+	device_who_uses(dev->path, users, sizeof(users));
+	return users[0] ? tool_fail_open(dev->path, -EBUSY, true) : 0;
+}
+
+static int open_devices(struct view *view, const struct options *opt, enum device_mode mode)
 {
 	const char *which;
+	unsigned int i;
 	int r;
 
 	if (opt->nr_root_devices == 2)
@@ -95,10 +107,16 @@ static int open_devices(struct view *view, const struct options *opt)
 				 "roots, or three devices.",
 				 "--root-device is given twice: it takes one device or three");
 	r = disk_open(&view->disk, view->path, opt->root_device, opt->nr_root_devices,
-		      DEVICE_READ, &which);
+		      mode, &which);
 	if (r == -EEXIST)
 		return tool_fail(TOOL_USAGE, untouched, "%s is named twice", which);
-	return r ? tool_fail_open(which, r, false) : 0;
+	if (r)
+		return tool_fail_open(which, r, mode == DEVICE_WRITE);
+	if (mode == DEVICE_WRITE)
+		r = check_attached(&view->disk.data);
+	for (i = 0; mode == DEVICE_WRITE && i < view->disk.nr_roots && !r; i++)
+		r = check_attached(&view->disk.roots[i]);
+	return r;
 }
 
 static int judge_slots(struct view *view)
@@ -145,7 +163,8 @@ static int make_hash(struct view *view, const char *name)
 	return tool_fail(TOOL_USAGE, untouched, "%s: hash %s: %s", view->path, name, why);
 }
 
-int view_probe(struct view *view, const struct options *opt, const char *path)
+static int probe(struct view *view, const struct options *opt, const char *path,
+		 enum device_mode mode)
 {
 	int i, r, first;
 
@@ -159,7 +178,7 @@ int view_probe(struct view *view, const struct options *opt, const char *path)
 		if (r)
 			return r;
 	}
-	r = open_devices(view, opt);
+	r = open_devices(view, opt, mode);
 	if (r)
 		return r;
 	r = triad_core_probe(view->slots, &view->disk.store, &first);
@@ -181,6 +200,16 @@ int view_probe(struct view *view, const struct options *opt, const char *path)
 		return tool_fail(tool_exit_of(r), untouched, "%s: reading the roots: %s", path,
 				 strerror(-r));
 	return 0;
+}
+
+int view_probe(struct view *view, const struct options *opt, const char *path)
+{
+	return probe(view, opt, path, DEVICE_READ);
+}
+
+int view_probe_to_write(struct view *view, const struct options *opt, const char *path)
+{
+	return probe(view, opt, path, DEVICE_WRITE);
 }
 
 const struct triad_root *view_current(const struct view *view)
@@ -206,7 +235,8 @@ static bool all_foreign(const struct view *view)
 		const struct triad_slot *slot = &view->slots[i];
 		bool too_short = slot->state == TRIAD_SLOT_UNREADABLE && slot->error == -ERANGE;
 
-		if (!too_short && (slot->state != TRIAD_SLOT_FOREIGN || slot->root.device_blocks))
+		if (!too_short && slot->state != TRIAD_SLOT_EMPTY &&
+		    (slot->state != TRIAD_SLOT_FOREIGN || slot->root.device_blocks))
 			return false;
 	}
 	return true;
@@ -376,6 +406,16 @@ const char *view_use(const struct view *view, unsigned int slot)
 	if (nr == choice->parent)
 		return "proves current";
 	return "-";
+}
+
+const char *view_owner(const struct triad_slot *slot, char *text)
+{
+	char uuid[TEXT_SIZE];
+
+	text[0] = 0;
+	if (slot->state == TRIAD_SLOT_FOREIGN && slot->root.device_blocks)
+		snprintf(text, TEXT_SIZE, " (UUID %s)", text_uuid(slot->root.uuid, uuid));
+	return text;
 }
 
 const char *view_case(const struct triad_choice *choice)

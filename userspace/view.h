@@ -26,6 +26,9 @@ struct view {
 /* Open the devices, read and judge the roots.  A refusal (case 4) is no error here. */
 int view_probe(struct view *view, const struct options *opt, const char *path);
 
+/* The same for a command that will write: the devices must be used by nobody else. */
+int view_probe_to_write(struct view *view, const struct options *opt, const char *path);
+
 /* Say why nothing can be proven; the exit code is that of the refusal. */
 int view_refuse(const struct view *view);
 
@@ -49,6 +52,9 @@ const char *view_use(const struct view *view, unsigned int slot);
 
 /* In words, what the case of design section 2 means. */
 const char *view_case(const struct triad_choice *choice);
+
+/* Whose root lies there, " (UUID ...)", if it can be told, else ""; text has TEXT_SIZE bytes. */
+const char *view_owner(const struct triad_slot *slot, char *text);
 
 void view_close(struct view *view);
 

@@ -4,6 +4,7 @@
  *
  * usage: mkimage IMAGE EXPECT [KEYFILE|- [ROOT-DEVICE...]] < script
  *
+ * A degraded device is healed first, as the kernel heals it.
  * The script has a command per line; EXPECT becomes what the device must read as:
  *	write LBA NR SEED	discard LBA NR		flush
  *	commit			close (commit, clean)	stop (end, as after a crash)

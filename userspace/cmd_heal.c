@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* heal: what a writable opening does by itself, and with --force what it must not do. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "report.h"
+#include "signature.h"
+#include "view.h"
+
+/* What libblkid knows may tell whose disk it is, wherever on it that lies. */
+static void show_signatures(const struct device *dev)
+{
+	struct signature found[MAX_SIGNATURES];
+	int i, nr = signature_find(dev, found);
+
+	for (i = 0; i < nr; i++)
+		fprintf(stderr, "  %s: %s%s%s at byte %" PRIu64 "\n", dev->path, found[i].type,
+			found[i].label[0] ? ", label " : "", found[i].label, found[i].offset);
+}
+
+static int refuse_occupied(const struct view *view)
+{
+	int nr = view->core.slot_a;
+	const struct triad_slot *slot = &view->core.slots[nr];
+	char owner[TEXT_SIZE];
+	u64 offset;
+	const struct device *dev = disk_slot(&view->disk, nr, &offset);
+
+	fprintf(stderr, "  slot %d, %s at byte %" PRIu64 ": %s%s\n", nr, dev->path, offset,
+		slot->reason, view_owner(slot, owner));
+	show_signatures(dev);
+	return tool_fail(TOOL_BUSY,
+			 "Nothing was changed.  If that may be lost, use --force.",
+			 "%s: what lies in slot %d may be somebody else's (see above)",
+			 view->path, nr);
+}
+
+static int heal(struct view *view, const struct options *opt)
+{
+	struct triad_core *core = &view->core;
+	int r, slot = core->slot_a;
+
+	if (triad_core_lost_log(core))
+		return tool_fail(TOOL_DAMAGED,
+				 "Nothing was changed.  Save what there is: triadsetup export DEVICE FILE",
+				 "%s: flushed records of its log are damaged: healing would make that "
+				 "final", view->path);
+	if (triad_core_cannot_write(core))
+		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
+				 "%s: it uses features this program cannot write (%#x)",
+				 view->path, core->root.ro_compat);
+	if (!triad_core_needs_heal(core)) {
+		printf("%s: three good roots, nothing to heal\n", view->path);
+		return 0;
+	}
+	if (triad_core_is_occupied(core) && !opt->force)
+		return refuse_occupied(view);
+	r = opt->force ? triad_core_heal_over(core) : triad_core_heal(core);
+	if (r)
+		return tool_fail(tool_exit_of(r),
+				 "No data is lost; as long as a slot cannot be written, it stays so.",
+				 "%s: healing failed: %s", view->path, strerror(-r));
+	printf("%s: healed slot %d; generation %" PRIu64 ", branch %" PRIu64 "\n", view->path,
+	       slot, core->root.generation, core->root.branch);
+	return 0;
+}
+
+int cmd_heal(const struct options *opt)
+{
+	struct view view;
+	int r;
+
+	r = view_probe_to_write(&view, opt, opt->args[0]);
+	if (!r)
+		r = view_open(&view);
+	if (!r)
+		r = heal(&view, opt);
+	view_close(&view);
+	return r;
+}
