@@ -199,8 +199,9 @@ rot()
 		?$letter?) slot=1 ;;
 		*)	slot=2 ;;
 		esac
-		dd if=/dev/urandom of=/dev/vda bs=512 count=1 conv=fsync \
-			seek=$(($(slot_block $slot) * 8)) 2>/dev/null
+		# what lies before this says whose it is
+		dd if=/dev/urandom of=/dev/vda bs=8 count=16 conv=fsync \
+			seek=$(($(slot_block $slot) * 512 + 25)) 2>/dev/null
 		must "opens with a rotten $letter" map t /dev/vda
 		is "$(field t 4)" ok "is healed with a rotten $letter"
 		if same a t 1 && same a t 9 && same a t 17; then
@@ -214,6 +215,50 @@ rot()
 	dd if=/dev/zero of=/dev/vda bs=4096 count=1 conv=fsync 2>/dev/null
 	dd if=/dev/zero of=/dev/vda bs=4096 count=1 seek=4096 conv=fsync 2>/dev/null
 	must_fail "two bad roots are refused" map t /dev/vda
+
+	# what is not its own in a slot is not healed over
+	fmt --uuid 01234567-89ab-cdef-0123-456789abcdef /dev/vda
+	dd if=/dev/vda of=/tmp/other bs=4096 count=1 2>/dev/null
+	printf 'LUKS\272\276\000\001' >/tmp/text
+	for lying in other text; do
+		fmt /dev/vda
+		map t /dev/vda
+		put a t 1
+		triadsetup close t
+		dd if=/tmp/$lying of=/dev/vda conv=notrunc,fsync 2>/dev/null
+		md5sum </dev/vda >/tmp/before
+		line=$(triadsetup table /dev/vda 2>/dev/null)
+		dmesg -c >/dev/null
+		# the kernel by itself, and as triadsetup opens it
+		for how in dmsetup triadsetup; do
+			if [ $how = dmsetup ]; then
+				must "$lying in a slot: it opens" dmsetup create t --noudevsync --table "$line"
+				dmsetup mknodes
+			else
+				must "$lying in a slot: triadsetup opens it" map t /dev/vda
+			fi
+			is "$(field t 1) $(field t 4)" "ro degraded" "$lying in a slot, $how: read-only and degraded"
+			must "$lying in a slot, $how: it reads" same a t 1
+			must_fail "$lying in a slot, $how: it does not write" dd if=/tmp/a of=/dev/mapper/t bs=4k \
+				count=1 oflag=direct
+			must_fail "$lying in a slot, $how: and cannot be healed while open" \
+				triadsetup heal --force /dev/vda
+			triadsetup close t
+		done
+		dmesg >/tmp/said
+		grep -q 'slot 0 may be somebody else.s.*triadsetup heal --force' /tmp/said &&
+			ok "$lying in a slot: the kernel says so" || not_ok "$lying in a slot: the kernel says so"
+		[ $lying = text ] || must "another device is named" \
+			grep -q 'another device (UUID 01234567-89ab-cdef' /tmp/said
+		is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "$lying in a slot: nothing was changed"
+		must_fail "$lying in a slot: heal refuses" triadsetup heal /dev/vda
+		must "$lying in a slot: heal --force" triadsetup heal --force /dev/vda
+		map t /dev/vda
+		is "$(field t 1) $(field t 4)" "rw ok" "$lying in a slot: healed"
+		must "$lying in a slot: the content is the same" same a t 1
+		triadsetup close t
+		checked "$lying was in a slot" vda
+	done
 
 	fmt /dev/vda
 	map t /dev/vda
