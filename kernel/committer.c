@@ -24,7 +24,14 @@ void triad_committer_timer(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, timer.work);
 
-	queue_work(t->commit_wq, &t->commit_work);
+	/*
+	 * Who only opens and reads leaves the disk as it is, also with a log: a system may
+	 * wait to go on from a memory image, and its initramfs opens the device before.
+	 */
+	mutex_lock(&t->lock);
+	if (t->core.session)
+		queue_work(t->commit_wq, &t->commit_work);
+	mutex_unlock(&t->lock);
 	queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
 }
 

@@ -33,14 +33,28 @@ static void registry_release(struct triad *t)
 	mutex_unlock(&registry_lock);
 }
 
+void triad_device_each(void (*fn)(struct triad *t))
+{
+	struct triad *t;
+
+	mutex_lock(&registry_lock);
+	list_for_each_entry(t, &registry, registered)
+		fn(t);
+	mutex_unlock(&registry_lock);
+}
+
 void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
 {
 	lockdep_assert_held(&t->lock);
 	if (t->mode >= mode)
 		return;
 	WRITE_ONCE(t->mode, mode);
-	DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
-	      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
+	if (error == -ESTALE)
+		DMERR("%s: now read-only: somebody else wrote to the disk: the root in slot %d is not the one that was read or written here. Nothing more is written. Close the device, find who else uses the disk (another system, another device on it, a system that was resumed from hibernation), then run triadsetup check",
+		      triad_name(t), t->core.stranger);
+	else
+		DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
+		      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
 	wake_up(&t->wait);
 	dm_table_event(t->ti->table);
 }

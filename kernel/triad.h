@@ -197,6 +197,8 @@ static inline sector_t triad_sector(u64 block)
 int triad_device_start(struct triad *t);
 /* From postsuspend: commit and close.  No bio is under way. */
 void triad_device_stop(struct triad *t);
+/* Call fn for every instance that is open.  It must not open or close one. */
+void triad_device_each(void (*fn)(struct triad *t));
 
 /* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
 void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error);
@@ -241,7 +243,25 @@ void triad_write_exit(struct triad *t);
 void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_kick(struct triad *t);
+/* Fail what waits to be taken into the log; true if there was anything. */
+bool triad_write_refuse(struct triad *t);
 void triad_writer_work(struct work_struct *work);
+
+/* ---- hibernate.c ----------------------------------------------------------------- */
+
+#ifdef CONFIG_HIBERNATION
+int triad_hibernate_init(void);
+void triad_hibernate_exit(void);
+/* True while a memory image exists: no record and no commit may begin. */
+bool triad_hibernate_holds(void);
+/* True if the write that comes is of the image itself: it must fail. */
+bool triad_hibernate_refuses(struct triad *t);
+#else
+static inline int triad_hibernate_init(void) { return 0; }
+static inline void triad_hibernate_exit(void) {}
+static inline bool triad_hibernate_holds(void) { return false; }
+static inline bool triad_hibernate_refuses(struct triad *t) { return false; }
+#endif
 
 /* ---- committer.c ----------------------------------------------------------------- */
 

@@ -435,8 +435,7 @@ int triad_commit_prepare(struct triad_core *core)
 
 int triad_commit_root(struct triad_core *core)
 {
-	return core->store->ops->write_root(core->store, core->commit.slot,
-					    core->commit.block);
+	return triad_guard_write(core, core->commit.slot, core->commit.block);
 }
 
 void triad_commit_land(struct triad_core *core)
@@ -560,7 +559,7 @@ static int write_root(struct triad_core *core, struct triad_commit_host *host)
 
 	do
 		r = triad_commit_root(core);
-	while (r && host->try_again && host->try_again(host, ++nr, r));
+	while (r && r != -ESTALE && host->try_again && host->try_again(host, ++nr, r));
 	return r;
 }
 
@@ -576,6 +575,8 @@ static int build(struct triad_core *core, struct triad_commit_host *host, u64 la
 		return r;
 	triad_commit_sort(core);
 	r = step(host, TRIAD_COMMIT_SORTED);
+	if (!r)
+		r = triad_guard_check(core);
 	if (!r)
 		r = announce(core, host);
 	if (!r)

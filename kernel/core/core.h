@@ -5,7 +5,8 @@
  * The core is plain sequential code.  The kernel's shell serialises it with one
  * mutex; the calls that may run without it say so.  An error from any call that
  * writes means that the device must not be written any further ("read-only"):
- * what was acknowledged is in the log, and the next opening recovers it.
+ * what was acknowledged is in the log, and the next opening recovers it.  After
+ * -ESTALE it may not: somebody else writes to the disk (guard.c).
  *
  * Life of a write:  triad_log_room -> triad_log_begin -> triad_log_write ... ->
  * triad_log_seal -> (the shell writes the blocks) -> triad_log_publish.
@@ -53,6 +54,12 @@ struct triad_commit {
 	u8 *bits;
 };
 
+/* The sector of one slot. */
+struct triad_seen {
+	u8 last[sizeof(struct triad_root_disk)];	/* read or written here */
+	u8 before[sizeof(struct triad_root_disk)];	/* found there before that */
+};
+
 /* What lies where the log ends. */
 enum triad_log_end {
 	TRIAD_LOG_CLEAN,	/* nothing of this log */
@@ -72,6 +79,8 @@ struct triad_core {
 	u8 parent[TRIAD_HASH_SIZE];	/* b's version, goes into the next one */
 	int slot_a, slot_b, slot_c;
 	bool degraded;
+	struct triad_seen seen[TRIAD_NR_SLOTS];
+	int stranger;		/* slot that somebody else wrote, after -ESTALE */
 
 	struct triad_space space;
 	struct triad_index *active;
@@ -225,6 +234,21 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *bloc
  * have: they must not be acknowledged.
  */
 int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error);
+
+/* ---- guard.c ------------------------------------------------------------------ */
+
+/* block was read from slot nr at the opening. */
+void triad_guard_read(struct triad_core *core, int nr, const void *block);
+
+/*
+ * Are a and c, on the disk, what this instance read or wrote last?  -ESTALE if
+ * somebody else wrote them: nothing may be written then.  No lock needed, but no
+ * root may be written meanwhile.
+ */
+int triad_guard_check(struct triad_core *core);
+
+/* Check, then write a sealed root over slot nr, which is a or c. */
+int triad_guard_write(struct triad_core *core, int nr, const void *block);
 
 /* ---- commit.c ----------------------------------------------------------------- */
 

@@ -159,7 +159,7 @@ static int point(struct triad_core *core)
 	root.segment = root.next;
 	r = triad_root_seal(&root, core->hash, core->window);
 	if (!r)
-		r = core->store->ops->write_root(core->store, core->slot_c, core->window);
+		r = triad_guard_write(core, core->slot_c, core->window);
 	if (!r)
 		core->root = root;
 	return r;
@@ -178,6 +178,8 @@ int triad_log_start(struct triad_core *core)
 	 * to, on their word.
 	 */
 	r = core->store->ops->flush(core->store);
+	if (!r)
+		r = triad_guard_check(core);
 	/* rule 8: c is the only good root until it is healed, and the new root points */
 	if (!r && !core->root.segment && !core->degraded)
 		r = point(core);

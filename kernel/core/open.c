@@ -69,6 +69,8 @@ static int read_roots(struct triad_core *core)
 		return -ENOMEM;
 	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++) {
 		r = read_slot(&core->slots[i], core->store, i, block);
+		if (!r && core->slots[i].state != TRIAD_SLOT_UNREADABLE)
+			triad_guard_read(core, i, block);
 		if (!r && core->slots[i].state == TRIAD_SLOT_VALID)
 			r = triad_root_verify(&core->slots[i], core->hash, block);
 	}

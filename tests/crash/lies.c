@@ -639,7 +639,10 @@ static bool lie_about_write(struct judge *j, const struct past *p, struct disk_l
 
 	if (r && told && lying.lie == LIE_LOST && is_space(l))
 		violation("a lost plane or summary stops a running device", r);
-	if (r && (!told || (!is_damage(r) && r != -ENODATA)))
+	/* what lies over a root may be somebody else's, for all a device knows */
+	if (r == -ESTALE && (lying.lie != LIE_MISDIRECTED || !is_slot(l->to)))
+		violation("a disk that lies is taken for somebody else", r);
+	if (r && (!told || (!is_damage(r) && r != -ENODATA && r != -ESTALE)))
 		violation(h.driver.failed, r);
 	if (told) {
 		now.class = class_of(l);

@@ -43,6 +43,23 @@ RULES = [
 ]
 
 MUTANTS = [
+    # roots that somebody else wrote
+    ("stranger-not-noticed", "guard.c", "if (!is_ours(&core->seen[nr], nr, block))", "if (0)",
+     "a root of somebody else is not written over", "test_guard"),
+    ("stranger-not-noticed-at-start", "log.c", "		r = triad_guard_check(core);\n", "		r = 0;\n",
+     "roots are looked at before the first record of a session", "test_guard"),
+    ("stranger-not-noticed-by-commit", "commit.c", "		r = triad_guard_check(core);\n", "		r = 0;\n",
+     "roots are looked at before a commit writes anything", "test_guard"),
+    ("stranger-not-noticed-at-root", "guard.c", "	int r = triad_guard_check(core);\n", "	int r = 0;\n",
+     "roots are looked at once more before one is written", "test_guard"),
+    ("lost-root-is-a-stranger", "guard.c", " || !memcmp(block, seen->before, SECTOR) ||", " ||",
+     "a root write that was lost is no stranger", "test_guard"),
+    ("torn-root-is-a-stranger", "guard.c", "return slot.state == TRIAD_SLOT_TORN;", "return false;",
+     "a torn root is no stranger", "test_guard"),
+    ("unreadable-root-is-a-stranger", "guard.c",
+     "	if (core->store->ops->read_root(core->store, nr, block))\n		return 0;\n",
+     "	int r = core->store->ops->read_root(core->store, nr, block);\n\n	if (r)\n		return r;\n",
+     "what cannot be read is no stranger", "test_guard"),
     ("commit-does-not-wait", "commit.c", "		r = wait_published(host, last);", "		r = 0;",
      "a commit waits for every record before its freeze", "test_commit"),
     ("intent-not-awaited", "commit.c", "	r = wait_published(host, seq);", "	r = 0;",
@@ -108,10 +125,10 @@ MUTANTS = [
      "a torn opening record completes no other", "test_replay"),
     ("pointer-beside-a-commit", "log.c", """core->window);
 	if (!r)
-		r = core->store->ops->write_root(core->store, core->slot_c, core->window);""",
+		r = triad_guard_write(core, core->slot_c, core->window);""",
      """core->commit.block);
 	if (!r)
-		r = core->store->ops->write_root(core->store, core->slot_c, core->commit.block);""",
+		r = triad_guard_write(core, core->slot_c, core->commit.block);""",
      "the image of a root stays as it was sealed", "test_commit"),
     ("note-late", "log.c", """		if (!r)
 			r = triad_list_push_run(&core->space.log_active, pba, got);
@@ -175,7 +192,8 @@ MUTANTS = [
      "a rotten header is told from the end of the log", "test_replay"),
     ("torn-opening-loses-the-mark", "replay.c", "	return le64_to_cpu(d->durable);", "	return 0;",
      "a torn opening record keeps the durable mark", "test_replay"),
-    ("session-not-flushed", "log.c", "	r = core->store->ops->flush(core->store);\n	/* rule 8", "	r = 0;\n	/* rule 8",
+    ("session-not-flushed", "log.c", "	r = core->store->ops->flush(core->store);\n	if (!r)\n		r = triad_guard_check(core);\n",
+     "	r = triad_guard_check(core);\n",
      "what an opening read is durable before it is built on", "test_commit"),
     ("healing-points", "log.c", " && !core->root.segment && !core->degraded)", " && !core->root.segment)",
      "healing never overwrites the root it heals from", "test_commit"),
@@ -247,10 +265,8 @@ MUTANTS = [
      "no block is given out twice", "test_space"),
 
     # commit
-    ("root-error-ignored", "commit.c", """	return core->store->ops->write_root(core->store, core->commit.slot,
-					    core->commit.block);""",
-     """	core->store->ops->write_root(core->store, core->commit.slot, core->commit.block);
-	return 0;""", "the letters move behind the root's write", "test_commit"),
+    ("root-error-ignored", "commit.c", "	return triad_guard_write(core, core->commit.slot, core->commit.block);",
+     "	triad_guard_write(core, core->commit.slot, core->commit.block);\n	return 0;", "the letters move behind the root's write", "test_commit"),
     ("over-b", "commit.c", "	commit->slot = core->slot_a;\n", "	commit->slot = core->slot_b >= 0 ? core->slot_b : core->slot_a;\n",
      "the new root is written over a", "test_commit"),
     ("pointer-emptied", "commit.c", "root->segment = commit->clean ? 0 : root->next;", "root->segment = 0;",
