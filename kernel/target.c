@@ -435,12 +435,20 @@ static struct target_type triad_target = {
 
 static int __init triad_init(void)
 {
-	return dm_register_target(&triad_target);
+	int r = triad_hibernate_init();
+
+	if (r)
+		return r;
+	r = dm_register_target(&triad_target);
+	if (r)
+		triad_hibernate_exit();
+	return r;
 }
 
 static void __exit triad_exit(void)
 {
 	dm_unregister_target(&triad_target);
+	triad_hibernate_exit();
 	rcu_barrier();		/* nodes that are still being freed */
 }
 

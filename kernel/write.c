@@ -74,6 +74,9 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 		dm_accept_partial_bio(bio, triad_sector(most));
 	tb->nr = bio_sectors(bio) / TRIAD_SECTORS_PER_BLOCK;
 
+	if (tb->nr && triad_hibernate_refuses(t))
+		return DM_MAPIO_KILL;
+
 	spin_lock_irqsave(&t->queue_lock, flags);
 	if (tb->nr) {
 		bio_list_add(&t->queue, bio);
@@ -98,6 +101,22 @@ static void fail_all(struct bio_list *list)
 
 	while ((bio = bio_list_pop(list)))
 		end_bio(bio, BLK_STS_IOERR);
+}
+
+bool triad_write_refuse(struct triad *t)
+{
+	struct bio_list refused;
+	unsigned long flags;
+	bool any;
+
+	spin_lock_irqsave(&t->queue_lock, flags);
+	refused = t->queue;
+	bio_list_init(&t->queue);
+	t->queued_blocks = 0;
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	any = !bio_list_empty(&refused);
+	fail_all(&refused);
+	return any;
 }
 
 /* ---- building records -------------------------------------------------------------- */
@@ -375,9 +394,11 @@ void triad_writer_work(struct work_struct *work)
 	mutex_lock(&t->lock);
 	blk_start_plug(&plug);
 	publish(t);
-	take_queue(t);
-	while (triad_mode(t) == TRIAD_MODE_RW && build(t))
-		;
+	if (!triad_hibernate_holds()) {
+		take_queue(t);
+		while (triad_mode(t) == TRIAD_MODE_RW && build(t))
+			;
+	}
 	if (triad_mode(t) != TRIAD_MODE_RW) {
 		fail_all(&t->todo);
 		t->todo_blocks = 0;
