@@ -154,6 +154,10 @@ void triad_committer_work(struct work_struct *work)
 	bool wanted;
 	int r = 0;
 
+	if (triad_hibernate_holds()) {
+		memalloc_noio_restore(noio);
+		return;
+	}
 	wait_event(t->wait, !atomic_read(&t->slow_reads));
 	/* lookups that saw the spare index before the last commit landed are over */
 	cond_synchronize_rcu(t->view_grace);

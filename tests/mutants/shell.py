@@ -15,6 +15,8 @@ MUTANTS = [
      "a read that was overtaken begins anew", "test-device stuck_read"),
     ("frozen-not-looked-up", "read.c", "	view->frozen = t->core.frozen;", "	view->frozen = NULL;",
      "reads see the frozen interval", "test-relatives root_before_data"),
+    ("written-behind-the-image", "hibernate.c", "	WRITE_ONCE(holding, true);\n", "",
+     "nothing is written behind a memory image", "test-hibernate swap_on_it"),
     ("rule-12", "device.c", "if (other->registered_dev == t->dev->bdev->bd_dev)", "if (0)",
      "one device, one instance", "test-device under_load"),
     ("close-not-clean", "device.c", "triad_committer_wait(t, true)",
