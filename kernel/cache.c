@@ -26,7 +26,7 @@ static void free_node(struct rcu_head *rcu)
 {
 	struct node *node = container_of(rcu, struct node, rcu);
 
-	free_page((unsigned long)node->data);
+	kmem_cache_free(triad_block_cache, node->data);
 	kfree(node);
 }
 
@@ -45,6 +45,7 @@ static void evict(struct triad_cache *cache)
 		if (READ_ONCE(node->used)) {
 			WRITE_ONCE(node->used, false);
 			list_move_tail(&node->lru, &cache->lru);
+			cond_resched();
 			continue;
 		}
 		xa_erase(&cache->nodes, node->pba);
@@ -71,7 +72,7 @@ void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const voi
 	node = kmalloc(sizeof(*node), GFP_NOWAIT | __GFP_NOWARN);
 	if (!node)
 		return;
-	node->data = (void *)__get_free_page(GFP_NOWAIT | __GFP_NOWARN);
+	node->data = kmem_cache_alloc(triad_block_cache, GFP_NOWAIT | __GFP_NOWARN);
 	if (!node->data) {
 		kfree(node);
 		return;
@@ -103,6 +104,7 @@ void triad_cache_clear(struct triad_cache *cache)
 	list_for_each_entry_safe(node, next, &cache->lru, lru) {
 		xa_erase(&cache->nodes, node->pba);
 		drop(cache, node);
+		cond_resched();
 	}
 	mutex_unlock(&cache->lock);
 }

@@ -227,25 +227,25 @@ static void verify_work(struct work_struct *work)
 {
 	struct triad_bio *tb = container_of(work, struct triad_bio, work);
 	struct triad *t = tb->triad;
-	struct page *page = mempool_alloc(&t->read_pages, GFP_NOIO);
-	blk_status_t status = verify_slowly(tb, page_address(page));
+	void *page = mempool_alloc(&t->read_blocks, GFP_NOIO);
+	blk_status_t status = verify_slowly(tb, page);
 
 	/* it may have read again */
 	if (is_stale(tb))
-		read_in_pieces(tb, page_address(page));
+		read_in_pieces(tb, page);
 	else
 		finish(tb, status);
-	mempool_free(page, &t->read_pages);
+	mempool_free(page, &t->read_blocks);
 }
 
 static void read_work(struct work_struct *work)
 {
 	struct triad_bio *tb = container_of(work, struct triad_bio, work);
 	struct triad *t = tb->triad;
-	struct page *page = mempool_alloc(&t->read_pages, GFP_NOIO);
+	void *page = mempool_alloc(&t->read_blocks, GFP_NOIO);
 
-	read_in_pieces(tb, page_address(page));
-	mempool_free(page, &t->read_pages);
+	read_in_pieces(tb, page);
+	mempool_free(page, &t->read_blocks);
 }
 
 static void go_to_worker(struct triad_bio *tb, work_func_t work)

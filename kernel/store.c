@@ -22,7 +22,7 @@ static void store_endio(struct bio *bio)
 
 	if (bio->bi_status)
 		WRITE_ONCE(t->store_error, blk_status_to_errno(bio->bi_status));
-	mempool_free(bio_first_page_all(bio), &t->pages);
+	mempool_free(bvec_virt(bio_first_bvec_all(bio)), &t->blocks);
 	bio_put(bio);
 	rcu_read_lock();		/* see record_put */
 	smp_mb__before_atomic();	/* the error is there; see store_flush */
@@ -36,18 +36,19 @@ static int store_write(struct triad_store *store, u64 pba, u32 nr, const void *b
 	struct triad *t = triad_of(store);
 
 	while (nr--) {
-		struct page *page;
 		struct bio *bio;
+		void *block;
 
 		wait_event(t->wait, atomic_read(&t->store_pending) < MAX_STORE_PENDING);
-		page = mempool_alloc(&t->pages, GFP_NOIO);
-		memcpy(page_address(page), buf, TRIAD_BLOCK_SIZE);
+		block = mempool_alloc(&t->blocks, GFP_NOIO);
+		memcpy(block, buf, TRIAD_BLOCK_SIZE);
 		bio = bio_alloc_bioset(t->dev->bdev, 1, REQ_OP_WRITE | REQ_META, GFP_NOIO,
 				       &t->bios);
 		bio->bi_iter.bi_sector = triad_sector(pba++);
 		bio->bi_private = t;
 		bio->bi_end_io = store_endio;
-		__bio_add_page(bio, page, TRIAD_BLOCK_SIZE, 0);
+		__bio_add_page(bio, virt_to_page(block), TRIAD_BLOCK_SIZE,
+			       offset_in_page(block));
 		atomic_inc(&t->store_pending);
 		atomic64_add(TRIAD_BLOCK_SIZE, &t->stats.device_written);
 		submit_bio(bio);

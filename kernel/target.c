@@ -105,8 +105,8 @@ static void triad_free_instance(struct triad *t)
 	if (t->commit_wq)
 		destroy_workqueue(t->commit_wq);
 	triad_write_exit(t);
-	mempool_exit(&t->pages);
-	mempool_exit(&t->read_pages);
+	mempool_exit(&t->blocks);
+	mempool_exit(&t->read_blocks);
 	bioset_exit(&t->bios);
 	triad_hash_destroy(t->hash);
 	put_devices(t);
@@ -169,8 +169,8 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 			goto err;
 	}
 	if (bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
-	    mempool_init_page_pool(&t->pages, 16, 0) ||
-	    mempool_init_page_pool(&t->read_pages, 4, 0) || make_workqueues(t) ||
+	    mempool_init_slab_pool(&t->blocks, 16, triad_block_cache) ||
+	    mempool_init_slab_pool(&t->read_blocks, 4, triad_block_cache) || make_workqueues(t) ||
 	    triad_write_init(t))
 		goto err;
 	triad_committer_init(t);
@@ -433,15 +433,25 @@ static struct target_type triad_target = {
 	.io_hints = triad_io_hints,
 };
 
+struct kmem_cache *triad_block_cache;
+
 static int __init triad_init(void)
 {
-	int r = triad_hibernate_init();
+	int r = -ENOMEM;
 
-	if (r)
+	triad_block_cache = kmem_cache_create("triad_block", TRIAD_BLOCK_SIZE, TRIAD_BLOCK_SIZE,
+					      0, NULL);
+	if (!triad_block_cache)
 		return r;
-	r = dm_register_target(&triad_target);
+	r = triad_hibernate_init();
 	if (r)
-		triad_hibernate_exit();
+		goto no_hibernate;
+	r = dm_register_target(&triad_target);
+	if (!r)
+		return 0;
+	triad_hibernate_exit();
+no_hibernate:
+	kmem_cache_destroy(triad_block_cache);
 	return r;
 }
 
@@ -450,6 +460,7 @@ static void __exit triad_exit(void)
 	dm_unregister_target(&triad_target);
 	triad_hibernate_exit();
 	rcu_barrier();		/* nodes that are still being freed */
+	kmem_cache_destroy(triad_block_cache);
 }
 
 module_init(triad_init);

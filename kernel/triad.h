@@ -93,8 +93,8 @@ struct triad {
 	struct triad_hash *hash;		/* [ctr] */
 	char hash_name[TRIAD_HASH_NAME_SIZE + 1];	/* [ctr] */
 	struct bio_set bios;			/* [ctr] */
-	mempool_t pages;			/* [ctr] of the store's writes */
-	mempool_t read_pages;			/* [ctr] one for each read in a worker */
+	mempool_t blocks;			/* [ctr] of the store's writes */
+	mempool_t read_blocks;			/* [ctr] one for each read in a worker */
 
 	struct mutex lock;			/* see above */
 	struct triad_core core;			/* [lock] */
@@ -190,6 +190,14 @@ static inline sector_t triad_sector(u64 block)
 {
 	return (sector_t)block * TRIAD_SECTORS_PER_BLOCK;
 }
+
+/* Memory for single blocks; a page may be larger.  Lives as long as the module. */
+extern struct kmem_cache *triad_block_cache;
+
+/* ---- target.c -------------------------------------------------------------- */
+
+/* Keep what status shows; the caller holds t->lock. */
+void triad_status_note(struct triad *t);
 
 /* ---- device.c ------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "device.h"
+#include "params.h"
 #include "report.h"
 #include "tool.h"
 
@@ -209,7 +210,7 @@ static int take_option(struct options *opt, char letter, const char *name)
 	case 't':
 		return take_number(name, 10, 86400000, &opt->interval_ms);
 	default:
-		return take_number(name, 64, 0xffffffff, &opt->cache_blocks);
+		return take_number(name, 64, TRIAD_MAX_CACHE_BLOCKS, &opt->cache_blocks);
 	}
 }
 

@@ -365,7 +365,7 @@ static int write_space(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_summary_disk *block = (struct triad_summary_disk *)commit->plane;
-	u64 zone, first, hwm = commit->root.hwm_zones;
+	u64 zone, first = 0, hwm = commit->root.hwm_zones;
 	u32 add = 0, free = 0;
 	bool old = false;
 	int r;
@@ -378,10 +378,9 @@ static int write_space(struct triad_core *core)
 				return r;
 			triad_yield();
 		}
-		if ((zone + 1) % TRIAD_SUMMARY_ZONES && zone + 1 < hwm)
+		if (zone + 1 - first < TRIAD_SUMMARY_ZONES && zone + 1 < hwm)
 			continue;
 		if (old) {
-			first = zone - zone % TRIAD_SUMMARY_ZONES;
 			memset(block, 0, sizeof(*block));
 			triad_space_encode_zones(&commit->zones[first], zone + 1 - first,
 						 block->zone);
@@ -393,6 +392,7 @@ static int write_space(struct triad_core *core)
 				return r;
 		}
 		old = false;
+		first = zone + 1;
 	}
 	return add == commit->adds.nr && free == commit->frees.nr ? 0 : -EUCLEAN;
 }

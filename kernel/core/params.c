@@ -63,8 +63,10 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 			    params->interval_ms > 86400000)
 				return fail(error, "interval_ms is not between 10 and 86400000");
 		} else if (!strcmp(name, "cache_blocks")) {
-			if (!parse_u32(value, &params->cache_blocks) || params->cache_blocks < 64)
-				return fail(error, "cache_blocks is not a number from 64");
+			if (!parse_u32(value, &params->cache_blocks) ||
+			    params->cache_blocks < 64 ||
+			    params->cache_blocks > TRIAD_MAX_CACHE_BLOCKS)
+				return fail(error, "cache_blocks is not between 64 and 16777216");
 		} else {
 			return fail(error, "Unknown optional argument");
 		}

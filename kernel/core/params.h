@@ -13,6 +13,7 @@
 
 #define TRIAD_DEFAULT_INTERVAL_MS	30000u
 #define TRIAD_DEFAULT_CACHE_BLOCKS	16384u
+#define TRIAD_MAX_CACHE_BLOCKS		16777216u	/* the leaves of 16 TiB */
 
 struct triad_params {
 	const char *device;

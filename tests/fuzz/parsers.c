@@ -182,6 +182,6 @@ void parse_params(const u8 *bytes, size_t size)
 	}
 	assert(!error && params.device == argv[0]);
 	assert(params.interval_ms >= 10 && params.interval_ms <= 86400000);
-	assert(params.cache_blocks >= 64);
+	assert(params.cache_blocks >= 64 && params.cache_blocks <= TRIAD_MAX_CACHE_BLOCKS);
 	assert(params.nr_root_dev == 0 || params.nr_root_dev == 1 || params.nr_root_dev == 3);
 }

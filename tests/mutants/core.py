@@ -294,7 +294,7 @@ MUTANTS = [
      "0;", "log blocks that are kept for b are counted", "test_commit"),
     ("nodes-stay-promised", "commit.c", "	core->space.reserved -= commit->reserved;\n", "",
      "a promise ends when it is kept", "test_commit"),
-    ("summary-one-block", "commit.c", "first = zone - zone % TRIAD_SUMMARY_ZONES;", "first = 0;",
+    ("summary-one-block", "commit.c", "		first = zone + 1;", "		first = zone;",
      "each summary block has its zones", "crash --profile 7 --states 450"),
 
     # healing

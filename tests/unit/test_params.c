@@ -51,9 +51,9 @@ static void every_option_is_taken(void **state)
 	assert_string_equal(p.key, "00ff");
 	assert_int_equal(p.interval_ms, 10);
 	assert_int_equal(p.cache_blocks, 64);
-	assert_int_equal(parse(&p, "a 4 interval_ms 86400000 cache_blocks 4294967295", &error), 0);
+	assert_int_equal(parse(&p, "a 4 interval_ms 86400000 cache_blocks 16777216", &error), 0);
 	assert_int_equal(p.interval_ms, 86400000);
-	assert_int_equal(p.cache_blocks, 0xffffffffu);
+	assert_int_equal(p.cache_blocks, 16777216);
 }
 
 static void wrong_lines_are_refused_with_a_reason(void **state)
@@ -75,6 +75,8 @@ static void wrong_lines_are_refused_with_a_reason(void **state)
 		{ "a 2 interval_ms 86400001", "interval_ms" },
 		{ "a 2 cache_blocks 63", "cache_blocks" },
 		{ "a 2 cache_blocks -1", "cache_blocks" },
+		{ "a 2 cache_blocks 16777217", "cache_blocks" },
+		{ "a 2 cache_blocks 4294967295", "cache_blocks" },
 	};
 	struct triad_params p;
 	const char *error;

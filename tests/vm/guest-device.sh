@@ -504,6 +504,7 @@ tables()
 		"0 $len triad /dev/vda 2 root_dev" "0 $len triad /dev/vda 4 root_dev /dev/vdb root_dev /dev/vdb" \
 		"0 $len triad /dev/vda 2 interval_ms x" "0 $len triad /dev/vdb" "8 $len triad /dev/vda" \
 		"0 $len triad /dev/vda x" "0 $len triad /dev/vda 2 cache_blocks 63" \
+		"0 $len triad /dev/vda 2 cache_blocks 16777217" \
 		"0 $len triad /dev/vda 2 nonsense 1" "0 $len triad /dev/vda 2 root_dev /dev/nothing" \
 		"0 $len triad /dev/vda 2 root_dev /dev/vdd" \
 		"0 $len triad /dev/vda 8 root_dev a root_dev b root_dev c root_dev d" \

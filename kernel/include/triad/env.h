@@ -58,10 +58,27 @@ static inline u64 triad_xxh64(const void *data, size_t size)
 	return xxh64(data, size, 0);
 }
 
+struct triad_sorting {
+	int (*cmp)(const void *a, const void *b);
+	u32 nr;
+};
+
+/* sort() itself never yields, and a million entries take a second. */
+static inline int triad_sort_compare(const void *a, const void *b, const void *context)
+{
+	struct triad_sorting *s = (struct triad_sorting *)context;
+
+	if (!(++s->nr & 1023))
+		cond_resched();
+	return s->cmp(a, b);
+}
+
 static inline void triad_sort(void *base, size_t nr, size_t size,
 			      int (*cmp)(const void *, const void *))
 {
-	sort(base, nr, size, cmp, NULL);
+	struct triad_sorting s = { .cmp = cmp };
+
+	sort_r(base, nr, size, triad_sort_compare, NULL, &s);
 }
 
 static inline void triad_random(void *buf, size_t size)
