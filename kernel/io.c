@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Bios of the shell's own: whole blocks of a buffer, and records. */
+#include <linux/highmem.h>
 #include <linux/vmalloc.h>
 
 #include "triad.h"
@@ -9,6 +10,22 @@
 static struct page *page_of(void *p)
 {
 	return is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
+}
+
+/*
+ * A device sees pages.  Where caches go by virtual address, what was written through
+ * another mapping of them is not there yet, and what is read is not seen through it.
+ */
+static void show_to_device(void *buf, u32 nr)
+{
+	if (is_vmalloc_addr(buf))
+		flush_kernel_vmap_range(buf, nr << TRIAD_BLOCK_SHIFT);
+}
+
+static void see_from_device(void *buf, u32 nr)
+{
+	if (is_vmalloc_addr(buf))
+		invalidate_kernel_vmap_range(buf, nr << TRIAD_BLOCK_SHIFT);
 }
 
 /* Add the buffer's blocks to a bio, as many as it takes. */
@@ -29,9 +46,10 @@ static u32 fill(struct bio *bio, void *buf, u32 nr)
 int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64 pba,
 		  u32 nr, void *buf)
 {
+	opf |= op_is_write(opf) ? TRIAD_AWAITED : REQ_SYNC;
+	show_to_device(buf, nr);
 	while (nr) {
-		struct bio *bio = bio_alloc_bioset(bdev, bio_max_segs(nr), opf | REQ_SYNC,
-						   GFP_NOIO, &t->bios);
+		struct bio *bio = bio_alloc_bioset(bdev, bio_max_segs(nr), opf, GFP_NOIO, &t->bios);
 		u32 n;
 		int r;
 
@@ -43,6 +61,8 @@ int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64
 			return r;
 		if (op_is_write(opf))
 			atomic64_add((u64)n * TRIAD_BLOCK_SIZE, &t->stats.device_written);
+		else
+			see_from_device(buf, n);
 		buf += (size_t)n * TRIAD_BLOCK_SIZE;
 		pba += n;
 		nr -= n;
@@ -84,8 +104,7 @@ static void write_run(struct triad *t, struct triad_write *w, blk_opf_t flags, u
 	atomic64_add((u64)nr * TRIAD_BLOCK_SIZE, &t->stats.device_written);
 	while (nr) {
 		struct bio *bio = bio_alloc_bioset(t->dev->bdev, bio_max_segs(nr),
-						   REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | flags,
-						   GFP_NOIO, &t->bios);
+						   REQ_OP_WRITE | TRIAD_AWAITED | flags, GFP_NOIO, &t->bios);
 		u32 n;
 
 		bio->bi_iter.bi_sector = triad_sector(pba);
@@ -110,6 +129,7 @@ void triad_io_record(struct triad *t, struct triad_write *w, blk_opf_t flags)
 	w->status = BLK_STS_OK;
 	w->done = false;
 	atomic_set(&w->pending, 1);
+	show_to_device(w->buffer, 1 + rec->nr_blocks);
 	/* the header and what lies directly behind it are one device write */
 	for (i = 0; i < rec->nr_runs; i++) {
 		const struct triad_extent *run = &rec->runs[i];

@@ -62,7 +62,7 @@ static int flush_device(struct triad *t, struct block_device *bdev)
 	struct bio bio;
 	int r;
 
-	bio_init(&bio, bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	bio_init(&bio, bdev, NULL, 0, TRIAD_OP_FLUSH);
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	atomic64_inc(&t->stats.flushes);

@@ -38,6 +38,12 @@
 #define TRIAD_NR_WRITES		8	/* records in flight, 1 MiB each */
 #define TRIAD_NR_VIEWS		4
 #define TRIAD_INLINE_CSUMS	16
+/*
+ * Of what somebody waits for, often with t->lock held: without both flags writeback
+ * throttling queues a flush or a root behind the nodes of the commit.
+ */
+#define TRIAD_AWAITED		(REQ_SYNC | REQ_IDLE)
+#define TRIAD_OP_FLUSH		(REQ_OP_WRITE | REQ_PREFLUSH | TRIAD_AWAITED)
 #define TRIAD_MAX_DISCARD	(1u << 18)	/* blocks of one bio: 1 GiB */
 
 enum triad_mode {	/* only ever worsens while active */

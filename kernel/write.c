@@ -379,7 +379,7 @@ static void flush(struct triad *t)
 	t->flush_done = false;
 	t->flush_covers = triad_order_flush_begin(&t->core.order);
 	atomic64_inc(&t->stats.flushes);
-	bio_init(&t->flush_bio, t->dev->bdev, NULL, 0, REQ_OP_WRITE | REQ_PREFLUSH);
+	bio_init(&t->flush_bio, t->dev->bdev, NULL, 0, TRIAD_OP_FLUSH);
 	t->flush_bio.bi_private = t;
 	t->flush_bio.bi_end_io = flush_endio;
 	submit_bio(&t->flush_bio);
