@@ -49,7 +49,10 @@ static void lock_core(struct triad_commit_host *host)
 
 static void unlock_core(struct triad_commit_host *host)
 {
-	mutex_unlock(&triad_of(host)->lock);
+	struct triad *t = triad_of(host);
+
+	triad_status_note(t);
+	mutex_unlock(&t->lock);
 }
 
 static void submit_intent(struct triad_commit_host *host)

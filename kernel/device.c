@@ -4,10 +4,38 @@
  */
 #include "triad.h"
 
+#define PATIENCE_S	5	/* a suspend or resume that takes longer says so */
+#define PATIENCE_AGAIN_S	30
+
 /* ---- rule 12: one instance -------------------------------------------------- */
 
 static DEFINE_MUTEX(registry_lock);
 static LIST_HEAD(registry);
+
+/* A disk and a partition of it are one, two partitions are two. */
+static bool overlap(struct block_device *a, struct block_device *b)
+{
+	sector_t end_a = get_start_sect(a) + bdev_nr_sectors(a);
+	sector_t end_b = get_start_sect(b) + bdev_nr_sectors(b);
+
+	return a->bd_disk == b->bd_disk && get_start_sect(a) < end_b && get_start_sect(b) < end_a;
+}
+
+static struct block_device *nth_bdev(const struct triad *t, unsigned int i)
+{
+	return i ? t->root_dev[i - 1]->bdev : t->dev->bdev;
+}
+
+static bool share_a_disk(const struct triad *x, const struct triad *y)
+{
+	unsigned int i, j;
+
+	for (i = 0; i <= x->nr_root_dev; i++)
+		for (j = 0; j <= y->nr_root_dev; j++)
+			if (overlap(nth_bdev(x, i), nth_bdev(y, j)))
+				return true;
+	return false;
+}
 
 static int registry_claim(struct triad *t)
 {
@@ -16,12 +44,10 @@ static int registry_claim(struct triad *t)
 
 	mutex_lock(&registry_lock);
 	list_for_each_entry(other, &registry, registered)
-		if (other->registered_dev == t->dev->bdev->bd_dev)
+		if (share_a_disk(other, t))
 			r = -EBUSY;
-	if (!r) {
-		t->registered_dev = t->dev->bdev->bd_dev;
+	if (!r)
 		list_add(&t->registered, &registry);
-	}
 	mutex_unlock(&registry_lock);
 	return r;
 }
@@ -57,6 +83,44 @@ void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int er
 		      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
 	wake_up(&t->wait);
 	dm_table_event(t->ti->table);
+}
+
+/* ---- patience ----------------------------------------------------------------- */
+
+/*
+ * Who resumes or suspends cannot be interrupted.  If it takes long, the log says what
+ * is waited for.
+ */
+static void say_busy(struct work_struct *work)
+{
+	struct triad *t = container_of(work, struct triad, patience.work);
+
+	DMWARN("%s: %s for %lu s now; what was flushed is safe; it goes on as the disk answers",
+	       triad_name(t), READ_ONCE(t->busy_with), (jiffies - t->busy_since) / HZ);
+	schedule_delayed_work(&t->patience, PATIENCE_AGAIN_S * HZ);
+}
+
+static void busy_with(struct triad *t, const char *what)
+{
+	WRITE_ONCE(t->busy_with, what);
+}
+
+static void busy_begin(struct triad *t, const char *what)
+{
+	busy_with(t, what);
+	t->busy_since = jiffies;
+	schedule_delayed_work(&t->patience, PATIENCE_S * HZ);
+}
+
+static void busy_end(struct triad *t)
+{
+	cancel_delayed_work_sync(&t->patience);
+}
+
+void triad_device_init(struct triad *t)
+{
+	INIT_LIST_HEAD(&t->registered);
+	INIT_DELAYED_WORK(&t->patience, say_busy);
 }
 
 /* ---- resume: read the state from the disk ------------------------------------- */
@@ -120,6 +184,13 @@ static void say_refused(struct triad *t, int error)
 	      core->choice.why ? core->choice.why : "");
 }
 
+/* device-mapper leaves it suspended, with its table loaded. */
+static void say_parked(struct triad *t)
+{
+	DMERR("%s: not resumed: reads and writes sent to it wait; dmsetup resume tries again, dmsetup wipe_table makes them fail, dmsetup remove if nobody has it open",
+	      triad_name(t));
+}
+
 static int load(struct triad *t)
 {
 	struct triad_core *core = &t->core;
@@ -143,6 +214,7 @@ static int load(struct triad *t)
 	say_opened(t);
 	if (must_not_write(t))
 		return 0;
+	busy_with(t, "resume: healing");
 	r = triad_core_heal(core);
 	if (r) {
 		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
@@ -175,10 +247,12 @@ int triad_device_start(struct triad *t)
 		return 0;
 	r = registry_claim(t);
 	if (r) {
-		DMERR("%s: another dm-triad device is active on the same disk: remove it first",
+		DMERR("%s: another dm-triad device is active on the same disk or root device: remove it first",
 		      triad_name(t));
+		say_parked(t);
 		return r;
 	}
+	busy_begin(t, "resume: reading the roots and the log");
 	mutex_lock(&t->lock);
 	r = load(t);
 	if (!r) {
@@ -196,9 +270,12 @@ int triad_device_start(struct triad *t)
 		wait_event(t->wait, !atomic_read(&t->store_pending));
 		triad_cache_clear(&t->cache);
 	}
+	triad_status_note(t);
 	mutex_unlock(&t->lock);
+	busy_end(t);
 	if (r) {
 		registry_release(t);
+		say_parked(t);
 		return r;
 	}
 	if (triad_mode(t) == TRIAD_MODE_RW)
@@ -211,12 +288,15 @@ void triad_device_stop(struct triad *t)
 {
 	if (!t->active)
 		return;
+	busy_begin(t, "suspend: waiting for writes to the log");
 	cancel_delayed_work_sync(&t->timer);
 	flush_workqueue(t->log_wq);
+	busy_with(t, "suspend: writing the closing commit");
 	if (triad_mode(t) == TRIAD_MODE_RW && triad_committer_wait(t, true))
 		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
 		      triad_name(t));
 	flush_workqueue(t->commit_wq);
+	busy_with(t, "suspend: waiting for what is under way");
 	wait_event(t->wait, list_empty_careful(&t->in_flight));
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	flush_workqueue(t->log_wq);
@@ -229,6 +309,8 @@ void triad_device_stop(struct triad *t)
 	triad_core_close(&t->core);
 	RCU_INIT_POINTER(t->view, NULL);
 	triad_cache_clear(&t->cache);
+	triad_status_note(t);
 	mutex_unlock(&t->lock);
+	busy_end(t);
 	registry_release(t);
 }

@@ -128,6 +128,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->store.ops = &triad_store_ops;
 	mutex_init(&t->lock);
 	spin_lock_init(&t->queue_lock);
+	spin_lock_init(&t->status_lock);
 	bio_list_init(&t->queue);
 	bio_list_init(&t->flush_queue);
 	bio_list_init(&t->todo);
@@ -136,8 +137,11 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	INIT_WORK(&t->log_work, triad_writer_work);
 	INIT_WORK(&t->commit_work, triad_committer_work);
 	INIT_DELAYED_WORK(&t->timer, triad_committer_timer);
-	INIT_LIST_HEAD(&t->registered);
+	triad_device_init(t);
 	triad_cache_init(&t->cache, params->cache_blocks);
+	mutex_lock(&t->lock);
+	triad_status_note(t);
+	mutex_unlock(&t->lock);
 	return t;
 }
 
@@ -308,30 +312,65 @@ static u64 memory_bytes(const struct triad *t)
 		sum += (u64)lists[i]->max * sizeof(u64);
 	sum += (u64)max * (sizeof(u64) + sizeof(u32));
 	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) + sizeof(u16) + sizeof(u8));
-	return sum + (u64)t->cache.nr * (TRIAD_BLOCK_SIZE + 64);
+	return sum;
+}
+
+void triad_status_note(struct triad *t)
+{
+	const struct triad_core *core = &t->core;
+	struct triad_status s = {
+		.degraded = core->degraded,
+		.generation = core->root.generation,
+		.log_records = t->active ? core->next_seq - core->root.next_seq : 0,
+		.log_blocks = core->space.nr_taken,
+		.used = core->space.used,
+		.usable = t->active ? core->geo.usable : 0,
+		.memory = memory_bytes(t),
+	};
+
+	lockdep_assert_held(&t->lock);
+	letters(t, s.letters);
+	spin_lock(&t->status_lock);
+	t->status = s;
+	spin_unlock(&t->status_lock);
+}
+
+/*
+ * Nobody waits here: the lock may be held while the disk is awaited.  What was kept
+ * when it was last given back is shown then.
+ */
+static struct triad_status status_now(struct triad *t)
+{
+	struct triad_status s;
+
+	if (mutex_trylock(&t->lock)) {
+		triad_status_note(t);
+		mutex_unlock(&t->lock);
+	}
+	spin_lock(&t->status_lock);
+	s = t->status;
+	spin_unlock(&t->status_lock);
+	return s;
 }
 
 static void status_info(struct triad *t, char *result, unsigned int maxlen)
 {
-	const struct triad_core *core = &t->core;
+	const struct triad_status now = status_now(t);
 	const struct triad_stats *s = &t->stats;
-	char slots[TRIAD_NR_SLOTS + 1];
+	u32 cached = READ_ONCE(t->cache.nr);
 	unsigned int sz = 0;
 
-	mutex_lock(&t->lock);
-	letters(t, slots);
-	DMEMIT("%s %s %llu %s", mode_names[t->mode], slots, core->root.generation,
-	       core->degraded ? "degraded" : "ok");
-	DMEMIT(" %llu %llu", t->active ? core->next_seq - core->root.next_seq : 0,
-	       core->space.nr_taken);
-	DMEMIT(" %llu %llu", core->space.used, t->active ? core->geo.usable : 0);
+	DMEMIT("%s %s %llu %s", mode_names[triad_mode(t)], now.letters, now.generation,
+	       now.degraded ? "degraded" : "ok");
+	DMEMIT(" %llu %llu", now.log_records, now.log_blocks);
+	DMEMIT(" %llu %llu", now.used, now.usable);
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->commits), (s64)atomic64_read(&s->records));
 	DMEMIT(" %lld %lld %lld", (s64)atomic64_read(&s->user_written),
 	       (s64)atomic64_read(&s->device_written), (s64)atomic64_read(&s->user_read));
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->checksum_errors),
 	       (s64)atomic64_read(&s->flushes));
-	DMEMIT(" %u %llu", t->cache.nr, memory_bytes(t) >> 10);
-	mutex_unlock(&t->lock);
+	DMEMIT(" %u %llu", cached,
+	       (now.memory + (u64)cached * (TRIAD_BLOCK_SIZE + 64)) >> 10);
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)

@@ -10,6 +10,7 @@
  *                  opening record, and its flush, are awaited under it.
  *   cache->lock    mutex: inserting into the node cache; lookups run under RCU.
  *   queue_lock     spinlock, any context: bios that wait for the log worker.
+ *   status_lock    spinlock: what status shows.
  *
  * Lookups (read.c) take none of them, and nobody waits for a read: they run under RCU
  * on the published view, and a read that has ended asks whether so many commits landed
@@ -81,6 +82,13 @@ struct triad_cache {
 	struct mutex lock;
 	struct list_head lru;	/* [lock] oldest first, second chance */
 	u32 nr, max;		/* [lock] */
+};
+
+/* Of the core, for status: kept so that nobody waits for t->lock. */
+struct triad_status {
+	char letters[TRIAD_NR_SLOTS + 1];
+	bool degraded;
+	u64 generation, log_records, log_blocks, used, usable, memory;
 };
 
 struct triad_stats {
@@ -157,8 +165,12 @@ struct triad {
 	int store_error;			/* sticky */
 
 	struct triad_stats stats;
+	spinlock_t status_lock;
+	struct triad_status status;		/* [status_lock] */
 	struct list_head registered;
-	dev_t registered_dev;
+	struct delayed_work patience;		/* tells of a long suspend or resume */
+	const char *busy_with;			/* what that is doing */
+	unsigned long busy_since;		/* jiffies */
 };
 
 /* Of one bio, in dm's per-bio data. */
@@ -206,6 +218,8 @@ extern struct kmem_cache *triad_block_cache;
 void triad_status_note(struct triad *t);
 
 /* ---- device.c ------------------------------------------------------------- */
+
+void triad_device_init(struct triad *t);	/* from the constructor */
 
 /* From preresume: claim the disk and open it.  0 or a negative error, with its reason logged. */
 int triad_device_start(struct triad *t);

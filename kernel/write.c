@@ -405,6 +405,7 @@ void triad_writer_work(struct work_struct *work)
 	}
 	flush(t);
 	blk_finish_plug(&plug);
+	triad_status_note(t);
 	mutex_unlock(&t->lock);
 	memalloc_noio_restore(noio);
 }
