@@ -30,4 +30,15 @@ static inline void triad_limit_discard(struct queue_limits *limits, unsigned int
 #endif
 }
 
+/* Not misaligned, whatever lies below. */
+static inline void triad_limit_aligned(struct queue_limits *limits)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+	limits->misaligned = 0;
+	limits->discard_misaligned = 0;
+#else
+	limits->flags &= ~BLK_FLAG_MISALIGNED;
+#endif
+}
+
 #endif

@@ -7,6 +7,12 @@
 
 /* ---- constructor ----------------------------------------------------------------- */
 
+/* Whole blocks of the target's are written, wherever it likes. */
+static bool takes_blocks(const struct dm_dev *dev)
+{
+	return bdev_logical_block_size(dev->bdev) <= TRIAD_BLOCK_SIZE;
+}
+
 static int get_devices(struct triad *t, const struct triad_params *params)
 {
 	struct dm_target *ti = t->ti;
@@ -18,6 +24,10 @@ static int get_devices(struct triad *t, const struct triad_params *params)
 		ti->error = "The data device cannot be opened";
 		return r;
 	}
+	if (!takes_blocks(t->dev)) {
+		ti->error = "The data device has logical blocks of more than 4096 bytes";
+		return -EINVAL;
+	}
 	t->nr_root_dev = params->nr_root_dev;
 	for (i = 0; t->nr_root_dev && i < TRIAD_NR_SLOTS; i++) {
 		const char *name = params->root_dev[t->nr_root_dev == 1 ? 0 : i];
@@ -26,6 +36,10 @@ static int get_devices(struct triad *t, const struct triad_params *params)
 		if (r) {
 			ti->error = "A root device cannot be opened";
 			return r;
+		}
+		if (!takes_blocks(t->root_dev[i])) {
+			ti->error = "A root device has logical blocks of more than 4096 bytes";
+			return -EINVAL;
 		}
 	}
 	return 0;
@@ -247,6 +261,10 @@ static int triad_end_io(struct dm_target *ti, struct bio *bio, blk_status_t *err
 	return triad_read_end(ti->private, bio, error);
 }
 
+/*
+ * An address above says nothing about the place below: what depends on where the
+ * lower device begins, or on how it is divided, means nothing here.
+ */
 static void triad_io_hints(struct dm_target *ti, struct queue_limits *limits)
 {
 	limits->logical_block_size = TRIAD_BLOCK_SIZE;
@@ -255,13 +273,28 @@ static void triad_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->io_opt = TRIAD_RECORD_MAX_BLOCKS * TRIAD_BLOCK_SIZE;
 	triad_limit_discard(limits, triad_sector(TRIAD_MAX_DISCARD), TRIAD_BLOCK_SIZE);
 	limits->max_write_zeroes_sectors = triad_sector(TRIAD_MAX_DISCARD);
+	limits->alignment_offset = 0;
+	limits->discard_alignment = 0;
+	limits->chunk_sectors = 0;
+	triad_limit_aligned(limits);
+}
+
+/* As far as it is used: what is behind the last whole block is not. */
+static sector_t used_sectors(const struct dm_dev *dev)
+{
+	return round_down(bdev_nr_sectors(dev->bdev), TRIAD_SECTORS_PER_BLOCK);
 }
 
 static int triad_iterate_devices(struct dm_target *ti, iterate_devices_callout_fn fn, void *data)
 {
 	struct triad *t = ti->private;
+	unsigned int i;
+	int r;
 
-	return fn(ti, t->dev, 0, bdev_nr_sectors(t->dev->bdev), data);
+	r = fn(ti, t->dev, 0, used_sectors(t->dev), data);
+	for (i = 0; i < t->nr_root_dev && !r; i++)
+		r = fn(ti, t->root_dev[i], 0, used_sectors(t->root_dev[i]), data);
+	return r;
 }
 
 /* ---- status and messages --------------------------------------------------------------------- */

@@ -144,6 +144,15 @@ elsewhere()
 	must "roots on another device" same a t 3
 	must_fail "a root device is not taken for a data device" \
 		dmsetup create bad --noudevsync --table "$(dmsetup table t | sed 's/triad .*/triad \/dev\/vdb/')"
+	# the same data by another name, so that nothing but the root device is shared
+	dmsetup create c --noudevsync --table "0 $(size_of) linear /dev/vda 0"
+	dmesg -c >/dev/null
+	must_fail "a root device in use is refused" dmsetup create bad --noudevsync \
+		--table "$(dmsetup table t | sed 's/triad [^ ]*/triad \/dev\/mapper\/c/')"
+	said "another dm-triad device is active on the same disk or root device"
+	dmsetup remove bad 2>/dev/null
+	dmsetup remove c
+	is "$(field t 1)" rw "and who has it goes on"
 	triadsetup close t
 	must "check with a root device" triadsetup check --data --root-device /dev/vdb /dev/vda
 
@@ -275,6 +284,14 @@ rot()
 			count=1 iflag=direct of=/dev/null
 	done
 	must "its neighbour is" dd if=/dev/mapper/t bs=4096 skip=257 count=1 iflag=direct of=/dev/null
+	must_fail "a large read over it fails as a whole" \
+		dd if=/dev/mapper/t bs=1M skip=1 count=1 iflag=direct of=/dev/null
+	# dd counts what it could read
+	dd if=/dev/mapper/t bs=4096 skip=256 count=255 iflag=direct conv=noerror of=/tmp/rest 2>/dev/null
+	tail -c +4097 /tmp/a | head -c 1044480 >/tmp/good
+	must "block by block all others can be had" cmp /tmp/rest /tmp/good
+	dd if=/dev/mapper/t bs=4096 skip=256 count=255 conv=noerror of=/tmp/rest 2>/dev/null
+	must "and through the page cache" cmp /tmp/rest /tmp/good
 	[ "$(field t 14)" -ge 2 ] && ok "and counted" || not_ok "and counted"
 	dmesg | grep -q "checksum mismatch at LBA 256 (PBA $n)" && ok "and named in the log" ||
 		not_ok "and named in the log"
@@ -465,8 +482,8 @@ heal_fails()
 	dmsetup create t --noudevsync --notable
 	dmsetup load t --table "$line"
 	must_fail "healing that fails is told" dmsetup resume t
-	dmesg | tail -n 3 | grep -q "healing failed (error -5); nothing is lost" && ok "in the log" ||
-		not_ok "in the log # $(dmesg | tail -n 3)"
+	dmesg | tail -n 4 | grep -q "healing failed (error -5); nothing is lost" && ok "in the log" ||
+		not_ok "in the log # $(dmesg | tail -n 4)"
 	must "the device can be removed at once" dmsetup remove t
 	dmsetup suspend base
 	dmsetup load base --table "0 $sectors linear /dev/vda 0"
@@ -476,6 +493,264 @@ heal_fails()
 		not_ok "with all that was acknowledged"
 	triadsetup close t
 	checked "after a healing that failed" mapper/base
+	dmsetup remove base
+}
+
+# ---- odd disks ----------------------------------------------------------------------------
+
+# limit NAME: of the mapping t
+limit() { cat "/sys/dev/block/$(dmsetup info -c --noheadings --separator : -o major,minor t)/$1"; }
+
+odd_sizes()
+{
+	pattern a
+	modprobe loop
+	for more in 512 3584; do
+		rm -f /tmp/odd
+		truncate -s $((65 * 1048576 + more)) /tmp/odd
+		disk=$(losetup -f --show /tmp/odd)
+		fmt $disk
+		must "$more bytes behind the last block: opened" map t $disk
+		put a t 1
+		triadsetup close t
+		map t $disk
+		must "$more bytes behind the last block: written" same a t 1
+		triadsetup close t
+		checked "$more bytes behind the last block" ${disk#/dev/}
+		fmt --root-device $disk /dev/vdd
+		must "$more bytes behind the last block of a root device: opened" \
+			map t /dev/vdd --root-device $disk
+		triadsetup close t
+		losetup -d $disk
+	done
+	rm -f /tmp/odd
+}
+
+# A disk that is larger than its content: /tmp/large, at $disk; the partition of an old MBR.
+large_partition()
+{
+	modprobe loop
+	truncate -s 4G /tmp/large
+	printf '\0\0\0\0\203\0\0\0\077\0\0\0\0\370\177\0' |
+		dd of=/tmp/large bs=1 seek=446 conv=notrunc 2>/dev/null
+	printf '\125\252' | dd of=/tmp/large bs=1 seek=510 conv=notrunc 2>/dev/null
+	disk=$(losetup -P -f --show /tmp/large)
+	part=${disk}p1
+	is "$(blockdev --getsz $part)" 8386560 "a partition at sector 63"
+}
+
+limits()
+{
+	large_partition
+	must_fail "whose discards are misaligned" \
+		grep -qx 0 /sys/block/${disk#/dev/}/${part#/dev/}/discard_alignment
+	fmt $part
+	map t $part
+	is "$(limit discard_alignment)" 0 "discards have no alignment but the block's"
+	must "more than 1 GiB is discarded" blkdiscard /dev/mapper/t
+	must "and from any block on" blkdiscard -o 4096 -l $((3 << 30)) /dev/mapper/t
+	dmesg -c >/dev/null
+	must_fail "a disk whose partition is open is refused" dmsetup create bad --noudevsync \
+		--table "$(dmsetup table t | sed "s|triad [^ ]*|triad $disk|")"
+	said "The data device cannot be opened"
+	dmsetup remove bad 2>/dev/null
+	triadsetup close t
+	losetup -d $disk
+	rm /tmp/large
+
+	modprobe sd_mod
+	modprobe scsi_debug dev_size_mb=65 physblk_exp=3 lowest_aligned=1 lbpu=1 \
+		unmap_granularity=16 unmap_alignment=3 opt_xferlen_exp=13
+	for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/sda ] || sleep 0.3; done
+	is "$(cat /sys/block/sda/alignment_offset)" 512 "a disk that begins in the middle of a block"
+	fmt /dev/sda
+	must "is opened" map t /dev/sda
+	is "$(limit alignment_offset)" 0 "its alignment does not matter above"
+	is "$(limit discard_alignment)" 0 "nor does that of its discards"
+	is "$(limit queue/discard_granularity)" 4096 "nor their granularity"
+	is "$(limit queue/chunk_sectors)" 0 "nor its chunks"
+	is "$(limit queue/minimum_io_size)" 4096 "nor its smallest I/O"
+	is "$(limit queue/optimal_io_size)" 1048576 "nor its best"
+	must "discard" blkdiscard /dev/mapper/t
+	must "zeroing" blkdiscard -z -o 1048576 -l 1052672 /dev/mapper/t
+	triadsetup close t
+	checked "a disk that begins in the middle of a block" sda
+	echo 1 >/sys/block/sda/queue/rotational
+	echo 0 >/sys/block/vdd/queue/rotational
+	fmt --root-device /dev/sda /dev/vdd
+	map t /dev/vdd --root-device /dev/sda
+	is "$(limit queue/rotational)" 1 "root devices are asked, too"
+	triadsetup close t
+	rmmod scsi_debug
+
+	# device-mapper offers it only where every device below has it
+	modprobe brd rd_nr=1 rd_size=66560
+	fmt /dev/ram0
+	map t /dev/ram0
+	is "$(limit queue/write_zeroes_max_bytes)" 0 "no write zeroes over a disk without them"
+	must "zeroing works all the same" blkdiscard -z -o 1048576 -l 1052672 /dev/mapper/t
+	is "$(limit queue/discard_max_bytes)" 1073741824 "discard is there over any disk"
+	triadsetup close t
+	rmmod brd
+	fmt /dev/vda
+	map t /dev/vda
+	is "$(limit queue/write_zeroes_max_bytes)" 1073741824 "write zeroes over a disk with them"
+	triadsetup close t
+}
+
+# Writeback throttling lets pass what is SYNC and IDLE: what all wait for must be.
+awaited()
+{
+	trace=/sys/kernel/tracing
+	[ -d $trace/events ] || mount -t tracefs tracefs $trace 2>/dev/null
+	if ! [ -e $trace/kprobe_events ]; then
+		echo "# skipped: this kernel has no kprobes"
+		return
+	fi
+	pattern a
+	fmt /dev/vda
+	# bi_opf of a bio
+	echo 'p:triad_submit submit_bio opf=+16(%di):x32' >$trace/kprobe_events
+	echo 1 >$trace/events/kprobes/triad_submit/enable
+	map t /dev/vda
+	put a t 1
+	dd if=/tmp/a of=/dev/mapper/t bs=4k count=64 oflag=direct,dsync 2>/dev/null
+	dmsetup message t 0 commit
+	triadsetup close t
+	echo 0 >$trace/events/kprobes/triad_submit/enable
+	# the module's own, by its workers: 1 is a write, SYNC 1 << 11, IDLE 1 << 15
+	sed -n 's/^ *kworker.* opf=\(0x[0-9a-f]*\).*/\1/p' $trace/trace | sort -u >/tmp/opf
+	echo >$trace/trace
+	echo >$trace/kprobe_events
+	fua=0 flush=0 bad=
+	for opf in $(cat /tmp/opf); do
+		[ $((opf & 0xff)) = 1 ] || continue
+		[ $((opf & 0x20000)) = 0 ] || fua=$((fua + 1))
+		[ $((opf & 0x40000)) = 0 ] || flush=$((flush + 1))
+		[ $((opf & 0x60000)) = 0 ] || [ $((opf & 0x8800)) = $((0x8800)) ] || bad="$bad $opf"
+	done
+	[ $fua -gt 0 ] && [ $flush -gt 0 ] && ok "FUA writes and flushes were seen" ||
+		not_ok "FUA writes and flushes were seen # $(cat /tmp/opf)"
+	is "$bad" "" "no flush or FUA write waits behind the nodes of a commit"
+}
+
+# ---- a disk that does not answer ------------------------------------------------------------
+
+hold() { dmsetup suspend --noflush --nolockfs base; }
+# within COMMAND...: it succeeds within some seconds
+within()
+{
+	for i in $(seq 100); do
+		"$@" >/dev/null && return
+		sleep 0.1
+	done
+	return 1
+}
+# asked: a status was asked for and has come
+asked() { [ -s /tmp/status ]; }
+# tells TEXT: the kernel says so in time
+tells() { within sh -c "dmesg | grep -qF '$1'" && ok "told: $1" || not_ok "told: $1"; }
+
+waiting()
+{
+	pattern a
+	sectors=$(size_of)
+	fmt /dev/vda
+	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
+	dmsetup mknodes
+	map t /dev/mapper/base
+	put a t 1
+	triadsetup close t
+	map t /dev/mapper/base
+	# the first write of a session waits for its flush with the lock held
+	before=$(dmsetup status t | cut -d ' ' -f 4-8)
+	hold
+	dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct 2>/dev/null &
+	sleep 1
+	dmsetup status t >/tmp/status &
+	within asked
+	is "$(cut -d ' ' -f 4-8 /tmp/status)" "$before" "status does not wait for the disk"
+	dmsetup resume base
+	wait
+	put a t 9
+	dmesg -c >/dev/null
+
+	hold
+	dmsetup suspend t &
+	sleep 2
+	dmsetup status t >/tmp/status &
+	must "nor for a suspend" within asked
+	tells "suspend: writing the closing commit for"
+	dmsetup resume base
+	wait
+	closed_cleanly "suspended at last" vda
+	hold
+	dmsetup resume t &
+	sleep 2
+	dmsetup status t >/tmp/status &
+	within asked
+	is "$(awk '{ print $4 }' /tmp/status)" fail "nor for a resume"
+	tells "resume: reading the roots and the log for"
+	dmsetup resume base
+	wait
+	same a t 1 && same a t 9 && ok "and goes on" || not_ok "and goes on"
+	dmesg -c >/dev/null
+	dmsetup suspend t
+	dmsetup resume t
+	must_fail "who does not wait says nothing" sh -c 'dmesg | grep " s now"'
+	triadsetup close t
+	dmsetup remove base
+}
+
+# A table that cannot be resumed: what was sent to it waits, and there is a way back.
+parked()
+{
+	pattern a
+	sectors=$(size_of)
+	fmt /dev/vda
+	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
+	dmsetup mknodes
+	map t /dev/mapper/base
+	put a t 1
+	for way in resume wipe_table; do
+		dmsetup suspend --noflush t
+		dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct 2>/dev/null &
+		writer=$!
+		swap "0 $sectors error"
+		dmesg -c >/dev/null
+		must_fail "a disk that is gone is not resumed" dmsetup resume t
+		said "dmsetup resume tries again, dmsetup wipe_table makes them fail"
+		is "$(dmsetup info -c --noheadings -o suspended t)" Suspended "it stays suspended"
+		kill -0 $writer 2>/dev/null && ok "and writes wait" || not_ok "and writes wait"
+		case $way in
+		resume)
+			swap "0 $sectors linear /dev/vda 0"
+			must "resumed when the disk is well" dmsetup resume t
+			must "the write that waited is done" wait $writer
+			is "$(field t 1)" rw "and the device is writable" ;;
+		wipe_table)
+			must "or its table is wiped" dmsetup wipe_table t
+			must_fail "the write that waited fails" wait $writer ;;
+		esac
+	done
+	must "and it can be removed" dmsetup remove t
+	swap "0 $sectors linear /dev/vda 0"
+	map t /dev/mapper/base
+	must "nothing is lost" same a t 1
+	triadsetup close t
+
+	# opening that fails leaves nothing behind
+	dd if=/dev/vda of=/tmp/root bs=4k count=1 2>/dev/null
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null
+	swap "0 16384 linear /dev/vda 0
+16384 24 error
+16408 $((sectors - 16408)) linear /dev/vda 16408"
+	must_fail "healing fails" triadsetup open t /dev/mapper/base
+	must_fail "and no mapping is left" dmsetup info t
+	swap "0 $sectors linear /dev/vda 0"
+	must "open again" map t /dev/mapper/base
+	must "with all that was there" same a t 1
+	triadsetup close t
 	dmsetup remove base
 }
 
@@ -661,7 +936,7 @@ scattered()
 	triadsetup close t
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails tables refused huge}; do
+for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused huge}; do
 	echo "# $part"
 	$part
 done
