@@ -162,7 +162,10 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio)
 
 	bio_list_add(&w->bios, bio);
 	if (is_discard(bio)) {
-		triad_log_discard(&t->core, rec, tb->lba, tb->nr);
+		u32 leaves;
+
+		triad_index_discard_cost(&t->core.geo, tb->lba, tb->nr, &leaves);
+		triad_log_discard(&t->core, rec, tb->lba, tb->nr, leaves);
 		return 0;
 	}
 	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);

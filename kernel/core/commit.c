@@ -13,9 +13,6 @@
  */
 #include "core.h"
 
-/* What drops of whole leaves may free: the leaves, the nodes above them, and their data. */
-#define BLOCKS_OF_LEAF	(TRIAD_FANOUT + 2u)
-
 /*
  * Room for all that writes can ask for: neither the log nor a commit needs memory later,
  * when it may be this device that has to free some.
@@ -26,7 +23,6 @@ static int reserve_lists(struct triad_core *core, u32 max, u32 nodes)
 	struct triad_space *space = &core->space;
 	/* each block alone: payload, headers, and a record of the core's own or two */
 	u32 runs = 2 * max + 4;
-	u64 frees = (u64)max + nodes + (u64)TRIAD_MAX_LEAVES * BLOCKS_OF_LEAF;
 	struct {
 		struct triad_list *list;
 		u32 max;
@@ -34,7 +30,7 @@ static int reserve_lists(struct triad_core *core, u32 max, u32 nodes)
 		{ &space->log_backup, runs }, { &space->log_frozen, runs },
 		{ &space->log_active, runs }, { &space->nodes, nodes },
 		{ &commit->nodes, nodes }, { &commit->adds, max + nodes },
-		{ &commit->frees, min_t(u64, frees, core->geo.usable) },
+		{ &commit->frees, triad_log_most_freed(core) },
 	};
 	u32 i;
 	int r = 0;

@@ -19,10 +19,13 @@
 #include "record.h"
 #include "space.h"
 
-/* Leaves that one interval's discards may cover: bounds the list of freed blocks. */
+struct triad_core;
+
+/* Leaves of the map that one interval's discards give back: bounds what a commit frees. */
 #define TRIAD_MAX_LEAVES	4096u
 
-struct triad_core;
+/* Blocks of one discard: it does not cross a multiple of this. */
+#define TRIAD_DISCARD_STEP	(1u << 18)	/* 1 GiB */
 
 /* What has just ended when a commit's host is told of a step. */
 enum triad_commit_step {
@@ -97,7 +100,7 @@ struct triad_core {
 
 	/* the interval: what the active index will hold when all is published */
 	u32 nr_entries;
-	u32 nr_leaves;		/* covered by discards */
+	u32 nr_leaves;		/* that its discards may give back */
 	u64 nr_blocks;
 	u64 budget;		/* blocks it may take */
 
@@ -207,9 +210,24 @@ int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
  */
 int triad_log_start(struct triad_core *core);
 
+/* How much of a discard is done at once. */
+static inline u64 triad_log_step(u64 lba, u64 nr)
+{
+	return min_t(u64, nr, TRIAD_DISCARD_STEP - lba % TRIAD_DISCARD_STEP);
+}
+
 /*
- * True if a record with so many payload blocks and index entries may be added
- * to the interval now.  If not, a commit is needed first.
+ * Does a discard of [lba, lba + nr) change nothing?  1: it needs no record, as it is
+ * true of what every record since c left that nothing lies there (rule 11).  0: it may
+ * change something.  -EAGAIN and missing as of triad_map_leaf(), or another error.
+ */
+int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_get_fn get,
+		      void *context, struct triad_ref *missing);
+
+/*
+ * True if a record with so many payload blocks and index entries, whose discards give
+ * back so many leaves (triad_map_leaves), may be added to the interval now.  If not, a
+ * commit is needed first.
  */
 bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves);
@@ -220,7 +238,11 @@ bool triad_log_is_long(const struct triad_core *core);
 /* Account for what is about to be added.  Call room first. */
 void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags);
 int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, u32 nr);
-void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr);
+void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr,
+		       u32 nr_leaves);
+
+/* Blocks that the commit of an interval can free, at most. */
+u32 triad_log_most_freed(const struct triad_core *core);
 
 /*
  * Take the place of the next record and encode the header.  The payload's

@@ -47,6 +47,45 @@ void triad_index_reset(struct triad_index *index)
 	memset(index->buckets, 0, (index->bucket_mask + 1ULL) * sizeof(*index->buckets));
 	index->nr = 0;
 	index->nr_levels = 0;
+	memset(index->written, 0, sizeof(index->written));
+}
+
+/* The word that holds a subtree's bit, and its number. */
+static u32 word_of(u64 lba)
+{
+	return (lba >> (2 * TRIAD_FANOUT_SHIFT)) % TRIAD_INDEX_SUBTREES / 32;
+}
+
+static u32 bit_of(u64 lba)
+{
+	return 1u << ((lba >> (2 * TRIAD_FANOUT_SHIFT)) % 32);
+}
+
+/* The first LBA of the subtree behind this one's. */
+static u64 next_subtree(u64 lba)
+{
+	return ((lba >> (2 * TRIAD_FANOUT_SHIFT)) + 1) << (2 * TRIAD_FANOUT_SHIFT);
+}
+
+void triad_index_announce(struct triad_index *index, u64 lba, u64 nr)
+{
+	u64 end = lba + nr;
+
+	for (; lba < end; lba = next_subtree(lba)) {
+		u32 *word = &index->written[word_of(lba)];
+
+		triad_store(word, *word | bit_of(lba));
+	}
+}
+
+bool triad_index_may_write(const struct triad_index *index, u64 lba, u64 nr)
+{
+	u64 end = lba + nr;
+
+	for (; lba < end; lba = next_subtree(lba))
+		if (triad_load(&index->written[word_of(lba)]) & bit_of(lba))
+			return true;
+	return false;
 }
 
 static struct triad_index_entry *entry_at(const struct triad_index *index, u32 link)
@@ -88,8 +127,7 @@ int triad_index_add(struct triad_index *index, u64 lba, u64 pba, u32 csum)
 	return insert(index, make_key(lba, 0), pba, csum);
 }
 
-/* The largest unit that starts at lba and lies within [lba, end). */
-static unsigned int unit_at(const struct triad_geometry *geo, u64 lba, u64 end)
+unsigned int triad_index_unit(const struct triad_geometry *geo, u64 lba, u64 end)
 {
 	unsigned int level;
 
@@ -113,7 +151,7 @@ u32 triad_index_discard_cost(const struct triad_geometry *geo, u64 lba, u64 nr,
 
 	*leaves = 0;
 	while (lba < end) {
-		unsigned int level = unit_at(geo, lba, end);
+		unsigned int level = triad_index_unit(geo, lba, end);
 
 		if (level)
 			*leaves += 1u << ((level - 1) * TRIAD_FANOUT_SHIFT);
@@ -130,7 +168,7 @@ int triad_index_discard(struct triad_index *index, const struct triad_geometry *
 	int r;
 
 	while (lba < end) {
-		unsigned int level = unit_at(geo, lba, end);
+		unsigned int level = triad_index_unit(geo, lba, end);
 
 		r = insert(index, make_key(lba, level), 0, 0);
 		if (r)

@@ -9,6 +9,10 @@
  *
  * A discard is kept as few entries: level 0 covers one LBA, level 1 a map leaf
  * (256 LBAs), level 2 a subtree of 65536.
+ *
+ * Beside the entries it remembers which subtrees were written to, from the moment
+ * that a record was built: so what a discard need not be told of is known without
+ * a search, and before the record is published.
  */
 #ifndef TRIAD_INDEX_H
 #define TRIAD_INDEX_H
@@ -16,6 +20,9 @@
 #include "geometry.h"
 
 #define TRIAD_INDEX_LEVELS	3
+
+/* LBAs are below 2^32: a bit for each subtree of 65536. */
+#define TRIAD_INDEX_SUBTREES	65536u
 
 struct triad_index_entry {
 	u64 key;	/* first LBA of what it covers << 2 | level */
@@ -31,6 +38,7 @@ struct triad_index {
 	u32 bucket_mask;
 	u32 *buckets;		/* number + 1 of the newest entry, 0: none */
 	struct triad_index_entry *entries;
+	u32 written[TRIAD_INDEX_SUBTREES / 32];
 };
 
 static inline u64 triad_index_lba(const struct triad_index_entry *e)
@@ -47,6 +55,15 @@ static inline unsigned int triad_index_level(const struct triad_index_entry *e)
 struct triad_index *triad_index_create(u32 max);
 void triad_index_destroy(struct triad_index *index);	/* NULL is fine */
 void triad_index_reset(struct triad_index *index);
+
+/* The largest unit that begins at lba and lies within [lba, end): its level. */
+unsigned int triad_index_unit(const struct triad_geometry *geo, u64 lba, u64 end);
+
+/* Something in [lba, lba + nr) will be added.  Before its record can be acknowledged. */
+void triad_index_announce(struct triad_index *index, u64 lba, u64 nr);
+
+/* False: no record of this interval writes to [lba, lba + nr).  Needs no lock. */
+bool triad_index_may_write(const struct triad_index *index, u64 lba, u64 nr);
 
 /* Entries that one discard needs; leaves is how many map leaves it covers. */
 u32 triad_index_discard_cost(const struct triad_geometry *geo, u64 lba, u64 nr,

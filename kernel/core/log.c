@@ -10,9 +10,54 @@
  */
 #include "core.h"
 
+/* What these leaves hold, and they themselves. */
+#define MAX_DROPPED	(TRIAD_MAX_LEAVES * (TRIAD_FANOUT + 1))
+
+/* Intervals that a log may hold: a commit that did not land, one whose root was lost, and the last. */
+#define MAX_INTERVALS	3u
+
 static u64 nodes_of(const struct triad_core *core, u32 nr_entries)
 {
 	return triad_geometry_nodes(&core->geo, nr_entries);
+}
+
+int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_get_fn get,
+		      void *context, struct triad_ref *missing)
+{
+	/*
+	 * What is a hole in c, and was written by no record since, is a hole in every
+	 * state that recovery can find, and stays one until a later write.
+	 */
+	if (triad_index_may_write(core->active, lba, nr) ||
+	    (core->frozen && triad_index_may_write(core->frozen, lba, nr)))
+		return 0;
+	return triad_map_is_hole(&core->geo, &core->space.map.root, lba, nr, get, context,
+				 missing);
+}
+
+/* What a frozen interval adds to the map meanwhile is counted in triad_log_most_freed. */
+static bool leaves_fit(const struct triad_core *core, u32 nr_leaves)
+{
+	/* all discards together give back no more than there is */
+	return core->nr_leaves + nr_leaves <= TRIAD_MAX_LEAVES ||
+	       core->space.used <= MAX_DROPPED;
+}
+
+u32 triad_log_most_freed(const struct triad_core *core)
+{
+	u32 mine = core->active->max, before = core->spare->max;
+	/* leaves of a log that was replayed are counted whether they are there or not */
+	u32 leaves = min_t(u32, max_t(u32, core->nr_leaves, TRIAD_MAX_LEAVES),
+			   MAX_INTERVALS * TRIAD_MAX_LEAVES);
+	/*
+	 * An entry takes the place of one block or gives one back, and nodes move.  What
+	 * the interval before brings into the map while this one is filled may be given
+	 * back, too.
+	 */
+	u64 most = mine + nodes_of(core, mine) + before + nodes_of(core, before) +
+		   leaves * (TRIAD_FANOUT + 1ULL);
+
+	return min_t(u64, most, core->geo.usable);
 }
 
 bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
@@ -27,7 +72,7 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 		return false;
 	if (core->nr_entries + nr_entries > core->geo.interval_blocks ||
 	    core->nr_entries + nr_entries > core->active->max ||
-	    core->nr_leaves + nr_leaves > TRIAD_MAX_LEAVES)
+	    !leaves_fit(core, nr_leaves))
 		return false;
 	return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;
 }
@@ -37,7 +82,7 @@ bool triad_log_is_long(const struct triad_core *core)
 	u64 blocks = core->nr_blocks + nodes_of(core, core->nr_entries);
 
 	return core->nr_entries > core->geo.interval_blocks / 4 * 3 ||
-	       core->nr_leaves > TRIAD_MAX_LEAVES / 4 * 3 || blocks > core->budget / 4 * 3;
+	       !leaves_fit(core, TRIAD_MAX_LEAVES / 4) || blocks > core->budget / 4 * 3;
 }
 
 /* Promise nodes to the active interval's commit. */
@@ -61,6 +106,7 @@ int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, 
 	int r;
 
 	triad_record_add_extent(rec, lba, nr);
+	triad_index_announce(rec->index, lba, nr);
 	account(core, nr);
 	for (; nr; nr -= got) {
 		r = triad_space_take(&core->space, TRIAD_CURSOR_LOG, nr, &pba, &got);
@@ -74,13 +120,14 @@ int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, 
 	return 0;
 }
 
-void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr)
+void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr,
+		       u32 nr_leaves)
 {
-	u32 leaves;
+	u32 covered;
 
 	triad_record_add_extent(rec, lba, nr);
-	account(core, triad_index_discard_cost(&core->geo, lba, nr, &leaves));
-	core->nr_leaves += leaves;
+	account(core, triad_index_discard_cost(&core->geo, lba, nr, &covered));
+	core->nr_leaves += nr_leaves;
 }
 
 int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *block)

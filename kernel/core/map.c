@@ -72,6 +72,97 @@ int triad_map_leaf(const struct triad_geometry *geo, const struct triad_ref *roo
 	return 0;
 }
 
+/*
+ * Down from the root to the unit of level *level that holds lba, or to a hole above it;
+ * *level is where that ended and *ref what is there.
+ */
+static int descend(const struct triad_geometry *geo, const struct triad_ref *root, u64 lba,
+		   triad_map_get_fn get, void *context, unsigned int *level,
+		   struct triad_ref *ref)
+{
+	const struct triad_node_disk *node;
+	unsigned int stop = *level;
+	int r;
+
+	*ref = *root;
+	for (*level = geo->map_depth; ref->pba && *level > stop; ) {
+		node = get(context, ref);
+		if (!node)
+			return -EAGAIN;
+		--*level;
+		r = triad_map_entry(geo, node, triad_map_slot(lba, *level), ref);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static u64 behind_unit(u64 lba, unsigned int level)
+{
+	return ((lba >> (level * TRIAD_FANOUT_SHIFT)) + 1) << (level * TRIAD_FANOUT_SHIFT);
+}
+
+int triad_map_is_hole(const struct triad_geometry *geo, const struct triad_ref *root,
+		      u64 lba, u64 nr, triad_map_get_fn get, void *context,
+		      struct triad_ref *missing)
+{
+	u64 end = lba + nr;
+
+	while (lba < end) {
+		unsigned int level = triad_index_unit(geo, lba, end);
+		struct triad_ref ref;
+		int r;
+
+		r = descend(geo, root, lba, get, context, &level, &ref);
+		if (r == -EAGAIN)
+			*missing = ref;
+		if (r)
+			return r;
+		if (ref.pba)
+			return 0;
+		lba = behind_unit(lba, level);
+	}
+	return 1;
+}
+
+/* Entries of a node that lead somewhere. */
+static u32 count_entries(const struct triad_node_disk *node)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; i < TRIAD_FANOUT; i++)
+		nr += node->entry[i].pba_flags != 0;
+	return nr;
+}
+
+u32 triad_map_leaves(const struct triad_geometry *geo, const struct triad_ref *root,
+		     u64 lba, u64 nr, triad_map_get_fn get, void *context)
+{
+	u64 end = lba + nr;
+	u32 leaves = 0;
+
+	while (lba < end) {
+		unsigned int unit = triad_index_unit(geo, lba, end), level = unit;
+		const struct triad_node_disk *node = NULL;
+		struct triad_ref ref;
+		int r;
+
+		r = descend(geo, root, lba, get, context, &level, &ref);
+		if (!r && !ref.pba) {
+			lba = behind_unit(lba, level);
+			continue;
+		}
+		if (!r && unit == 2)
+			node = get(context, &ref);
+		if (node)
+			leaves += count_entries(node);
+		else if (unit)
+			leaves += 1u << ((unit - 1) * TRIAD_FANOUT_SHIFT);
+		lba = behind_unit(lba, unit);
+	}
+	return leaves;
+}
+
 /* ---- walk -------------------------------------------------------------- */
 
 struct walk {

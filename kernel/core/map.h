@@ -52,6 +52,21 @@ int triad_map_leaf(const struct triad_geometry *geo, const struct triad_ref *roo
 		   const struct triad_node_disk **leaf, struct triad_ref *missing);
 
 /*
+ * Is all of [lba, lba + nr) a hole?  1: yes, 0: no, -EAGAIN as above: then missing is
+ * a node that it takes to know, or another error.  Looks down no further than it must.
+ */
+int triad_map_is_hole(const struct triad_geometry *geo, const struct triad_ref *root,
+		      u64 lba, u64 nr, triad_map_get_fn get, void *context,
+		      struct triad_ref *missing);
+
+/*
+ * How many leaves lie wholly in [lba, lba + nr), at most: where get has no node, as
+ * many as there can be.
+ */
+u32 triad_map_leaves(const struct triad_geometry *geo, const struct triad_ref *root,
+		     u64 lba, u64 nr, triad_map_get_fn get, void *context);
+
+/*
  * Call visit for every node (level >= 1: points at nodes; 0: leaf; data blocks
  * come as level -1 with their LBA).  Stops at the first error of visit.  A node
  * that cannot be read is handed to visit with error set and not descended into.

@@ -335,13 +335,15 @@ static void suspect_record(struct triad_core *core, const struct triad_record *r
 static int apply(struct triad_core *core, const struct triad_record *rec, void *context)
 {
 	struct triad_record *mine = (struct triad_record *)rec;
-	u32 leaves;
+	u32 i, leaves;
 	int r;
 
 	(void)context;
 	mine->index = core->active;
 	core->nr_entries += entries_of(core, rec, &leaves);
 	core->nr_leaves += leaves;
+	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
+		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
 	core->nr_blocks += rec->nr_blocks + 1;
 	core->replayed_blocks += rec->nr_blocks;
 	suspect_record(core, rec);

@@ -39,7 +39,7 @@ static const struct workload profiles[] = {
 	{ .logical_blocks = 524288, .nr_values = 3, .max_extents = 3, .max_blocks = 6,
 	  .max_discard = 3000, .percent_flush = 12, .percent_commit = 20,
 	  .percent_discard = 6, .percent_clean = 4, .percent_slip = 15,
-	  .repeat_root_writes = true, .sow = true },
+	  .repeat_root_writes = true, .sow = true, .subtrees = true },
 };
 
 #define NR_PROFILES	(sizeof(profiles) / sizeof(profiles[0]))

@@ -188,6 +188,6 @@ int use_discard(struct use *use, u64 lba, u64 nr)
 	if (r)
 		return r;
 	triad_log_begin(&use->core, rec, TRIAD_RECORD_DISCARD);
-	triad_log_discard(&use->core, rec, lba, nr);
+	triad_log_discard(&use->core, rec, lba, nr, leaves);
 	return finish(use, rec);
 }

@@ -85,6 +85,7 @@ int driver_open(struct driver *driver, bool heal)
 	if (r)
 		return failed(driver, "open", r);
 	driver->open = true;
+	driver->max_frees = core->commit.frees.max;
 	driver_say(driver, "open: case %d, slot %d, next %llu, %llu records%s",
 		   core->choice.which, core->slot_c, (unsigned long long)core->space.next,
 		   (unsigned long long)core->replayed_records,
@@ -220,26 +221,73 @@ int driver_write(struct driver *driver)
 	return r ? r : seal(driver, flight);
 }
 
+/* A node of c's map; one buffer, as nobody looks back.  Some are not at hand. */
+static const struct triad_node_disk *get_node(void *context, const struct triad_ref *ref)
+{
+	struct driver *driver = context;
+
+	if (rng_percent(driver->rng, 10) ||
+	    triad_map_read_node(&driver->core.space.map, ref, &driver->node))
+		return NULL;
+	return &driver->node;
+}
+
+/*
+ * A discard that changes nothing is acknowledged without a record.  So nothing may lie
+ * there in any state from the last published record on: a flush covers no more.
+ */
+static bool is_void(struct driver *driver, u32 lba, u32 nr)
+{
+	const struct oracle *oracle = driver->oracle;
+	struct triad_ref missing;
+	u32 i, from;
+
+	if (triad_log_is_void(&driver->core, lba, nr, get_node, driver, &missing) != 1)
+		return false;
+	driver->nr_void++;
+	driver_say(driver, "discard lba %u+%u changes nothing", lba, nr);
+	for (i = 0; i < nr; i++)
+		if (oracle->now[lba + i])
+			failed(driver, "a discard that was needed was left out", -EUCLEAN);
+	from = driver->published_state < oracle->nr ?
+		oracle->ops[driver->published_state].undo : oracle->nr_undo;
+	for (i = from; i < oracle->nr_undo; i++)
+		if (oracle->undo[i].id && oracle->undo[i].lba - lba < nr)
+			failed(driver, "a discard was left out on the word of another one",
+			       -EUCLEAN);
+	return true;
+}
+
 int driver_discard(struct driver *driver)
 {
-	u32 lba = pick_lba(driver), entries, leaves, i;
+	u32 lba = pick_lba(driver), entries, covered, leaves, i;
 	u32 nr = rng_between(driver->rng, 1, driver->load->max_discard);
 	struct flight *flight;
 
 	if (rng_percent(driver->rng, 30))
 		lba &= ~0xffu;
+	if (driver->load->subtrees && rng_percent(driver->rng, 20)) {
+		lba &= ~0xffffu;
+		nr += rng_below(driver->rng, 3) * 65536;
+	}
 	nr = min_t(u32, nr, driver->oracle->nr_lbas - lba);
-	entries = triad_index_discard_cost(&driver->core.geo, lba, nr, &leaves);
-	if (!room(driver, 0, entries, leaves))
+	if (driver->error || is_void(driver, lba, nr))
+		return driver->error;
+	entries = triad_index_discard_cost(&driver->core.geo, lba, nr, &covered);
+	if (!room(driver, 0, entries, covered))
 		return driver->error;
 	flight = start(driver);
 	if (!flight)
 		return driver->error;
+	leaves = triad_map_leaves(&driver->core.geo, &driver->core.space.map.root, lba, nr,
+				  get_node, driver);
+	if (leaves > covered)
+		return failed(driver, "more leaves than there can be", -EUCLEAN);
 	triad_log_begin(&driver->core, &flight->rec, TRIAD_RECORD_DISCARD);
 	oracle_begin(driver->oracle, flight->rec.seq);
 	for (i = 0; i < nr; i++)
 		oracle_set(driver->oracle, lba + i, 0);
-	triad_log_discard(&driver->core, &flight->rec, lba, nr);
+	triad_log_discard(&driver->core, &flight->rec, lba, nr, leaves);
 	driver_say(driver, "discard seq %llu lba %u+%u%s", (unsigned long long)flight->rec.seq,
 		   lba, nr, driver->slipping ? " (beside a commit)" : "");
 	return seal(driver, flight);
@@ -437,6 +485,8 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 	disk->hook_context = driver;
 	if (disk->preparing)
 		return 0;
+	if (driver->core.commit.frees.max != driver->max_frees)
+		return failed(driver, "a commit freed more than it has memory for", -ENOMEM);
 	if (ended == TRIAD_COMMIT_PREPARED && driver->give_up)
 		return -ECANCELED;
 	if (ended == TRIAD_COMMIT_PREPARED)

@@ -35,6 +35,7 @@ struct workload {
 	bool repeat_root_writes;
 	bool fill;		/* write it all before anything else */
 	bool sow;		/* two summary blocks: a little in nearly every zone */
+	bool subtrees;		/* some discards cover subtrees of 65536 */
 	u32 nr_root_devices;	/* 0, 1 or 3 */
 };
 
@@ -71,6 +72,9 @@ struct driver {
 	u64 nr_lost, nr_landed, nr_unknown;	/* root writes */
 	u64 nr_prepared;	/* records when the root image was finished */
 	u64 nr_late;		/* commits with records behind the finished root image */
+	u64 nr_void;		/* discards that needed no record */
+	u32 max_frees;		/* that a commit has memory for */
+	struct triad_node_disk node;	/* looked at last */
 
 	char lines[DRIVER_LINES][96];	/* what was done lately */
 	u32 nr_lines;

@@ -372,9 +372,17 @@ static void single_scattered_blocks_overwrite_a_full_device(void **state)
 static void one_interval_frees_a_bounded_number_of_blocks(void **state)
 {
 	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u64 used = core->space.used;
 
-	assert_true(triad_log_room(&d->driver.core, 0, 16, 4096));
-	assert_false(triad_log_room(&d->driver.core, 0, 16, 4097));
+	/* if there is more than that to give back at all */
+	assert_true(triad_log_room(core, 0, 16, 4097));
+	core->geo.usable += 4096 * 257;
+	core->space.used = 4096 * 257 + 1;
+	assert_true(triad_log_room(core, 0, 16, 4096));
+	assert_false(triad_log_room(core, 0, 16, 4097));
+	core->geo.usable -= 4096 * 257;
+	core->space.used = used;
 }
 
 /* The pointer of c is written while the next root waits for its turn. */
@@ -517,7 +525,7 @@ static void discarding_a_full_device_frees_it(void **state)
 		assert_int_equal(driver_commit(&d->driver, false), 0);
 	assert_int_equal(triad_log_start(core), 0);
 	triad_log_begin(core, &flight->rec, TRIAD_RECORD_DISCARD);
-	triad_log_discard(core, &flight->rec, 0, nr);
+	triad_log_discard(core, &flight->rec, 0, nr, leaves);
 	assert_int_equal(triad_log_seal(core, &flight->rec, flight->header), 0);
 	d->driver.nr_flights = 1;
 	assert_int_equal(driver_commit(&d->driver, false), 0);

@@ -199,6 +199,40 @@ static void no_memory_gives_no_index(void **state)
 	test_alloc.fail_at = 0;
 }
 
+/* A discard asks before it is given a record; many subtrees, of a device of any size. */
+static void where_an_interval_writes_is_known_before_it_is_published(void **state)
+{
+	static u8 want[TRIAD_INDEX_SUBTREES];
+	struct triad_index *index = *state;
+	struct rng rng = { 13 };
+	u32 i, j;
+
+	assert_false(triad_index_may_write(index, 0, 1ULL << 32));
+	for (i = 0; i < 300; i++) {
+		u64 lba = (u64)rng_below(&rng, TRIAD_INDEX_SUBTREES) << 16 | rng_below(&rng, 65536);
+		u64 nr = 1 + rng_below(&rng, 256);
+
+		nr = min_t(u64, nr, (1ULL << 32) - lba);
+		triad_index_announce(index, lba, nr);
+		want[lba >> 16] = want[(lba + nr - 1) >> 16] = 1;
+	}
+	for (i = 0; i < TRIAD_INDEX_SUBTREES; i++)
+		assert_int_equal(triad_index_may_write(index, (u64)i << 16, 65536), want[i]);
+	for (i = 0; i < 3000; i++) {
+		u32 from = rng_below(&rng, TRIAD_INDEX_SUBTREES);
+		u32 nr = 1 + rng_below(&rng, 300);
+		bool any = false;
+
+		nr = min_t(u32, nr, TRIAD_INDEX_SUBTREES - from);
+		for (j = from; j < from + nr; j++)
+			any |= want[j];
+		assert_int_equal(triad_index_may_write(index, ((u64)from << 16) + 65535,
+						       ((u64)(nr - 1) << 16) + 1), any);
+	}
+	triad_index_reset(index);
+	assert_false(triad_index_may_write(index, 0, 1ULL << 32));
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A map of one leaf has no subtrees: all of it is one leaf's discard. */
@@ -226,6 +260,7 @@ int main(void)
 		T(a_full_index_says_so_and_stays_right),
 		T(sorted_gives_the_newest_of_every_key_larger_levels_first),
 		T(random_operations_equal_a_plain_array),
+		T(where_an_interval_writes_is_known_before_it_is_published),
 		T(the_smallest_map_is_discarded_as_a_leaf),
 		T(no_memory_gives_no_index),
 	};

@@ -34,6 +34,7 @@ static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
 	struct device *d = *state;
 	struct triad_core *core = &d->driver.core;
 	u32 max = core->geo.interval_blocks;
+	u64 used = core->space.used, usable = core->geo.usable;
 
 	assert_false(triad_log_is_long(core));
 	core->nr_entries = max - 1;
@@ -45,13 +46,23 @@ static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
 	assert_false(triad_log_room(core, 1, 1, 0));
 	core->active->max = max;
 
+	/* leaves count where there is more to give back than they hold */
 	core->nr_entries = 1;
 	core->nr_leaves = 4095;
+	core->geo.usable = 1u << 30;
+	core->space.used = 4096 * 257 + 1;
 	assert_true(triad_log_room(core, 0, 1, 1));
 	assert_false(triad_log_room(core, 0, 1, 2));
 	assert_true(triad_log_is_long(core));
 	core->nr_leaves = 0;
 	assert_false(triad_log_is_long(core));
+	core->nr_leaves = 1u << 20;
+	core->space.used--;
+	assert_true(triad_log_room(core, 0, 1, 1u << 20));
+	assert_false(triad_log_is_long(core));
+	core->nr_leaves = 0;
+	core->space.used = used;
+	core->geo.usable = usable;
 
 	core->budget = 100;
 	core->nr_blocks = 80;
@@ -62,6 +73,97 @@ static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
 	core->nr_entries = 0;
 	assert_true(triad_log_room(core, 20, 1, 0));
 	core->nr_blocks = 0;
+}
+
+static const struct triad_node_disk *read_node(void *context, const struct triad_ref *ref)
+{
+	static struct triad_node_disk node;
+	struct triad_core *core = context;
+
+	return triad_map_read_node(&core->space.map, ref, &node) ? NULL : &node;
+}
+
+static bool is_void(struct triad_core *core, u64 lba, u64 nr)
+{
+	struct triad_ref missing;
+	int r = triad_log_is_void(core, lba, nr, read_node, core, &missing);
+
+	assert_true(r == 0 || r == 1);
+	return r;
+}
+
+/* From the record on, while it is frozen, and when it has come into the map. */
+static void a_discard_of_what_was_ever_written_needs_a_record(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+
+	assert_true(is_void(core, 0, 4096));
+	assert_int_equal(driver_fill(&d->driver, 300, 8), 0);	/* not even written to disk */
+	assert_false(is_void(core, 0, 4096));
+	assert_int_equal(driver_drain(&d->driver), 0);
+	assert_false(is_void(core, 300, 1));
+	assert_int_equal(device_reopen(d, true), 0);		/* replayed */
+	assert_false(is_void(core, 300, 1));
+
+	assert_int_equal(triad_log_start(core), 0);
+	triad_commit_recycle(core);
+	triad_commit_freeze(core, false);
+	assert_false(is_void(core, 300, 1));
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	assert_false(is_void(core, 300, 1));
+	assert_false(is_void(core, 256, 256));
+	assert_false(is_void(core, 0, 4096));
+	assert_true(is_void(core, 0, 300));
+	assert_true(is_void(core, 308, 4096 - 308));
+}
+
+static void a_discard_is_done_in_steps_that_cross_no_multiple(void **state)
+{
+	const u64 step = TRIAD_DISCARD_STEP;
+	u64 lba, nr, n;
+	u32 leaves;
+	struct triad_geometry geo;
+	const char *why;
+
+	(void)state;
+	assert_int_equal(triad_geometry_init(&geo, 1u << 30, 0, 32256, 256, 0, &why), 0);
+	/* one bio of 4 GiB less a block, as the block layer cuts them */
+	for (lba = 4 * step - 1, nr = 4 * step - 1; nr; lba += n, nr -= n) {
+		n = triad_log_step(lba, nr);
+		assert_true(n && n <= nr);
+		assert_int_equal(lba / step, (lba + n - 1) / step);
+		assert_true(n == nr || !((lba + n) % step));
+		/* so it fits the smallest interval, and mostly takes little of it */
+		assert_true(triad_index_discard_cost(&geo, lba, n, &leaves) <= 4 ||
+			    n < step);
+		assert_true(leaves <= 1024);
+	}
+	assert_int_equal(triad_index_discard_cost(&geo, 1, step - 2, &leaves), 4 * 255 + 2);
+	assert_true(triad_geometry_init(&geo, 1u << 20, 0, 32256, 256, 4 * 255 + 2, &why));
+}
+
+/*
+ * What one commit has to give back at most: as much as its discards may drop, beside
+ * what the interval before has just brought.
+ */
+static void a_commit_frees_no_more_than_it_has_memory_for(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 max = core->geo.interval_blocks, most;
+
+	assert_int_equal(triad_log_most_freed(core), core->geo.usable);
+	core->geo.usable = 1u << 30;
+	most = 2 * (max + triad_geometry_nodes(&core->geo, max)) + 4096 * 257;
+	assert_int_equal(triad_log_most_freed(core), most);
+	/* a log that was replayed may hold three intervals' discards, or say anything */
+	core->nr_leaves = 8000;
+	assert_int_equal(triad_log_most_freed(core), most + (8000 - 4096) * 257);
+	core->nr_leaves = ~0u;
+	assert_int_equal(triad_log_most_freed(core), most + 2 * 4096 * 257);
+	core->nr_leaves = 0;
 }
 
 static void what_does_not_fit_the_index_is_an_error(void **state)
@@ -160,6 +262,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_record_without_a_place_for_its_nodes_has_no_room),
 		T(an_interval_is_bounded_in_entries_leaves_and_blocks),
+		T(a_discard_of_what_was_ever_written_needs_a_record),
+		T(a_discard_is_done_in_steps_that_cross_no_multiple),
+		T(a_commit_frees_no_more_than_it_has_memory_for),
 		T(what_does_not_fit_the_index_is_an_error),
 		T(a_failed_flush_covers_nothing),
 		T(every_failure_of_the_first_record_is_passed_on),

@@ -577,6 +577,109 @@ static void every_failure_is_passed_on(void **state)
 	test_alloc.fail_at = 0;
 }
 
+/* Nodes for a lookup in one buffer; none with a birth below a limit. */
+struct nodes {
+	struct fixture *f;
+	struct triad_node_disk node;
+	u32 missing_below;
+};
+
+static const struct triad_node_disk *get_one(void *context, const struct triad_ref *ref)
+{
+	struct nodes *n = context;
+
+	return ref->birth < n->missing_below ||
+	       triad_map_read_node(&n->f->map, ref, &n->node) ? NULL : &n->node;
+}
+
+/* Leaves that lie wholly in a range and hold something. */
+static u32 count_leaves(const struct fixture *f, u32 lba, u32 nr)
+{
+	u32 at, i, leaves = 0;
+
+	for (at = (lba + 255) & ~0xffu; at < lba + nr; at += 256) {
+		bool any = false;
+
+		if (at + 256 > lba + nr)
+			break;
+		for (i = at; i < at + 256; i++)
+			any |= f->want[i] != 0;
+		leaves += any;
+	}
+	return leaves;
+}
+
+static void what_a_discard_would_give_back_equals_a_plain_array(void **state)
+{
+	static struct nodes n;
+	struct fixture *f = *state;
+	struct triad_ref missing;
+	u32 round, i, lba, nr, at, covered, leaves, nr_holes = 0, nr_missing = 0;
+
+	n.f = f;
+	for (round = 0; round < 60; round++) {
+		random_interval(f, rng_below(&f->rng, 20), LBAS);
+		if (round % 10 == 9)
+			do_discard(f, 0, LBAS);
+		assert_int_equal(apply(f), 0);
+		account(f);
+		for (i = 0; i < 200; i++) {
+			bool any = false;
+			int r;
+
+			lba = rng_below(&f->rng, LBAS);
+			nr = 1 + rng_below(&f->rng, rng_percent(&f->rng, 30) ? LBAS : 600);
+			lba &= rng_percent(&f->rng, 30) ? ~0xffffu : ~0u;
+			nr = min_t(u32, nr, LBAS - lba);
+			for (at = lba; at < lba + nr; at++)
+				any |= f->want[at] != 0;
+			n.missing_below = 0;
+			assert_int_equal(triad_map_is_hole(&f->geo, &f->map.root, lba, nr,
+							   get_one, &n, &missing), !any);
+			leaves = triad_map_leaves(&f->geo, &f->map.root, lba, nr, get_one, &n);
+			assert_int_equal(leaves, count_leaves(f, lba, nr));
+			nr_holes += !any;
+
+			/* without a node it is never called a hole, nor its leaves fewer */
+			n.missing_below = f->birth;
+			r = triad_map_is_hole(&f->geo, &f->map.root, lba, nr, get_one, &n,
+					      &missing);
+			assert_true(r == !any || r == -EAGAIN);
+			if (r == -EAGAIN) {
+				nr_missing++;
+				assert_true(missing.pba && missing.birth < f->birth);
+			}
+			assert_true(triad_map_leaves(&f->geo, &f->map.root, lba, nr, get_one,
+						     &n) >= leaves);
+			triad_index_discard_cost(&f->geo, lba, nr, &covered);
+			n.missing_below = ~0u;
+			assert_int_equal(triad_map_leaves(&f->geo, &f->map.root, lba, nr,
+							  get_one, &n),
+					 f->map.root.pba ? covered : 0);
+		}
+	}
+	assert_true(nr_holes > 100 && nr_missing > 100);
+}
+
+/* What points nowhere may hide anything: it is no hole, and its leaves are all there. */
+static void an_impossible_entry_is_no_hole(void **state)
+{
+	static struct nodes n;
+	struct fixture *f = *state;
+	struct triad_node_disk *node = &n.node;
+	struct triad_ref ref = { .pba = TRIAD_FIRST_ZONE + 100, .birth = 1 }, missing;
+
+	n.f = f;
+	memset(node, 0, sizeof(*node));
+	node->entry[0].pba_flags = cpu_to_le64(1);
+	assert_int_equal(f->disk.store.ops->write(&f->disk.store, ref.pba, 1, node), 0);
+	ref.csum = triad_checksum(0, node);
+	assert_int_equal(triad_map_is_hole(&f->geo, &ref, 0, 65536, get_one, &n, &missing),
+			 -EUCLEAN);
+	assert_int_equal(triad_map_leaves(&f->geo, &ref, 0, 65536, get_one, &n), 256);
+	assert_int_equal(triad_map_is_hole(&f->geo, &ref, 65536, 4096, get_one, &n, &missing), 1);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -595,6 +698,8 @@ int main(void)
 		T(entries_behind_the_end_are_refused),
 		T(a_map_that_points_at_itself_ends),
 		T(a_lookup_finds_what_was_written_or_says_what_is_missing),
+		T(what_a_discard_would_give_back_equals_a_plain_array),
+		T(an_impossible_entry_is_no_hole),
 		T(a_list_that_cannot_grow_is_an_error),
 		T(every_failure_is_passed_on),
 	};
