@@ -172,7 +172,8 @@ void triad_committer_work(struct work_struct *work)
 		r = triad_commit_run(&t->core, t->closing, &t->commit_host);
 	if (r)
 		triad_worsen(t, TRIAD_MODE_RO, "a commit failed", r);
-	else if (wanted && !bio_list_empty(&t->todo) && ++t->starved > MAX_STARVED)
+	else if (wanted && (!bio_list_empty(&t->todo) || t->nr_discards) &&
+		 ++t->starved > MAX_STARVED)
 		triad_worsen(t, TRIAD_MODE_RO, "commits made no room", -ENOSPC);
 	if (wanted && !r) {
 		atomic64_inc(&t->stats.commits);

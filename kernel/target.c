@@ -146,6 +146,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	bio_list_init(&t->queue);
 	bio_list_init(&t->flush_queue);
 	bio_list_init(&t->todo);
+	INIT_LIST_HEAD(&t->discards);
 	bio_list_init(&t->waiting);
 	init_waitqueue_head(&t->wait);
 	INIT_WORK(&t->log_work, triad_writer_work);
@@ -337,7 +338,7 @@ static u64 memory_bytes(const struct triad *t)
 	for (i = 0; i < ARRAY_SIZE(indices); i++) {
 		if (!indices[i])
 			continue;
-		sum += (u64)indices[i]->max * sizeof(*indices[i]->entries) +
+		sum += sizeof(*indices[i]) + (u64)indices[i]->max * sizeof(*indices[i]->entries) +
 		       (indices[i]->bucket_mask + 1ULL) * sizeof(u32);
 		max = max(max, indices[i]->max);
 	}

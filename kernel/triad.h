@@ -39,13 +39,14 @@
 #define TRIAD_NR_WRITES		8	/* records in flight, 1 MiB each */
 #define TRIAD_NR_VIEWS		4
 #define TRIAD_INLINE_CSUMS	16
+#define TRIAD_MAX_DISCARD	((1u << 20) - 1)	/* blocks: as large as a bio can be */
+
 /*
  * Of what somebody waits for, often with t->lock held: without both flags writeback
  * throttling queues a flush or a root behind the nodes of the commit.
  */
 #define TRIAD_AWAITED		(REQ_SYNC | REQ_IDLE)
 #define TRIAD_OP_FLUSH		(REQ_OP_WRITE | REQ_PREFLUSH | TRIAD_AWAITED)
-#define TRIAD_MAX_DISCARD	(1u << 18)	/* blocks of one bio: 1 GiB */
 
 enum triad_mode {	/* only ever worsens while active */
 	TRIAD_MODE_RW,
@@ -128,10 +129,14 @@ struct triad {
 	/* the log */
 	spinlock_t queue_lock;
 	struct bio_list queue;			/* [queue_lock] writes and discards */
-	u64 queued_blocks;			/* [queue_lock] */
 	struct bio_list flush_queue;		/* [queue_lock] */
-	struct bio_list todo;			/* [lock] taken from queue, in order */
+	struct bio_list todo;			/* [lock] writes taken from queue, in order */
 	u64 todo_blocks;			/* [lock] */
+	struct list_head discards;		/* [lock] taken from queue, in order */
+	struct hlist_head discards_at[256];	/* [lock] by the step that they lie in */
+	u32 nr_discards;			/* [lock] */
+	bool discards_turn;			/* [lock] if writes wait, too */
+	u64 arrivals;				/* [lock] taken from queue so far */
 	struct workqueue_struct *log_wq;	/* [ctr] */
 	struct work_struct log_work;
 	struct list_head in_flight;		/* [lock] in record order */
@@ -183,6 +188,9 @@ struct triad_bio {
 	struct bvec_iter iter;		/* of the read as it was sent */
 	u64 lba, pba;
 	u32 nr;
+	u64 arrival;			/* of a write or discard: its number */
+	struct list_head waiting;	/* a discard: in t->discards */
+	struct hlist_node place;	/* ... and in t->discards_at */
 	u64 needs;			/* a flush or FUA write: record to be durable */
 	u32 *csums;			/* inline_csums or allocated */
 	u32 inline_csums[TRIAD_INLINE_CSUMS];
@@ -270,6 +278,7 @@ int triad_write_init(struct triad *t);		/* buffers; from the constructor */
 void triad_write_exit(struct triad *t);
 void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
+void triad_write_queue(struct triad *t, struct bio *bio);	/* hand it to the log worker */
 void triad_write_kick(struct triad *t);
 /* Fail what waits to be taken into the log; true if there was anything. */
 bool triad_write_refuse(struct triad *t);
@@ -290,6 +299,27 @@ static inline void triad_hibernate_exit(void) {}
 static inline bool triad_hibernate_holds(void) { return false; }
 static inline bool triad_hibernate_refuses(struct triad *t) { return false; }
 #endif
+
+/* ---- discard.c ---------------------------------------------------------------- */
+
+/* Look for what the discard would change, and queue it.  Any context that may submit. */
+void triad_discard_bio(struct triad *t, struct bio *bio);
+
+/* The discards that wait for the log worker, which holds t->lock. */
+void triad_discard_add(struct triad *t, struct triad_bio *tb);
+void triad_discard_del(struct triad *t, struct triad_bio *tb);
+
+/* One that must be done before the write w: it overlaps and came first.  Or NULL. */
+struct triad_bio *triad_discard_before(struct triad *t, const struct triad_bio *w);
+
+/* The one whose turn it is, if the oldest write that waits (or NULL) is younger. */
+struct triad_bio *triad_discard_next(struct triad *t, const struct triad_bio *w);
+
+/* True if it changes nothing and needs no record. */
+bool triad_discard_is_void(struct triad *t, const struct triad_bio *tb);
+
+/* Leaves of the map that it gives back, at most. */
+u32 triad_discard_leaves(struct triad *t, const struct triad_bio *tb);
 
 /* ---- committer.c ----------------------------------------------------------------- */
 

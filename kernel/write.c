@@ -62,30 +62,38 @@ void triad_write_kick(struct triad *t)
 	queue_work(t->log_wq, &t->log_work);
 }
 
+static bool is_discard(const struct bio *bio)
+{
+	return bio_op(bio) == REQ_OP_DISCARD || bio_op(bio) == REQ_OP_WRITE_ZEROES;
+}
+
+void triad_write_queue(struct triad *t, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->queue_lock, flags);
+	bio_list_add(triad_bio(bio)->nr ? &t->queue : &t->flush_queue, bio);
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	triad_write_kick(t);
+}
+
 int triad_write_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
-	u32 most = bio_op(bio) == REQ_OP_WRITE ? TRIAD_RECORD_MAX_BLOCKS : TRIAD_MAX_DISCARD;
-	unsigned long flags;
+	u32 nr = bio_sectors(bio) / TRIAD_SECTORS_PER_BLOCK;
 
-	if (bio_sectors(bio) && triad_mode(t) != TRIAD_MODE_RW)
+	if (nr && triad_mode(t) != TRIAD_MODE_RW)
 		return DM_MAPIO_KILL;
-	if (bio_sectors(bio) > triad_sector(most))
-		dm_accept_partial_bio(bio, triad_sector(most));
-	tb->nr = bio_sectors(bio) / TRIAD_SECTORS_PER_BLOCK;
-
-	if (tb->nr && triad_hibernate_refuses(t))
+	if (nr && triad_hibernate_refuses(t))
 		return DM_MAPIO_KILL;
-
-	spin_lock_irqsave(&t->queue_lock, flags);
-	if (tb->nr) {
-		bio_list_add(&t->queue, bio);
-		t->queued_blocks += bio_op(bio) == REQ_OP_WRITE ? tb->nr : 1;
-	} else {
-		bio_list_add(&t->flush_queue, bio);
-	}
-	spin_unlock_irqrestore(&t->queue_lock, flags);
-	triad_write_kick(t);
+	tb->nr = is_discard(bio) ? triad_log_step(tb->lba, nr) :
+		 min_t(u32, nr, TRIAD_RECORD_MAX_BLOCKS);
+	if (tb->nr < nr)
+		dm_accept_partial_bio(bio, triad_sector(tb->nr));
+	if (tb->nr && is_discard(bio))
+		triad_discard_bio(t, bio);
+	else
+		triad_write_queue(t, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
@@ -112,7 +120,6 @@ bool triad_write_refuse(struct triad *t)
 	spin_lock_irqsave(&t->queue_lock, flags);
 	refused = t->queue;
 	bio_list_init(&t->queue);
-	t->queued_blocks = 0;
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 	any = !bio_list_empty(&refused);
 	fail_all(&refused);
@@ -121,23 +128,51 @@ bool triad_write_refuse(struct triad *t)
 
 /* ---- building records -------------------------------------------------------------- */
 
-static bool is_discard(const struct bio *bio)
+/*
+ * Whose turn it is: a discard or a write.  Nothing waits for long: a write goes before
+ * discards that do not concern it, but not before two records of them in a row.
+ */
+static struct bio *choose(struct triad *t)
 {
-	return bio_op(bio) != REQ_OP_WRITE;
+	struct bio *bio = bio_list_peek(&t->todo);
+	struct triad_bio *w = bio ? triad_bio(bio) : NULL;
+	struct triad_bio *d = w ? triad_discard_before(t, w) : NULL;
+
+	if (!d && (!w || t->discards_turn))
+		d = triad_discard_next(t, w);
+	return d ? d->bio : bio;
 }
 
-/* Can this bio go into the record (NULL: into a new one), as far as space goes? */
-static bool has_room(struct triad *t, struct bio *bio, const struct triad_record *rec)
+/* What may follow it in the same record, or NULL. */
+static struct bio *choose_same(struct triad *t, bool discard)
 {
-	struct triad_bio *tb = triad_bio(bio);
-	u32 entries, leaves = 0;
+	struct bio *bio = bio_list_peek(&t->todo);
+	struct triad_bio *w = bio ? triad_bio(bio) : NULL, *d;
+
+	if (!discard)
+		return w && !triad_discard_before(t, w) ? bio : NULL;
+	d = triad_discard_next(t, w);
+	return d ? d->bio : NULL;
+}
+
+/* Can this bio go into a new record?  leaves: those that a discard gives back. */
+static bool has_room(struct triad *t, const struct bio *bio, u32 leaves)
+{
+	struct triad_bio *tb = triad_bio((struct bio *)bio);
+	u32 covered;
 
 	if (!is_discard(bio))
-		return triad_log_room(&t->core, tb->nr, tb->nr, 0) &&
-		       (!rec || triad_record_fits(rec, tb->nr));
-	entries = triad_index_discard_cost(&t->core.geo, tb->lba, tb->nr, &leaves);
-	return triad_log_room(&t->core, 0, entries, leaves) &&
-	       (!rec || rec->nr_extents < TRIAD_RECORD_MAX_RANGES);
+		return triad_log_room(&t->core, tb->nr, tb->nr, 0);
+	return triad_log_room(&t->core, 0, triad_index_discard_cost(&t->core.geo, tb->lba,
+								    tb->nr, &covered),
+			      leaves);
+}
+
+/* Does it fit the record that is being built? */
+static bool fits(const struct triad_record *rec, struct bio *bio)
+{
+	return is_discard(bio) ? rec->nr_extents < TRIAD_RECORD_MAX_RANGES :
+		triad_record_fits(rec, triad_bio(bio)->nr);
 }
 
 static void copy_from_bio(void *to, struct bio *bio)
@@ -152,7 +187,7 @@ static void copy_from_bio(void *to, struct bio *bio)
 }
 
 /* Copy first, then take the checksum of the copy: the page may change under us. */
-static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio)
+static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio, u32 leaves)
 {
 	struct triad_bio *tb = triad_bio(bio);
 	struct triad_record *rec = &w->rec;
@@ -162,9 +197,6 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio)
 
 	bio_list_add(&w->bios, bio);
 	if (is_discard(bio)) {
-		u32 leaves;
-
-		triad_index_discard_cost(&t->core.geo, tb->lba, tb->nr, &leaves);
 		triad_log_discard(&t->core, rec, tb->lba, tb->nr, leaves);
 		return 0;
 	}
@@ -180,14 +212,70 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio)
 
 static void take_queue(struct triad *t)
 {
+	struct bio_list fresh;
 	unsigned long flags;
+	struct bio *bio;
 
 	spin_lock_irqsave(&t->queue_lock, flags);
-	bio_list_merge(&t->todo, &t->queue);
+	fresh = t->queue;
 	bio_list_init(&t->queue);
-	t->todo_blocks += t->queued_blocks;
-	t->queued_blocks = 0;
 	spin_unlock_irqrestore(&t->queue_lock, flags);
+	while ((bio = bio_list_pop(&fresh))) {
+		triad_bio(bio)->arrival = ++t->arrivals;
+		if (is_discard(bio)) {
+			triad_discard_add(t, triad_bio(bio));
+		} else {
+			bio_list_add(&t->todo, bio);
+			t->todo_blocks += triad_bio(bio)->nr;
+		}
+	}
+}
+
+/* It goes into a record now, or needs none. */
+static void leave_queue(struct triad *t, struct bio *bio)
+{
+	if (is_discard(bio)) {
+		triad_discard_del(t, triad_bio(bio));
+	} else {
+		bio_list_pop(&t->todo);
+		t->todo_blocks -= triad_bio(bio)->nr;
+	}
+}
+
+/* Many small ones share a record while another one is under way. */
+static bool gathers(const struct triad *t, const struct bio *bio)
+{
+	return !list_empty(&t->in_flight) &&
+	       (is_discard(bio) ? t->nr_discards : t->todo_blocks) < GATHER_BLOCKS;
+}
+
+/* Discards that change nothing are over at once; the next bio that needs a record, or NULL. */
+static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
+{
+	while (bio && is_discard(bio) && triad_discard_is_void(t, triad_bio(bio))) {
+		leave_queue(t, bio);
+		end_bio(bio, BLK_STS_OK);
+		bio = discard ? choose_same(t, true) : choose(t);
+	}
+	return bio;
+}
+
+/*
+ * A bio that a new record may begin with, or NULL: a commit must make room first.  An
+ * interval that can take no more discards still takes writes.
+ */
+static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
+{
+	struct bio *w;
+
+	*leaves = is_discard(bio) ? triad_discard_leaves(t, triad_bio(bio)) : 0;
+	if (has_room(t, bio, *leaves))
+		return bio;
+	triad_committer_ask(t, true);
+	if (!is_discard(bio) || !has_room(t, bio, 0))
+		return NULL;
+	w = choose_same(t, false);
+	return w && has_room(t, w, 0) ? w : NULL;
 }
 
 static void submit(struct triad *t, struct triad_write *w)
@@ -224,21 +312,19 @@ static void watch_planes(struct triad *t)
 /* One record out of the bios that wait.  False: wait for something first. */
 static bool build(struct triad *t)
 {
-	struct bio *bio = bio_list_peek(&t->todo);
+	struct bio *bio = skip_void(t, choose(t), false);
 	struct triad_write *w;
 	bool discard;
+	u32 leaves;
 	int r;
 
-	if (!bio || list_empty(&t->idle))
-		return false;
-	if (!list_empty(&t->in_flight) && t->todo_blocks < GATHER_BLOCKS)
+	if (!bio || list_empty(&t->idle) || gathers(t, bio))
 		return false;
 	if (!t->core.session && t->core.frozen)
 		return false;	/* the pointer of c must not move under a commit */
-	if (!has_room(t, bio, NULL)) {
-		triad_committer_ask(t, true);
+	bio = admit(t, bio, &leaves);
+	if (!bio || gathers(t, bio))
 		return false;
-	}
 	t->starved = 0;
 	t->commit_forced = false;
 	r = triad_log_start(&t->core);
@@ -247,14 +333,16 @@ static bool build(struct triad *t)
 	w = list_first_entry(&t->idle, struct triad_write, list);
 	discard = is_discard(bio);
 	triad_log_begin(&t->core, &w->rec, discard ? TRIAD_RECORD_DISCARD : 0);
-	while (bio && is_discard(bio) == discard && has_room(t, bio, &w->rec)) {
-		bio_list_pop(&t->todo);
-		t->todo_blocks -= discard ? 1 : triad_bio(bio)->nr;
-		r = add_bio(t, w, bio);
+	do {
+		leave_queue(t, bio);
+		r = add_bio(t, w, bio, leaves);
 		if (r)
 			goto err_bios;
-		bio = bio_list_peek(&t->todo);
-	}
+		bio = skip_void(t, choose_same(t, discard), true);
+		if (bio && discard)
+			leaves = triad_discard_leaves(t, triad_bio(bio));
+	} while (bio && has_room(t, bio, leaves) && fits(&w->rec, bio));
+	t->discards_turn = !discard;
 	r = triad_log_seal(&t->core, &w->rec, w->buffer);
 	if (r)
 		goto err_bios;
@@ -403,8 +491,14 @@ void triad_writer_work(struct work_struct *work)
 			;
 	}
 	if (triad_mode(t) != TRIAD_MODE_RW) {
+		struct triad_bio *d;
+
 		fail_all(&t->todo);
 		t->todo_blocks = 0;
+		while ((d = triad_discard_next(t, NULL))) {
+			leave_queue(t, d->bio);
+			end_bio(d->bio, BLK_STS_IOERR);
+		}
 	}
 	flush(t);
 	blk_finish_plug(&plug);

@@ -936,7 +936,65 @@ scattered()
 	triadsetup close t
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused huge}; do
+# ---- huge discards ------------------------------------------------------------------
+
+# beside_discard NAME: writes with fsync all over t while all of it is discarded; the
+# longest must not wait for the discard.  They take another way to t, since blkdiscard
+# locks its inode.
+beside_discard()
+{
+	dmsetup create w --noudevsync --table "0 $(blockdev --getsz /dev/mapper/t) linear /dev/mapper/t 0"
+	dmsetup mknodes
+	t0=$(now)
+	blkdiscard -f /dev/mapper/t &
+	job=$!
+	longest=0 nr=0
+	while kill -0 $job 2>/dev/null; do
+		# the last block first: what is discarded last
+		t1=$(now)
+		dd if=/dev/zero of=/dev/mapper/w bs=4k count=1 oflag=direct conv=notrunc,fsync \
+			seek=$((blocks - 1 - nr * (blocks / 61) % blocks)) 2>/dev/null
+		ms=$(($(now) - t1)) nr=$((nr + 1))
+		[ $ms -le $longest ] || longest=$ms
+	done
+	wait $job || not_ok "$1: blkdiscard"
+	ms=$(($(now) - t0))
+	dmsetup remove w
+	[ $longest -lt 2000 ] || [ $((longest * 4)) -lt $ms ] &&
+		ok "$1: $nr writes with fsync beside the discard ($ms ms), the longest $longest ms" ||
+		not_ok "$1: no write waits for the discard # $longest of $ms ms"
+}
+
+huge_discards()
+{
+	fmt /dev/vdc
+	map t /dev/vdc
+	blocks=$(($(blockdev --getsize64 /dev/mapper/t) / 4096))
+	t0=$(now)
+	must "all of an empty device of 15 TiB is discarded" blkdiscard /dev/mapper/t
+	ms=$(($(now) - t0))
+	is "$(field t 9) $(field t 10)" "0 0" "without a commit and a record, in $ms ms"
+	must "and zeroed" blkdiscard -z /dev/mapper/t
+	is "$(field t 9) $(field t 10)" "0 0" "in the same way"
+	t0=$(now)
+	must "mkfs.xfs" mkfs.xfs -q -f /dev/mapper/t
+	echo "# mkfs.xfs of 15 TiB: $(($(now) - t0)) ms, $(field t 9) commits"
+	must "random writes" fio --name=h --filename=/dev/mapper/t --rw=randwrite --bs=4k \
+		--iodepth=32 --ioengine=libaio --direct=1 --size=15T --io_size=$(some 32)M \
+		--norandommap --randrepeat=1
+	dmsetup message t 0 commit
+	commits=$(field t 9)
+	beside_discard "8192 blocks all over 15 TiB"
+	echo "# $(($(field t 9) - commits)) commits"
+	must "the rest" blkdiscard -f /dev/mapper/t
+	dmsetup message t 0 commit
+	dmsetup message t 0 commit
+	is "$(field t 7)" 0 "nothing is used then"
+	triadsetup close t
+	checked "huge discards" vdc
+}
+
+for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused huge huge_discards}; do
 	echo "# $part"
 	$part
 done
