@@ -17,6 +17,8 @@
  */
 #define GATHER_BLOCKS	64
 
+#define MAX_VOID	256	/* discards that need no record, in a row */
+
 int triad_write_init(struct triad *t)
 {
 	int i;
@@ -155,7 +157,10 @@ static struct bio *choose_same(struct triad *t, bool discard)
 	return d ? d->bio : NULL;
 }
 
-/* Can this bio go into a new record?  leaves: those that a discard gives back. */
+/*
+ * Can this bio go into a new record?  leaves: those that a discard gives back.  Discards
+ * leave the last quarter of an interval to writes.
+ */
 static bool has_room(struct triad *t, const struct bio *bio, u32 leaves)
 {
 	struct triad_bio *tb = triad_bio((struct bio *)bio);
@@ -163,7 +168,8 @@ static bool has_room(struct triad *t, const struct bio *bio, u32 leaves)
 
 	if (!is_discard(bio))
 		return triad_log_room(&t->core, tb->nr, tb->nr, 0);
-	return triad_log_room(&t->core, 0, triad_index_discard_cost(&t->core.geo, tb->lba,
+	return !triad_log_is_long(&t->core) &&
+	       triad_log_room(&t->core, 0, triad_index_discard_cost(&t->core.geo, tb->lba,
 								    tb->nr, &covered),
 			      leaves);
 }
@@ -249,10 +255,19 @@ static bool gathers(const struct triad *t, const struct bio *bio)
 	       (is_discard(bio) ? t->nr_discards : t->todo_blocks) < GATHER_BLOCKS;
 }
 
-/* Discards that change nothing are over at once; the next bio that needs a record, or NULL. */
+/*
+ * Discards that change nothing are over at once; the next bio that needs a record, or
+ * NULL.  After many of them flushes and new writes have their turn.
+ */
 static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
 {
+	u32 nr = 0;
+
 	while (bio && is_discard(bio) && triad_discard_is_void(t, triad_bio(bio))) {
+		if (nr++ == MAX_VOID) {
+			triad_write_kick(t);
+			return NULL;
+		}
 		leave_queue(t, bio);
 		end_bio(bio, BLK_STS_OK);
 		bio = discard ? choose_same(t, true) : choose(t);
@@ -262,7 +277,8 @@ static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
 
 /*
  * A bio that a new record may begin with, or NULL: a commit must make room first.  An
- * interval that can take no more discards still takes writes.
+ * interval that can take no more discards still takes writes; the next one begins with
+ * the discard.
  */
 static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 {
@@ -272,7 +288,7 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 	if (has_room(t, bio, *leaves))
 		return bio;
 	triad_committer_ask(t, true);
-	if (!is_discard(bio) || !has_room(t, bio, 0))
+	if (!is_discard(bio) || (!triad_log_is_long(&t->core) && !has_room(t, bio, 0)))
 		return NULL;
 	w = choose_same(t, false);
 	return w && has_room(t, w, 0) ? w : NULL;

@@ -960,7 +960,7 @@ beside_discard()
 	wait $job || not_ok "$1: blkdiscard"
 	ms=$(($(now) - t0))
 	dmsetup remove w
-	[ $longest -lt 2000 ] || [ $((longest * 4)) -lt $ms ] &&
+	[ $longest -lt 5000 ] || [ $((longest * 4)) -lt $ms ] &&
 		ok "$1: $nr writes with fsync beside the discard ($ms ms), the longest $longest ms" ||
 		not_ok "$1: no write waits for the discard # $longest of $ms ms"
 }
