@@ -27,11 +27,44 @@ struct rules {
 
 /* ---- above: rule 7 ------------------------------------------------------------------ */
 
+/* Where the changes of a record begin, or of those that are not there yet. */
+static u32 changes_of(const struct order *order, u32 nr)
+{
+	return nr < order->nr ? order->records[nr].change : order->nr_changes;
+}
+
+/*
+ * A discard may be acknowledged without a record if it changes nothing: if there is
+ * nothing behind what was acknowledged, nor behind any record that was sent since.
+ */
+static bool changes_nothing(const struct rules *r, const struct event *e)
+{
+	const struct order *order = r->order;
+	const struct event *sent = &r->tape->events[e->of];
+	u32 i, nr_sent = r->acked, from = changes_of(order, r->acked);
+	u8 *held = calloc(sent->nr, 1);
+	bool any;
+
+	assert(held);
+	while (nr_sent < order->nr && order->records[nr_sent].sent < r->at)
+		nr_sent++;
+	for (i = 0; i < from; i++)
+		if (order->changes[i].lba - sent->block < sent->nr)
+			held[order->changes[i].lba - sent->block] = order->changes[i].id != 0;
+	any = memchr(held, 1, sent->nr);
+	for (; i < changes_of(order, nr_sent); i++)
+		any |= order->changes[i].lba - sent->block < sent->nr && order->changes[i].id;
+	free(held);
+	return !any;
+}
+
 static void upper_write_done(struct rules *r, const struct event *e)
 {
 	u32 nr = r->order->record_of[e->of];
 	const struct record *record;
 
+	if (!nr && r->tape->events[e->of].op == WITNESS_DISCARD && changes_nothing(r, e))
+		return;
 	if (!nr) {
 		violation("event %u: the write of event %u is acknowledged, but in no record",
 			  r->at, e->of);
