@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* triadsetup: the commands and their options. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "params.h"
@@ -271,10 +273,26 @@ static int run(const struct command *cmd, int argc, char **argv)
 	return r;
 }
 
+/*
+ * The next file that is opened gets the lowest free number.  Were 2 free, a device
+ * would get it, and the first message would be written into it.  A descriptor
+ * that was closed stays unusable: reading from 0 and writing to 1 and 2 fails.
+ */
+static void hold_standard_descriptors(void)
+{
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			_exit(TOOL_USAGE);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
 
+	hold_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
 		return TOOL_USAGE;

@@ -31,6 +31,44 @@ refuse 4 "export: no such device" 'no such device' export missing target
 refuse 4 "open: no such device" 'no such device' open name missing
 refuse 4 "open: an image file, not a device" 'losetup' open name img
 
+# A closed descriptor is what the next file gets: it must not be the device.
+closed()	# COMMAND...: with each of 0, 1 and 2 closed, and all three
+{
+	c_before=$(sums)
+	tool "$@" <&-
+	tool "$@" >&-
+	tool "$@" 2>&-
+	tool "$@" <&- >&- 2>&-
+	[ "$c_before" = "$(sums)" ]
+} >/dev/null 2>&1
+
+: >out
+for command in roots dump check table 'export img' 'open name' status close format nonsense; do
+	case $command in
+	export*)	closed export img ./none/x ;;
+	*)	closed $command img ;;
+	esac
+	result $? "${command%% *}: no word gets into the device when 0, 1 or 2 are closed"
+done
+head -c 64M /dev/urandom >img
+if command -v mkfs.ext4 >/dev/null; then
+	mkfs.ext4 -q -F img 2>/dev/null
+	closed format -q img
+	result $? "format: and none into a filesystem"
+fi
+for descriptor in 0 1 2; do
+	rm -f img
+	truncate -s 64M img
+	case $descriptor in
+	0)	tool format -q img <&- ;;
+	1)	tool format -q img >&- ;;
+	2)	tool format -q img 2>&- ;;
+	esac >out 2>err
+	tool check --data img >out 2>err && ! grep -qa triadsetup: img
+	result $? "format: without descriptor $descriptor it is as good"
+done
+
+fresh
 chmod 000 img
 if [ -r img ]; then
 	skip "roots: no permission" "root may read everything"
