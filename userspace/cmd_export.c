@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "content.h"
 #include "report.h"
+#include "sink.h"
 #include "view.h"
 
 #define MAX_SHOWN	20u	/* unreadable places that are named one by one */
@@ -17,36 +12,12 @@
 struct export {
 	struct view *view;
 	const char *path;
-	int fd;
+	struct sink sink;
 	u64 nr_blocks;
 	u64 nr_lost;		/* blocks */
 	u32 nr_places;		/* what they were reported as */
 	struct json_object *lost;
 };
-
-static bool is_zero(const u8 *data)
-{
-	return !data[0] && !memcmp(data, data + 1, TRIAD_BLOCK_SIZE - 1);
-}
-
-static int write_block(const struct export *e, u64 lba, const u8 *data)
-{
-	off_t at = lba << TRIAD_BLOCK_SHIFT;
-	size_t left = TRIAD_BLOCK_SIZE;
-
-	/* a hole reads as zeroes */
-	while (left && !is_zero(data)) {
-		ssize_t n = pwrite(e->fd, data + TRIAD_BLOCK_SIZE - left, left,
-				   at + TRIAD_BLOCK_SIZE - left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		left -= n;
-	}
-	return 0;
-}
 
 static void note_lost(struct export *e, const struct content_block *block)
 {
@@ -77,75 +48,35 @@ static int export_block(void *context, const struct content_block *block)
 		return 0;
 	}
 	e->nr_blocks++;
-	return write_block(e, block->lba, block->data);
+	return sink_put(&e->sink, block->lba, block->data);
 }
 
-static bool is_source(const struct export *e, const struct device *target)
+static u64 content_bytes(const struct export *e)
 {
-	const struct disk *disk = &e->view->disk;
-	bool same = device_same(target, &disk->data);
-	unsigned int i;
-
-	for (i = 0; i < disk->nr_roots; i++)
-		same |= device_same(target, &disk->roots[i]);
-	return same;
-}
-
-/* Never onto the device itself, and never over a file without being told to. */
-static int create(struct export *e, const struct options *opt)
-{
-	struct device target;
-	int r;
-
-	r = device_open(&target, e->path, DEVICE_READ);
-	if (!r) {
-		bool same = is_source(e, &target), block = target.block;
-
-		device_close(&target);
-		if (same || block)
-			return tool_fail(TOOL_USAGE,
-					 "Nothing was changed.  Name a file that does not exist.",
-					 "%s: %s", e->path, same ?
-					 "this is the device to export" : "not a regular file");
-		if (!opt->force)
-			return tool_fail(TOOL_BUSY,
-					 "Nothing was changed.  With --force it is replaced.",
-					 "%s: it exists", e->path);
-	} else if (r != -ENOENT) {
-		return tool_fail_open(e->path, r, true);
-	}
-	e->fd = open(e->path, O_WRONLY | O_CREAT | O_CLOEXEC | (opt->force ? O_TRUNC : O_EXCL),
-		     0600);
-	if (e->fd < 0)
-		return tool_fail(tool_exit_of(-errno), "Nothing was changed.", "%s: %s", e->path,
-				 strerror(errno));
-	return 0;
+	return e->view->core.geo.logical_blocks << TRIAD_BLOCK_SHIFT;
 }
 
 static int copy(struct export *e)
 {
-	off_t size = e->view->core.geo.logical_blocks << TRIAD_BLOCK_SHIFT;
-	int r = 0;
+	static const char * const left[] = {
+		[SINK_FILE] = "The device was only read; what the name stood for is as it was.",
+		[SINK_BLOCK] = "The device was only read; what was written to holds a part.",
+		[SINK_STREAM] = "The device was only read; what was written is a part.",
+	};
+	int r;
 
-	if (ftruncate(e->fd, size))
-		r = -errno;
+	r = content_walk(&e->view->core, false, export_block, e);
 	if (!r)
-		r = content_walk(&e->view->core, false, export_block, e);
-	if (!r && fsync(e->fd))
-		r = -errno;
+		r = sink_finish(&e->sink);
 	progress("", 0, 0);
-	if (!r)
-		return 0;
-	unlink(e->path);
-	return tool_fail(tool_exit_of(r),
-			 "The device was only read; the unfinished file was removed.", "%s: %s",
-			 e->path, strerror(-r));
+	return r ? tool_fail(tool_exit_of(r), left[e->sink.kind], "%s: %s", e->path,
+			     strerror(-r)) : 0;
 }
 
 static int report(struct export *e, const struct options *opt)
 {
 	const struct triad_core *core = &e->view->core;
-	u64 size = core->geo.logical_blocks << TRIAD_BLOCK_SHIFT;
+	u64 size = content_bytes(e);
 	struct json_object *out;
 	char text[TEXT_SIZE];
 
@@ -160,9 +91,10 @@ static int report(struct export *e, const struct options *opt)
 		json_add(out, "lost", json_object_get(e->lost));
 		json_print(out);
 	} else if (!opt->batch) {
-		printf("%s: %s, %" PRIu64 " blocks with data, %" PRIu64
-		       " records of the log applied\n", e->path, text_size(size, text),
-		       e->nr_blocks, core->replayed_records);
+		fprintf(e->sink.kind == SINK_STREAM ? stderr : stdout,
+			"%s: %s, %" PRIu64 " blocks with data, %" PRIu64
+			" records of the log applied\n", e->path, text_size(size, text),
+			e->nr_blocks, core->replayed_records);
 	}
 	if (!e->nr_lost)
 		return 0;
@@ -172,32 +104,41 @@ static int report(struct export *e, const struct options *opt)
 			 e->view->path, e->nr_lost, e->path);
 }
 
+static int export(struct export *e, const struct options *opt)
+{
+	const struct view *view = e->view;
+	int r;
+
+	r = sink_open(&e->sink, e->path, content_bytes(e), &view->disk, opt->force);
+	if (r)
+		return r;
+	if (view->core.degraded)
+		tool_warn("%s: degraded (one root is bad), the content is complete", view->path);
+	if (triad_core_lost_log(&view->core))
+		tool_warn("%s: record %" PRIu64 " of the log was flushed and is damaged: "
+			  "this is the state before it", view->path, view->core.next_seq);
+	r = copy(e);
+	return r ? r : report(e, opt);
+}
+
 int cmd_export(const struct options *opt)
 {
 	struct view view;
-	struct export e = { .view = &view, .path = opt->args[1], .fd = -1 };
+	struct export e = { .view = &view, .path = opt->args[1] };
 	int r;
 
+	if (opt->json && !strcmp(e.path, "-"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  Take one of them.",
+				 "export: --json and '-' both want standard output");
 	r = view_probe(&view, opt, opt->args[0]);
 	if (!r)
 		r = view_open(&view);
-	if (!r)
-		r = create(&e, opt);
 	if (!r) {
 		e.lost = json_object_new_array();
-		if (view.core.degraded)
-			tool_warn("%s: degraded (one root is bad), the content is complete",
-				  view.path);
-		if (triad_core_lost_log(&view.core))
-			tool_warn("%s: record %" PRIu64 " of the log was flushed and is damaged: "
-				  "this is the state before it", view.path, view.core.next_seq);
-		r = copy(&e);
-		if (!r)
-			r = report(&e, opt);
+		r = export(&e, opt);
 		json_object_put(e.lost);
+		sink_close(&e.sink);
 	}
-	if (e.fd >= 0 && close(e.fd) && !r)
-		r = tool_fail(TOOL_DEVICE, NULL, "%s: %s", e.path, strerror(errno));
 	view_close(&view);
 	return r;
 }

@@ -15,6 +15,10 @@ struct walk {
 	u64 lba[BATCH];
 	u32 csum[BATCH];
 	u8 *buffer;
+	/* the log's blocks, by LBA */
+	u32 *order;
+	u32 nr_order;
+	u32 next;		/* of order, not gathered yet */
 };
 
 static int hand_over(struct walk *w, u32 i, int error)
@@ -54,21 +58,43 @@ static int drain(struct walk *w)
 	return r;
 }
 
-static int gather(struct walk *w, u64 lba, u64 pba, u32 csum)
+static int gather(struct walk *w, bool in_log, u64 lba, u64 pba, u32 csum)
 {
 	int r;
 
-	if (w->nr && (w->nr == BATCH || pba != w->pba + w->nr)) {
+	if (w->nr && (w->nr == BATCH || pba != w->pba + w->nr || in_log != w->in_log)) {
 		r = drain(w);
 		if (r)
 			return r;
 	}
-	if (!w->nr)
+	if (!w->nr) {
 		w->pba = pba;
+		w->in_log = in_log;
+	}
 	w->lba[w->nr] = lba;
 	w->csum[w->nr] = csum;
 	w->nr++;
 	return 0;
+}
+
+/* What the log holds below an LBA and has not been visited. */
+static int gather_log(struct walk *w, u64 end)
+{
+	const struct triad_index *index = w->core->active;
+	int r = 0;
+
+	for (; w->next < w->nr_order && !r; w->next++) {
+		const struct triad_index_entry *e = &index->entries[w->order[w->next]];
+		u64 pba, lba = triad_index_lba(e);
+		u32 csum;
+
+		if (lba >= end)
+			break;
+		/* a newer discard may cover it */
+		if (e->pba && triad_index_lookup(index, lba, &pba, &csum) && pba == e->pba)
+			r = gather(w, true, lba, pba, csum);
+	}
+	return r;
 }
 
 static int visit_map(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
@@ -76,7 +102,11 @@ static int visit_map(void *context, int level, u64 lba, const struct triad_ref *
 	struct walk *w = context;
 	u64 pba;
 	u32 csum;
+	int r;
 
+	r = gather_log(w, lba);
+	if (r)
+		return r;
 	if (error) {
 		struct content_block block = {
 			.lba = lba,
@@ -85,46 +115,32 @@ static int visit_map(void *context, int level, u64 lba, const struct triad_ref *
 			.error = error,
 		};
 		u64 end = w->core->geo.logical_blocks;
-		int r = drain(w);
 
+		r = drain(w);
 		block.nr = min_t(u64, block.nr, lba < end ? end - lba : 1);
 		return r ? r : w->visit(w->context, &block);
 	}
 	if (level >= 0 || (!w->all && triad_index_lookup(w->core->active, lba, &pba, &csum)))
 		return 0;
-	return gather(w, lba, ref->pba, ref->csum);
+	return gather(w, false, lba, ref->pba, ref->csum);
 }
 
-static int walk_log(struct walk *w)
+static int sort_log(struct walk *w)
 {
 	const struct triad_index *index = w->core->active;
 	u64 *scratch = triad_alloc(index->nr * sizeof(*scratch));
-	u32 *order = triad_alloc(index->nr * sizeof(*order));
-	u32 i, csum, nr = 0;
-	u64 pba;
-	int r = 0;
 
-	if (!scratch || !order)
-		r = -ENOMEM;
-	else
-		nr = triad_index_sorted(index, scratch, order);
-	for (i = 0; i < nr && !r; i++) {
-		const struct triad_index_entry *e = &index->entries[order[i]];
-		u64 lba = triad_index_lba(e);
-
-		/* a newer discard may cover it */
-		if (e->pba && triad_index_lookup(index, lba, &pba, &csum) && pba == e->pba)
-			r = gather(w, lba, pba, csum);
-	}
+	w->order = triad_alloc(index->nr * sizeof(*w->order));
+	if (scratch && w->order)
+		w->nr_order = triad_index_sorted(index, scratch, w->order);
 	triad_free(scratch);
-	triad_free(order);
-	return r ? r : drain(w);
+	return scratch && w->order ? 0 : -ENOMEM;
 }
 
 int content_walk(struct triad_core *core, bool all, content_fn visit, void *context)
 {
 	struct walk *w = triad_alloc(sizeof(*w));
-	int r = -ENOMEM;
+	int r;
 
 	if (!w)
 		return -ENOMEM;
@@ -133,14 +149,14 @@ int content_walk(struct triad_core *core, bool all, content_fn visit, void *cont
 	w->context = context;
 	w->all = all;
 	w->buffer = triad_alloc((size_t)BATCH * TRIAD_BLOCK_SIZE);
-	if (w->buffer)
+	r = w->buffer ? sort_log(w) : -ENOMEM;
+	if (!r)
 		r = triad_map_walk(&core->space.map, visit_map, w);
 	if (!r)
+		r = gather_log(w, core->geo.logical_blocks);
+	if (!r)
 		r = drain(w);
-	if (!r) {
-		w->in_log = true;
-		r = walk_log(w);
-	}
+	triad_free(w->order);
 	triad_free(w->buffer);
 	triad_free(w);
 	return r;

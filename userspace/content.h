@@ -20,9 +20,8 @@ struct content_block {
 typedef int (*content_fn)(void *context, const struct content_block *block);
 
 /*
- * Hand every block that holds data to visit: those of the map, then those of the
- * log.  With all also the blocks of the map that the log replaces.  Returns
- * -ENOMEM or what visit returned.
+ * Hand every block that holds data to visit, by rising LBA.  With all also the
+ * blocks of the map that the log replaces.  Returns -ENOMEM or what visit returned.
  */
 int content_walk(struct triad_core *core, bool all, content_fn visit, void *context);
 

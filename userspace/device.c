@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -19,12 +20,22 @@
 
 static int block_size(struct device *dev)
 {
-	int sector = 512;
+	int sector = 512, read_only = 0;
 
-	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) || ioctl(dev->fd, BLKSSZGET, &sector))
+	if (ioctl(dev->fd, BLKGETSIZE64, &dev->bytes) || ioctl(dev->fd, BLKSSZGET, &sector) ||
+	    ioctl(dev->fd, BLKROGET, &read_only))
 		return -errno;
 	dev->sector = sector;
+	dev->read_only = read_only;
 	return 0;
+}
+
+/* As QEMU does with an image that a machine uses. */
+static bool locked(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
 int device_open(struct device *dev, const char *path, enum device_mode mode)
@@ -56,12 +67,15 @@ int device_open(struct device *dev, const char *path, enum device_mode mode)
 	if (dev->block) {
 		dev->dev = st.st_rdev;
 		r = block_size(dev);
+		/* opening it for writing succeeds, writing fails */
+		if (!r && mode == DEVICE_WRITE && dev->read_only)
+			r = -EROFS;
 	} else {
 		dev->dev = st.st_dev;
 		dev->ino = st.st_ino;
 		dev->bytes = st.st_size;
 		dev->sector = 512;
-		if (mode == DEVICE_WRITE && flock(dev->fd, LOCK_EX | LOCK_NB))
+		if (mode == DEVICE_WRITE && (flock(dev->fd, LOCK_EX | LOCK_NB) || locked(dev->fd)))
 			r = -EBUSY;
 	}
 	if (r)
@@ -104,7 +118,15 @@ static bool find_mount(dev_t dev, char *point, size_t size)
 	return found;
 }
 
-static bool find_swap(dev_t dev, char *text, size_t size)
+static bool same_file(const struct stat *x, const struct stat *y)
+{
+	if (S_ISBLK(x->st_mode) || S_ISBLK(y->st_mode))
+		return S_ISBLK(x->st_mode) && S_ISBLK(y->st_mode) && x->st_rdev == y->st_rdev;
+	return x->st_dev == y->st_dev && x->st_ino == y->st_ino;
+}
+
+/* A device, or a file. */
+static bool find_swap(const struct stat *what, char *text, size_t size)
 {
 	char line[4096], path[2048];
 	bool found = false;
@@ -112,8 +134,7 @@ static bool find_swap(dev_t dev, char *text, size_t size)
 	FILE *f = fopen("/proc/swaps", "re");
 
 	while (f && !found && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%2047s", path) != 1 || stat(path, &st) ||
-		    !S_ISBLK(st.st_mode) || st.st_rdev != dev)
+		if (sscanf(line, "%2047s", path) != 1 || stat(path, &st) || !same_file(&st, what))
 			continue;
 		snprintf(text, size, "it is swap space");
 		found = true;
@@ -159,28 +180,109 @@ static bool find_holder(dev_t dev, char *text, size_t size)
 	return found;
 }
 
-static void find_loop(const char *file, char *text, size_t size)
+/*
+ * Whether a loop device ("loop0") has this file, by whatever name.  The path may be
+ * gone, or lead elsewhere from here; the loop device itself may not be ours to open.
+ */
+static bool loop_has(const char *loop, const struct stat *file)
 {
-	char path[512], backing[4096], own[4096];
+	char path[512], backing[4096];
+	struct loop_info64 info;
+	struct stat st;
+	bool found;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", loop);
+	read_line(path, backing, sizeof(backing));
+	if (!backing[0])
+		return false;
+	if (!stat(backing, &st) && same_file(&st, file))
+		return true;
+	snprintf(path, sizeof(path), "/dev/%s", loop);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	found = fd >= 0 && !ioctl(fd, LOOP_GET_STATUS64, &info) &&
+		info.lo_device == file->st_dev && info.lo_inode == file->st_ino;
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static bool find_loop(const struct stat *file, char *text, size_t size)
+{
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
-	if (!realpath(file, own))
-		return;
 	dir = opendir("/sys/block");
 	while (dir && !found && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "loop", 4))
-			continue;
-		snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", entry->d_name);
-		read_line(path, backing, sizeof(backing));
-		if (strcmp(backing, own))
+		if (strncmp(entry->d_name, "loop", 4) || !loop_has(entry->d_name, file))
 			continue;
 		snprintf(text, size, "it is attached to /dev/%s", entry->d_name);
 		found = true;
 	}
 	if (dir)
 		closedir(dir);
+	return found;
+}
+
+static bool find_user(const struct stat *what, char *text, size_t size)
+{
+	if (find_swap(what, text, size))
+		return true;
+	if (!S_ISBLK(what->st_mode))
+		return find_loop(what, text, size);
+	return find_mount(what->st_rdev, text, size) || find_holder(what->st_rdev, text, size);
+}
+
+/* The device number in a file of sysfs. */
+static bool read_dev(const char *path, dev_t *dev)
+{
+	unsigned int major_nr, minor_nr;
+	char line[64];
+
+	read_line(path, line, sizeof(line));
+	if (sscanf(line, "%u:%u", &major_nr, &minor_nr) != 2)
+		return false;
+	*dev = makedev(major_nr, minor_nr);
+	return true;
+}
+
+static void find_partition(dev_t dev, char *text, size_t size)
+{
+	struct stat st = { .st_mode = S_IFBLK };
+	char path[512], user[2304];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/partition", major(dev),
+			 minor(dev), entry->d_name);
+		if (access(path, F_OK))
+			continue;
+		strcpy(strrchr(path, '/'), "/dev");
+		found = read_dev(path, &st.st_rdev) && find_user(&st, user, sizeof(user));
+		if (found)
+			snprintf(text, size, "its partition %s: %s", entry->d_name, user);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void find_any_user(const struct stat *what, char *text, size_t size)
+{
+	text[0] = 0;
+	if (!find_user(what, text, size) && S_ISBLK(what->st_mode))
+		find_partition(what->st_rdev, text, size);
+}
+
+void device_who_uses_dev(dev_t dev, char *text, size_t size)
+{
+	struct stat st = { .st_mode = S_IFBLK, .st_rdev = dev };
+
+	find_any_user(&st, text, size);
 }
 
 void device_who_uses(const char *path, char *text, size_t size)
@@ -188,12 +290,90 @@ void device_who_uses(const char *path, char *text, size_t size)
 	struct stat st;
 
 	text[0] = 0;
-	if (stat(path, &st))
+	if (!stat(path, &st))
+		find_any_user(&st, text, size);
+}
+
+/* ---- what lies on what -------------------------------------------------------- */
+
+static bool lies_on(dev_t dev, const struct device *below, int depth);
+
+static bool loop_lies_on(dev_t dev, const struct device *below, int depth)
+{
+	char path[512], target[512], backing[4096];
+	struct stat st, file = { .st_mode = S_IFREG, .st_dev = below->dev, .st_ino = below->ino };
+	ssize_t nr;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u", major(dev), minor(dev));
+	nr = readlink(path, target, sizeof(target) - 1);
+	target[nr > 0 ? nr : 0] = 0;
+	if (!strstr(target, "/loop"))
+		return false;
+	if (!below->block && loop_has(strrchr(target, '/') + 1, &file))
+		return true;
+	strcat(path, "/loop/backing_file");
+	read_line(path, backing, sizeof(backing));
+	return !stat(backing, &st) &&
+	       lies_on(S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, below, depth);
+}
+
+static bool slaves_lie_on(dev_t dev, const struct device *below, int depth)
+{
+	struct dirent *entry;
+	bool found = false;
+	char path[512];
+	dev_t slave;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(dev), minor(dev));
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves/%s/dev", major(dev),
+			 minor(dev), entry->d_name);
+		found = entry->d_name[0] != '.' && read_dev(path, &slave) &&
+			lies_on(slave, below, depth);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool lies_on(dev_t dev, const struct device *below, int depth)
+{
+	char path[512];
+	dev_t disk;
+
+	if (below->block && dev == below->dev)
+		return true;
+	if (!depth--)
+		return false;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(dev), minor(dev));
+	if (!access(path, F_OK)) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", major(dev), minor(dev));
+		if (read_dev(path, &disk) && lies_on(disk, below, depth))
+			return true;
+	}
+	return slaves_lie_on(dev, below, depth) || loop_lies_on(dev, below, depth);
+}
+
+bool device_overlaps(const struct device *x, const struct device *y)
+{
+	return device_same(x, y) || lies_on(x->dev, y, 16) || lies_on(y->dev, x, 16);
+}
+
+void device_forget_partitions(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
 		return;
-	if (!S_ISBLK(st.st_mode))
-		find_loop(path, text, size);
-	else if (!find_mount(st.st_rdev, text, size) && !find_swap(st.st_rdev, text, size))
-		find_holder(st.st_rdev, text, size);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	/* what is no whole disk, or has none, says EINVAL or ENOTTY */
+	ioctl(fd, BLKRRPART);
+	close(fd);
 }
 
 /* ---- store ------------------------------------------------------------------- */
@@ -403,4 +583,39 @@ void disk_close(struct disk *disk)
 		device_close(&disk->roots[i]);
 	free(disk->bounce);
 	disk->bounce = NULL;
+}
+
+static const struct device *member(const struct disk *disk, unsigned int i)
+{
+	return i < disk->nr_roots ? &disk->roots[i] : &disk->data;
+}
+
+bool disk_read_only(const struct disk *disk)
+{
+	unsigned int i;
+
+	for (i = 0; i <= disk->nr_roots; i++)
+		if (member(disk, i)->read_only)
+			return true;
+	return false;
+}
+
+int disk_claimed(const struct disk *disk, const char **which)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i <= disk->nr_roots; i++) {
+		const struct device *dev = member(disk, i);
+
+		if (!dev->block)
+			continue;
+		*which = dev->path;
+		fd = open(dev->path, O_RDONLY | O_EXCL | O_CLOEXEC);
+		if (fd < 0 && errno == EBUSY)
+			return -EBUSY;
+		if (fd >= 0)
+			close(fd);
+	}
+	return 0;
 }

@@ -16,6 +16,7 @@ struct device {
 	int fd;			/* -1: not open */
 	u64 bytes;
 	bool block;		/* a block device, read and written past the page cache */
+	bool read_only;		/* a block device that is write-protected */
 	u32 sector;		/* logical sector size, 512 for images */
 	dev_t dev;		/* what it is, to compare devices with each other */
 	ino_t ino;
@@ -28,6 +29,7 @@ enum device_mode {
 
 /*
  * -EISDIR, -ENOTBLK (neither block device nor file), -EBUSY, -EACCES, -ENOENT, ...
+ * DEVICE_WRITE of a write-protected one: -EROFS.
  */
 int device_open(struct device *dev, const char *path, enum device_mode mode);
 void device_close(struct device *dev);
@@ -36,10 +38,23 @@ void device_close(struct device *dev);
 bool device_same(const struct device *x, const struct device *y);
 
 /*
+ * True if they share storage: one is the other, or lies on it as a partition, through
+ * device-mapper or md, as a loop device's file or on a filesystem's device.
+ */
+bool device_overlaps(const struct device *x, const struct device *y);
+
+/*
+ * What was written to a whole disk replaced its partition table: let the kernel read
+ * it again.  To be called when it is closed, since reading it claims the disk.
+ */
+void device_forget_partitions(const char *path);
+
+/*
  * Why a device is in use, as far as the system tells: a mount point, swap, the
  * name of a holder.  Writes a sentence; empty when nothing is known.
  */
 void device_who_uses(const char *path, char *text, size_t size);
+void device_who_uses_dev(dev_t dev, char *text, size_t size);
 
 /* A data device with its root devices (0, 1 or 3 of them), as one store. */
 struct disk {
@@ -58,6 +73,12 @@ struct disk {
 int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
 	      unsigned int nr_roots, enum device_mode mode, const char **which);
 void disk_close(struct disk *disk);
+
+/* One of the devices is write-protected. */
+bool disk_read_only(const struct disk *disk);
+
+/* 0, or -EBUSY with *which set: somebody has claimed one of the devices. */
+int disk_claimed(const struct disk *disk, const char **which);
 
 /* Which device a slot lies on, and at which byte. */
 const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset);

@@ -175,10 +175,13 @@ void json_print(struct json_object *object)
 
 void progress(const char *what, u64 done, u64 total)
 {
+	static int terminal = -1;
 	static time_t last;
 	time_t now;
 
-	if (!isatty(STDERR_FILENO))
+	if (terminal < 0)
+		terminal = isatty(STDERR_FILENO);
+	if (!terminal)
 		return;
 	if (!total) {
 		if (last)
