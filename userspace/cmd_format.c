@@ -80,7 +80,7 @@ static int take_hash(struct format *f)
 static int take_geometry(struct format *f)
 {
 	const struct options *opt = f->opt;
-	u64 logical = opt->size >> TRIAD_BLOCK_SHIFT;
+	u64 logical = opt->size >> TRIAD_BLOCK_SHIFT, blocks = disk_blocks(&f->disk);
 	u32 zone = TRIAD_PLANE_BITS, segment = TRIAD_DEFAULT_SEGMENT, interval = 0;
 	char a[TEXT_SIZE], b[TEXT_SIZE];
 	const char *why;
@@ -94,7 +94,12 @@ static int take_geometry(struct format *f)
 		r = to_blocks("interval", opt->interval, &interval);
 	if (r)
 		return r;
-	if (triad_geometry_init(&f->geo, disk_blocks(&f->disk), 0, zone, segment, interval, &why))
+	if (blocks > TRIAD_MAX_BLOCKS && !opt->size)
+		return tool_fail(TOOL_DEVICE, "Nothing was changed.  With --size (15T, say) the first "
+				 "16 TiB of it are used.", "%s (%s): the device is larger than 16 TiB",
+				 f->disk.data.path, text_size(f->disk.data.bytes, a));
+	blocks = min_t(u64, blocks, TRIAD_MAX_BLOCKS);
+	if (triad_geometry_init(&f->geo, blocks, 0, zone, segment, interval, &why))
 		return tool_fail(strstr(why, "the device") ? TOOL_DEVICE : TOOL_USAGE, unchanged,
 				 "%s (%s): %s", f->disk.data.path,
 				 text_size(f->disk.data.bytes, a), why);
@@ -107,8 +112,7 @@ static int take_geometry(struct format *f)
 				 "M)", text_size(opt->size, a), f->disk.data.path,
 				 text_size(f->geo.logical_blocks << TRIAD_BLOCK_SHIFT, b),
 				 f->geo.logical_blocks >> 8);
-	if (triad_geometry_init(&f->geo, disk_blocks(&f->disk), logical, zone, segment, interval,
-				&why))
+	if (triad_geometry_init(&f->geo, blocks, logical, zone, segment, interval, &why))
 		return tool_fail(TOOL_USAGE, unchanged, "%s: %s", f->disk.data.path, why);
 	return 0;
 }
@@ -166,22 +170,94 @@ static int open_devices(struct format *f)
 
 /* ---- what would be lost --------------------------------------------------------- */
 
-/* Also roots of our own, which libblkid does not know. */
-static bool show_own(struct format *f)
+/* What libblkid does not know: something of our own, and whether data would be lost. */
+struct own {
+	bool found;
+	bool data;
+	struct triad_root root;
+};
+
+/* Roots, where those of a device with its roots inside lie. */
+static void find_roots(const struct format *f, const struct device *dev, struct own *own)
 {
 	struct triad_slot slots[TRIAD_NR_SLOTS];
-	char uuid[TEXT_SIZE], label[TEXT_SIZE];
-	int first;
+	struct disk inside = f->disk;
+	int i, first;
 
-	if (triad_core_probe(slots, &f->disk.store, &first))
-		return false;
-	if (f->opt->batch)
-		return true;
-	fprintf(stderr, "  %s: a dm-triad device, UUID %s%s%s\n", f->disk.data.path,
-		text_uuid(slots[first].root.uuid, uuid),
-		slots[first].root.label[0] ? ", label " : "",
-		text_label(slots[first].root.label, TRIAD_LABEL_SIZE, label));
-	return true;
+	memset(own, 0, sizeof(*own));
+	inside.data = *dev;
+	inside.nr_roots = 0;
+	if (triad_core_probe(slots, &inside.store, &first) == -ENOMEM)
+		return;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		const struct triad_root *root = &slots[i].root;
+
+		if (!root->device_blocks)	/* no magic */
+			continue;
+		if (!own->found || slots[i].state == TRIAD_SLOT_VALID)
+			own->root = *root;
+		own->found = true;
+		/* also what cannot be understood; the slot is another one's on root devices */
+		own->data |= root->used || root->segment || root->pending ||
+			     slots[i].state == TRIAD_SLOT_TORN ||
+			     (slots[i].state == TRIAD_SLOT_FOREIGN && root->slot == i);
+	}
+}
+
+/* What commits and the log write, on a device whose roots lie elsewhere. */
+static void find_blocks(struct format *f, struct own *own)
+{
+	static const u64 magics[] = { TRIAD_PLANE_MAGIC, TRIAD_RECORD_MAGIC };
+	static const u64 places[] = { TRIAD_FIRST_ZONE, TRIAD_FIRST_ZONE + 1, TRIAD_FIRST_ZONE + 2,
+				      TRIAD_FIRST_ZONE + TRIAD_ZONE_HEADER };
+	struct triad_store *store = &f->disk.store;
+	__le64 block[TRIAD_BLOCK_SIZE / sizeof(__le64)];
+	unsigned int i;
+
+	memset(own, 0, sizeof(*own));
+	for (i = 0; i < 4; i++)
+		if (!store->ops->read(store, places[i], 1, block) &&
+		    le64_to_cpu(block[0]) == magics[i / 3])
+			own->found = own->data = true;
+}
+
+static void show_own(const struct format *f, const struct device *dev, const struct own *own)
+{
+	char uuid[TEXT_SIZE], label[TEXT_SIZE];
+
+	if (!own->found || (f->opt->batch && f->opt->force))
+		return;
+	if (!own->root.device_blocks) {
+		fprintf(stderr, "  %s: data of a dm-triad device whose roots lie elsewhere\n",
+			dev->path);
+		return;
+	}
+	fprintf(stderr, "  %s: a dm-triad device %s data, UUID %s%s%s\n", dev->path,
+		own->data ? "with" : "without", text_uuid(own->root.uuid, uuid),
+		own->root.label[0] ? ", label " : "",
+		text_label(own->root.label, TRIAD_LABEL_SIZE, label));
+}
+
+static void find_own(struct format *f, bool *found, bool *data)
+{
+	struct own own;
+	unsigned int i;
+
+	*found = *data = false;
+	for (i = 0; i <= f->disk.nr_roots; i++) {
+		const struct device *dev = i ? &f->disk.roots[i - 1] : &f->disk.data;
+
+		find_roots(f, dev, &own);
+		show_own(f, dev, &own);
+		*found |= own.found;
+		*data |= own.data;
+	}
+	if (*found)
+		return;
+	find_blocks(f, &own);
+	show_own(f, &f->disk.data, &own);
+	*found = own.found;
+	*data = own.data;
 }
 
 static int show_signatures(const struct format *f, const struct device *dev,
@@ -222,15 +298,19 @@ static int ask(const struct format *f, bool something)
 static int confirm(struct format *f)
 {
 	unsigned int i, nr_found = 0;
-	bool own;
+	bool own, data;
 	int r;
 
-	own = show_own(f);
+	find_own(f, &own, &data);
 	r = show_signatures(f, &f->disk.data, &nr_found);
 	for (i = 0; i < f->disk.nr_roots && !r; i++)
 		r = show_signatures(f, &f->disk.roots[i], &nr_found);
 	if (r)
 		return r;
+	if (data && !f->opt->force)
+		return tool_fail(TOOL_BUSY,
+				 "Nothing was changed.  If that may be lost, use --force.",
+				 "%s: it holds data of dm-triad (see above)", f->opt->args[0]);
 	if (nr_found && !f->opt->force)
 		return tool_fail(TOOL_BUSY,
 				 "Nothing was changed.  If that may be lost, use --force.",
@@ -330,6 +410,11 @@ int cmd_format(const struct options *opt)
 		f.disk.roots[i].fd = -1;
 	r = format(&f);
 	disk_close(&f.disk);
+	if (!r) {
+		device_forget_partitions(opt->args[0]);
+		for (i = 0; i < opt->nr_root_devices; i++)
+			device_forget_partitions(opt->root_device[i]);
+	}
 	triad_hash_destroy(f.hash);
 	return r;
 }

@@ -57,6 +57,16 @@ refuse 1 "root devices: the same twice" 'named twice' roots --root-device img.x 
 	--root-device img.x --root-device img.y img
 refuse 1 "format: the data device as root device" 'named twice' format -q --root-device img img
 refuse 4 "root devices: one is missing" 'no such device' roots --root-device img.none img
+# a root device may hold a device of its own, and a data device data without its roots
+lay_out one:64M
+printf 'write 0 9 1\nstop\n' >lines
+tool format -q img.one >/dev/null 2>&1 && "$MKIMAGE" img.one expect <lines 2>err
+refuse 5 "format: a root device that holds data" 'img.one: a dm-triad device with data' \
+	format -q $roots img
+expect 0 "format --force: a root device" 'formatted' format -q --force $roots img
+"$MKIMAGE" img expect - $files <lines 2>err
+refuse 5 "format: data whose roots are not named" 'whose roots lie elsewhere' format -q img
+refuse 5 "format: data and its roots" 'img.one: a dm-triad device with data' format -q $roots img
 lay_out one:40M
 refuse 4 "format: root device too small" 'a root device needs 49 MiB' format -q $roots img
 lay_out x:1M y:1M z:1K

@@ -21,11 +21,35 @@ if command -v script >/dev/null; then
 	result $? "format: on a terminal, YES goes ahead"
 fi
 
+# with data, by whatever of it can be seen, it takes --force
+fresh 64M --label precious
+apply 'write 0 1 1' stop
+for state in 'in the log' 'in the map' 'torn' 'replaced'; do
+	case $state in
+	'in the map')	apply commit close ;;
+	torn)	for slot in 0 1 2; do flip $(($(slot_block $slot) * 4096 + 476)); done ;;
+	replaced)	fresh; apply 'write 0 300 1' 'discard 0 300' stop ;;
+	esac
+	refuse 5 "format -q: refuses over data of its own, $state" 'data of dm-triad' format -q img
+	grep -q 'a dm-triad device with data, UUID' err
+	result $? "and says which"
+done
+refuse 5 "format: refuses over data of its own" 'data of dm-triad' format img
+expect 0 "format -q --force: goes ahead" 'formatted' format -q --force img
+[ ! -s err ]
+result $? "and says nothing"
+expect 0 "format -q: there is no data then" 'formatted' format -q img
+grep -q 'a dm-triad device without data, UUID' err
+result $? "which is told, too"
+
 rm -f img
 truncate -s 63M img
 refuse 4 "format: too small" 'smaller than 64 MiB' format -q img
 if truncate -s 17T img 2>/dev/null; then
 	refuse 4 "format: too large" 'larger than 16 TiB' format -q img
+	expect 0 "format --size: of a larger disk the first 16 TiB are used" 'maps to 1 TiB' \
+		format -q --size 1T img
+	expect 0 "and it checks" 'img: ok' check img
 else
 	skip "format: too large" "this filesystem has no such files"
 fi
@@ -112,9 +136,19 @@ if command -v sfdisk >/dev/null; then
 	[ -z "$(blkid -p -o value -s PTTYPE img 2>/dev/null)" ]
 	result $? "format: wiped both copies of the partition table"
 fi
-exec 9<img
+exec 9<img	# kept open, as whoever uses it does
 if command -v flock >/dev/null; then
 	flock -n 9
 	refuse 5 "format: an image in use" 'in use' format -q img
+	exec 9<&-
+fi
+if command -v python3 >/dev/null; then
+	python3 -c 'import fcntl, os, struct, subprocess, sys
+fd = os.open("img", os.O_RDWR)
+# F_OFD_SETLK, as QEMU locks some bytes of an image
+fcntl.fcntl(fd, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 100, 1, 0))
+sys.exit(subprocess.call(sys.argv[1:], close_fds=False))' "$TRIADSETUP" format -q img >out 2>err
+	[ $? = 5 ] && is_one_error && grep -q 'in use' err
+	result $? "format: an image that a virtual machine uses"
 fi
 exec 9<&-
