@@ -6,6 +6,12 @@
 #include "dm.h"
 #include "report.h"
 
+static bool opens_read_only(const struct view *view, const struct options *opt)
+{
+	return opt->read_only || view_current(view)->ro_compat || view->choice.occupied ||
+	       disk_read_only(&view->disk);
+}
+
 /*
  * Judge the roots as the kernel will: what it would refuse is explained here.  The
  * log is left to the kernel, so that opening reads it once.
@@ -20,6 +26,8 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 		r = view_ready(view);
 	if (r)
 		return r;
+	if (disk_read_only(&view->disk) && !opt->read_only)
+		tool_warn("%s: a disk of it is write-protected: it opens read-only", path);
 	if (view->choice.occupied)
 		tool_warn("%s: usable but degraded: %s.\n"
 			  "  It opens read-only: what lies in slot %d may be somebody else's: %s%s.\n"
@@ -29,7 +37,7 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 			  view_owner(&view->slots[view->choice.overwrite], owner), path);
 	else if (view->choice.degraded)
 		tool_warn("%s: usable but degraded: %s.\n  %s", path,
-			  view_case(&view->choice), opt->read_only ?
+			  view_case(&view->choice), opens_read_only(view, opt) ?
 			  "Opened read-only it stays so." :
 			  "It heals before the first write; no data is lost.");
 	if (view_current(view)->ro_compat && !opt->read_only)
@@ -58,26 +66,46 @@ static int check_name(const char *name)
 			 name);
 }
 
+/*
+ * Other characters device-mapper would keep in another spelling than the user's, and
+ * a node by the user's would be left behind when the mapping is removed.
+ */
+static int check_new_name(const char *name)
+{
+	static const char may[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				  "#+-.:=@_";
+
+	if (name[strspn(name, may)] || !strcmp(name, ".") || !strcmp(name, "..") ||
+	    !strcmp(name, "control"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  Use letters, digits and any of "
+				 "#+-.:=@_", "'%s' cannot be the name of a mapping", name);
+	return check_name(name);
+}
+
 static int map(struct view *view, const struct options *opt, const char *name)
 {
+	bool read_only = opens_read_only(view, opt);
 	char uuid[TEXT_SIZE], dm_uuid[TEXT_SIZE + 160];
 	u64 sectors = sectors_of(view);
+	const char *which;
 	char *params;
 	int r;
 
+	r = disk_claimed(&view->disk, &which);
+	if (r)
+		return tool_fail_open(which, r, true);
 	r = dm_load_module();
 	if (r)
 		return r;
 	params = dm_params(view, opt);
 	if (!params)
 		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
-	snprintf(dm_uuid, sizeof(dm_uuid), "TRIAD-%s-%s", text_uuid(view_current(view)->uuid, uuid),
+	snprintf(dm_uuid, sizeof(dm_uuid), DM_UUID_PREFIX "%s-%s", text_uuid(view_current(view)->uuid, uuid),
 		 name);
 	dm_uuid[128] = 0;	/* device-mapper keeps that much */
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
-	r = dm_create(name, dm_uuid, sectors, params,
-		      opt->read_only || view_current(view)->ro_compat || view->choice.occupied);
+	r = dm_create(name, dm_uuid, sectors, params, read_only);
 	forget(params);
 	return r;
 }
@@ -93,8 +121,7 @@ static int explain_mode(const char *name, const struct options *opt, const struc
 	r = dm_status(name, &line, &suspended, &sectors);
 	if (r)
 		return r;
-	if (!strncmp(line, "ro ", 3) && !opt->read_only && !view_current(view)->ro_compat &&
-	    !view->choice.occupied)
+	if (!strncmp(line, "ro ", 3) && !opens_read_only(view, opt))
 		tool_warn("%s: opened read-only: flushed records of its log are damaged.\n"
 			  "  It holds the state before them.  Copy it: triadsetup export %s FILE",
 			  name, view->path);
@@ -108,7 +135,7 @@ int cmd_open(const struct options *opt)
 	struct view view;
 	int r;
 
-	r = check_name(name);
+	r = check_new_name(name);
 	if (r)
 		return r;
 	r = judge(&view, opt, path);

@@ -9,6 +9,8 @@
 #include <libdevmapper.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,14 +47,19 @@ static struct dm_task *new_task(int type, const char *name)
 	return task;
 }
 
+/* What modprobe said, in one line. */
+static char modprobe_words[256];
+
 static int no_device_mapper(const char *what)
 {
+	const char *words = modprobe_words[0] ? modprobe_words : last_words;
+
 	if (geteuid())
 		return tool_fail(TOOL_PERMISSION, "Nothing was changed.  Run it as root.",
 				 "%s: this needs root's rights", what);
 	return tool_fail(TOOL_USAGE, "Nothing was changed.  Does the kernel have device-mapper "
 			 "(modprobe dm-mod)?", "%s: device-mapper does not answer%s%s", what,
-			 last_words[0] ? ": " : "", last_words);
+			 words[0] ? ": " : "", words);
 }
 
 /* ---- table line ------------------------------------------------------------- */
@@ -64,35 +71,54 @@ static char *absolute(const char *path)
 	return full ? full : strdup(path);
 }
 
+/*
+ * One word, as device-mapper splits its line: a backslash takes what follows as it
+ * is.  The kernel's isspace() holds for 0xa0, too, a byte of many UTF-8 letters.
+ */
+static void print_word(FILE *f, const char *word)
+{
+	for (; *word; word++)
+		fprintf(f, "%s%c", strchr("\\ \t\n\v\f\r\xa0", *word) ? "\\" : "", *word);
+}
+
+static void print_device(FILE *f, const struct device *dev)
+{
+	char *path = absolute(dev->path);
+
+	/* a table of two lines to dmsetup, whatever stands before the break */
+	if (dev->block && path && strchr(path, '\n'))
+		fprintf(f, "%u:%u", major(dev->dev), minor(dev->dev));
+	else
+		print_word(f, path ? path : "?");
+	free(path);
+}
+
 static void append_root_devices(FILE *f, const struct view *view)
 {
 	unsigned int i;
 
 	for (i = 0; i < view->disk.nr_roots; i++) {
-		char *path = absolute(view->disk.roots[i].path);
-
-		fprintf(f, " root_dev %s", path ? path : "?");
-		free(path);
+		fprintf(f, " root_dev ");
+		print_device(f, &view->disk.roots[i]);
 	}
 }
 
 char *dm_params(const struct view *view, const struct options *opt)
 {
-	unsigned int nr = 2 * view->disk.nr_roots + opt->read_only + 2 * !!opt->interval_ms +
+	bool read_only = opt->read_only || disk_read_only(&view->disk);
+	unsigned int nr = 2 * view->disk.nr_roots + read_only + 2 * !!opt->interval_ms +
 			  2 * !!opt->cache_blocks + 2 * !!view->key_size;
-	char *params = NULL, *path = absolute(view->path);
+	char *params = NULL;
 	size_t i, size;
-	FILE *f = path ? open_memstream(&params, &size) : NULL;
+	FILE *f = open_memstream(&params, &size);
 
-	if (!f) {
-		free(path);
+	if (!f)
 		return NULL;
-	}
-	fprintf(f, "%s", path);
+	print_device(f, &view->disk.data);
 	if (nr)
 		fprintf(f, " %u", nr);
 	append_root_devices(f, view);
-	if (opt->read_only)
+	if (read_only)
 		fprintf(f, " read_only");
 	if (opt->interval_ms)
 		fprintf(f, " interval_ms %u", opt->interval_ms);
@@ -102,7 +128,6 @@ char *dm_params(const struct view *view, const struct options *opt)
 		fprintf(f, " key ");
 	for (i = 0; i < view->key_size; i++)
 		fprintf(f, "%02x", view->key[i]);
-	free(path);
 	if (fclose(f)) {
 		free(params);
 		return NULL;
@@ -133,19 +158,42 @@ static int has_target(bool *found)
 	return 0;
 }
 
+static void exec_modprobe(const char *module, int words)
+{
+	dup2(words, STDERR_FILENO);
+	execlp("modprobe", "modprobe", module, (char *)NULL);
+	execl("/sbin/modprobe", "modprobe", module, (char *)NULL);
+	dprintf(STDERR_FILENO, "modprobe cannot be run: %s\n", strerror(errno));
+	_exit(127);
+}
+
+/* Its words are shown only if it did not help. */
 static void modprobe(const char *module)
 {
-	pid_t child = fork();
+	size_t nr = 0, room = sizeof(modprobe_words) - 1;
+	int words[2];
+	pid_t child;
+	FILE *f;
+	int c;
 
-	if (!child) {
-		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-		if (null >= 0)
-			dup2(null, STDERR_FILENO);
-		execlp("modprobe", "modprobe", module, (char *)NULL);
-		execl("/sbin/modprobe", "modprobe", module, (char *)NULL);
-		_exit(127);
-	}
+	modprobe_words[0] = 0;
+	if (pipe2(words, O_CLOEXEC))
+		return;
+	child = fork();
+	if (!child)
+		exec_modprobe(module, words[1]);
+	close(words[1]);
+	f = fdopen(words[0], "r");
+	while (f && (c = getc(f)) != EOF)
+		if (nr < room)
+			modprobe_words[nr++] = c == '\n' ? ' ' : c;
+	while (nr && modprobe_words[nr - 1] == ' ')
+		nr--;
+	modprobe_words[nr] = 0;
+	if (f)
+		fclose(f);
+	else
+		close(words[0]);
 	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
 }
@@ -164,25 +212,17 @@ int dm_load_module(void)
 	r = has_target(&found);
 	if (r || found)
 		return r;
-	return tool_fail(TOOL_USAGE,
+	return tool_fail(TOOL_USAGE, strstr(modprobe_words, "Key was rejected") ?
+			 "Nothing was changed.  Secure Boot wants the module signed with a key that "
+			 "this machine\n  trusts: sign it, enrol the key with mokutil, then: "
+			 "modprobe dm-triad" :
 			 "Nothing was changed.  Build and install the module for this kernel, "
 			 "then: modprobe dm-triad",
 			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad "
-			 "did not help");
+			 "did not help%s%s", modprobe_words[0] ? ":\n  " : "", modprobe_words);
 }
 
 /* ---- create, remove ------------------------------------------------------------- */
-
-static bool exists(const char *name)
-{
-	struct dm_task *task = new_task(DM_DEVICE_INFO, name);
-	struct dm_info info;
-	bool found = task && dm_task_run(task) && dm_task_get_info(task, &info) && info.exists;
-
-	if (task)
-		dm_task_destroy(task);
-	return found;
-}
 
 /* Run a task that makes or removes a node, and wait for udev if there is one. */
 static int run_with_udev(struct dm_task *task)
@@ -195,69 +235,174 @@ static int run_with_udev(struct dm_task *task)
 	return ok;
 }
 
-static void ensure_node(const char *name)
+/* What a task that failed returned: libdevmapper refuses some by itself, without an errno. */
+static int error_of(struct dm_task *task)
 {
-	char path[512];
+	int error = task ? dm_task_get_errno(task) : 0;
 
-	dm_task_update_nodes();
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
-	if (access(path, F_OK))
-		dm_mknodes(name);
+	return error ? error : EIO;
 }
 
+/* A step of dm_create(): 0 or an errno.  task may be NULL, and is freed. */
+static int step(struct dm_task *task, int ok, struct dm_info *info)
+{
+	int error = 0;
+
+	if (!task || !ok || !(info ? run_with_udev(task) : dm_task_run(task)) ||
+	    (info && !dm_task_get_info(task, info)))
+		error = error_of(task);
+	if (task)
+		dm_task_destroy(task);
+	return error;
+}
+
+static int create(const char *name, const char *uuid)
+{
+	struct dm_task *task = new_task(DM_DEVICE_CREATE, name);
+
+	return step(task, task && dm_task_set_uuid(task, uuid), NULL);
+}
+
+static int load(const char *name, u64 sectors, const char *params, bool read_only)
+{
+	struct dm_task *task = new_task(DM_DEVICE_RELOAD, name);
+
+	return step(task, task && (!read_only || dm_task_set_ro(task)) &&
+		    dm_task_add_target(task, 0, sectors, DM_TARGET, params) &&
+		    dm_task_secure_data(task), NULL);
+}
+
+static int resume(const char *name, struct dm_info *info)
+{
+	struct dm_task *task = new_task(DM_DEVICE_RESUME, name);
+
+	return step(task, task && dm_task_set_add_node(task, DM_ADD_NODE_ON_RESUME), info);
+}
+
+static int remove_mapping(const char *name, bool retry)
+{
+	struct dm_task *task = new_task(DM_DEVICE_REMOVE, name);
+	struct dm_info info;
+	int error = step(task, task && (!retry || dm_task_retry_remove(task)), &info);
+
+	dm_task_update_nodes();
+	return error;
+}
+
+/*
+ * The node is there and leads to this device.  A file that lies in its place, or the
+ * node of a mapping that is gone, would take what is written to the name.
+ */
+static bool node_is_right(const char *name, const struct dm_info *info)
+{
+	dev_t dev = makedev(info->major, info->minor);
+	char path[512];
+	struct stat st;
+	int i;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	for (i = 0; i < 2; i++) {
+		dm_task_update_nodes();
+		if (!stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev)
+			return true;
+		dm_mknodes(name);
+	}
+	return false;
+}
+
+/*
+ * Each step is a task of its own: of a creation that also loads, libdevmapper does
+ * not tell the error.
+ */
 int dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
 	      bool read_only)
 {
-	struct dm_task *task;
-	int ok, error;
+	struct dm_info info;
+	char words[256];
+	int error;
 
-	if (exists(name))
+	error = create(name, uuid);
+	if (error == EBUSY)
 		return tool_fail(TOOL_BUSY,
 				 "Nothing was changed.  Take another name, or close that first.",
 				 "%s: a mapping of this name exists", name);
-	task = new_task(DM_DEVICE_CREATE, name);
-	ok = task && dm_task_set_uuid(task, uuid) && (!read_only || dm_task_set_ro(task)) &&
-	     dm_task_add_target(task, 0, sectors, DM_TARGET, params) &&
-	     dm_task_secure_data(task) && dm_task_set_add_node(task, DM_ADD_NODE_ON_CREATE);
-	if (ok)
-		ok = run_with_udev(task);
-	error = task ? dm_task_get_errno(task) : ENOMEM;
-	if (task)
-		dm_task_destroy(task);
-	if (ok) {
-		ensure_node(name);
-		return 0;
+	if (!error) {
+		error = load(name, sectors, params, read_only);
+		if (!error)
+			error = resume(name, &info);
+		if (!error && node_is_right(name, &info))
+			return 0;
+		snprintf(words, sizeof(words), "%s", last_words);
+		remove_mapping(name, true);
+		if (!error)
+			return tool_fail(TOOL_BUSY,
+					 "The device was closed again; what it holds is safe.  Move "
+					 "away what lies there.",
+					 "%s/%s: something else has this name", dm_dir(), name);
+		snprintf(last_words, sizeof(last_words), "%s", words);
 	}
-	return tool_fail(error == EBUSY ? TOOL_BUSY : tool_exit_of(-error),
+	return tool_fail(tool_exit_of(-error),
 			 "The device was not opened; what it holds is safe.  dmesg says why.",
 			 "%s: %s", name,
 			 error == EBUSY ? "the device is in use, or open already" :
 			 last_words[0] ? last_words : strerror(error));
 }
 
-int dm_remove(const char *name)
+static int no_mapping(const char *name)
 {
-	struct dm_task *task;
-	int ok, error;
+	return tool_fail(TOOL_DEVICE, "Nothing was changed.  See: dmsetup ls --target triad",
+			 "%s: there is no mapping of this name", name);
+}
 
-	if (!exists(name)) {
-		if (geteuid())
-			return no_device_mapper(name);
-		return tool_fail(TOOL_DEVICE,
-				 "Nothing was changed.  See: dmsetup ls --target triad",
-				 "%s: there is no mapping of this name", name);
-	}
-	task = new_task(DM_DEVICE_REMOVE, name);
-	ok = task && run_with_udev(task);
-	error = task ? dm_task_get_errno(task) : ENOMEM;
+/* Made by open, or by hand with triad's target; never what others made. */
+static bool is_ours(struct dm_task *task)
+{
+	const char *uuid = dm_task_get_uuid(task);
+	char *type = NULL, *params;
+	u64 start, length;
+
+	if (uuid && *uuid)
+		return !strncmp(uuid, DM_UUID_PREFIX, strlen(DM_UUID_PREFIX));
+	dm_get_next_target(task, NULL, &start, &length, &type, &params);
+	return type && !strcmp(type, DM_TARGET);
+}
+
+/* 0 for a mapping that may be removed */
+static int look_at(const char *name, struct dm_info *info)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	int r = 0;
+
+	if (!task || !dm_task_secure_data(task) || !dm_task_run(task))
+		r = error_of(task) == ENXIO ? no_mapping(name) : no_device_mapper(name);
+	else if (!dm_task_get_info(task, info) || !info->exists)
+		r = no_mapping(name);
+	else if (!is_ours(task))
+		r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
+			      "%s: this is no dm-triad mapping", name);
 	if (task)
 		dm_task_destroy(task);
-	dm_task_update_nodes();
-	if (ok)
+	return r;
+}
+
+int dm_remove(const char *name)
+{
+	char users[2304];
+	struct dm_info info;
+	int r, error;
+
+	r = look_at(name, &info);
+	if (r)
+		return r;
+	device_who_uses_dev(makedev(info.major, info.minor), users, sizeof(users));
+	/* a look by udev ends by itself, a mount does not */
+	error = users[0] ? EBUSY : remove_mapping(name, true);
+	if (!error)
 		return 0;
-	return tool_fail(error == EBUSY ? TOOL_BUSY : tool_exit_of(-error),
+	return tool_fail(tool_exit_of(-error),
 			 "It stays open, and its data is safe.  Unmount what uses it first.",
-			 "%s: %s", name, error == EBUSY ? "it is in use" : last_words);
+			 "%s: %s%s%s", name, error != EBUSY ? last_words : "it is in use",
+			 users[0] ? ": " : "", users);
 }
 
 /* ---- status ----------------------------------------------------------------------- */

@@ -10,10 +10,11 @@
 #include "view.h"
 
 #define DM_TARGET	"triad"
+#define DM_UUID_PREFIX	"TRIAD-"
 
 /*
  * The parameters of the table line ("DEVICE 2 root_dev ...").  Devices are named
- * by their absolute path.  NULL when out of memory; the caller frees it.  It may
+ * by their absolute path, quoted.  NULL when out of memory; the caller frees it.  It may
  * hold a key: overwrite it first.
  */
 char *dm_params(const struct view *view, const struct options *opt);
@@ -23,6 +24,8 @@ int dm_load_module(void);
 
 int dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
 	      bool read_only);
+
+/* Only what is dm-triad's.  Waits some seconds for those who only have a look at it. */
 int dm_remove(const char *name);
 
 /* The status line of a mapped device; the caller frees it. */
