@@ -3,7 +3,7 @@
 #   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12)
 #   make check    every test that fits in 25 minutes
 #   make          the module for KDIR (default: the running kernel) and the tool
-#   make install  both
+#   make install  both (DESTDIR=DIR: below DIR, for a package)
 #
 # Debian 12 with git, make and apt is enough: the targets that test install the rest.
 
@@ -11,6 +11,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dm-triad
 PREFIX ?= /usr/local
+INSTALL_MOD_PATH ?= $(DESTDIR)
 export KERNEL
 
 all: module tool
@@ -25,9 +26,13 @@ tool:
 module-6.1 module-6.12: module-%:
 	scripts/module $* >/dev/null
 
+# Without the kernel's System.map, as Debian ships its headers, kbuild runs no depmod, and
+# modprobe does not find the module.  What goes below DESTDIR gets it where it is unpacked.
 install: all
-	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
-	$(MAKE) -C userspace install PREFIX=$(PREFIX)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) modules_install
+	$(if $(INSTALL_MOD_PATH),,depmod -a "$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+		$(KDIR)/include/generated/utsrelease.h)")
+	$(MAKE) -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 demo:
 	scripts/setup

@@ -289,25 +289,37 @@ static int remove_mapping(const char *name, bool retry)
 	return error;
 }
 
+static int stat_node(const char *name, struct stat *st)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
+	return stat(path, st);
+}
+
 /*
- * The node is there and leads to this device.  A file that lies in its place, or the
- * node of a mapping that is gone, would take what is written to the name.
+ * The node is there and leads to this device: that of a mapping that is gone would
+ * take what is written to the name.
  */
 static bool node_is_right(const char *name, const struct dm_info *info)
 {
 	dev_t dev = makedev(info->major, info->minor);
-	char path[512];
 	struct stat st;
 	int i;
 
-	snprintf(path, sizeof(path), "%s/%s", dm_dir(), name);
 	for (i = 0; i < 2; i++) {
 		dm_task_update_nodes();
-		if (!stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev)
+		if (!stat_node(name, &st) && S_ISBLK(st.st_mode) && st.st_rdev == dev)
 			return true;
 		dm_mknodes(name);
 	}
 	return false;
+}
+
+static int name_is_taken(const char *name)
+{
+	return tool_fail(TOOL_BUSY, "The device is not open; what it holds is safe.  Move away what "
+			 "lies there.", "%s/%s: something else has this name", dm_dir(), name);
 }
 
 /*
@@ -319,8 +331,12 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 {
 	struct dm_info info;
 	char words[256];
+	struct stat st;
 	int error;
 
+	/* a file, where something wrote to a device that was not there: libdevmapper would remove it */
+	if (!stat_node(name, &st) && !S_ISBLK(st.st_mode))
+		return name_is_taken(name);
 	error = create(name, uuid);
 	if (error == EBUSY)
 		return tool_fail(TOOL_BUSY,
@@ -335,10 +351,7 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 		snprintf(words, sizeof(words), "%s", last_words);
 		remove_mapping(name, true);
 		if (!error)
-			return tool_fail(TOOL_BUSY,
-					 "The device was closed again; what it holds is safe.  Move "
-					 "away what lies there.",
-					 "%s/%s: something else has this name", dm_dir(), name);
+			return name_is_taken(name);
 		snprintf(last_words, sizeof(last_words), "%s", words);
 	}
 	return tool_fail(tool_exit_of(-error),

@@ -32,7 +32,8 @@ static int cmd_version(const struct options *opt)
 static const struct command commands[] = {
 	{ "format", "DEVICE", 1, 1, "qfjvrkHclusSzgi", "make a device ready; what it holds is lost",
 	  "Checks everything first, shows what would be lost and asks.  Without a terminal it\n"
-	  "refuses unless -q is given; over signatures of other programs it needs --force.\n",
+	  "refuses unless -q is given; over signatures of other programs and over data it needs\n"
+	  "--force.\n",
 	  cmd_format },
 	{ "open", "NAME DEVICE", 2, 2, "qvrkRtC", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would refuse.\n",
@@ -55,7 +56,8 @@ static const struct command commands[] = {
 	  "Changes nothing.  Close the device first: one that is being written looks damaged.\n",
 	  cmd_check },
 	{ "export", "DEVICE FILE", 2, 2, "qjvrkf", "copy the content, as recovered, to a file",
-	  "The log is replayed in memory, the device only read.  The file is sparse.\n",
+	  "The log is replayed in memory, the device only read.  The file is sparse; it may be\n"
+	  "a block device, and - is standard output.\n",
 	  cmd_export },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
@@ -74,7 +76,7 @@ static const struct option_help {
 	{ 'v', true, "verbose", NULL, "say more" },
 	{ 'h', true, "help", NULL, "this text" },
 	{ 'j', false, "json", NULL, "print JSON" },
-	{ 'f', false, "force", NULL, "overwrite what others keep there, or an existing file" },
+	{ 'f', false, "force", NULL, "overwrite data, signatures of others, an existing file" },
 	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
 	{ 'H', false, "hash", "NAME", "H: sha256 (default), sha512, hmac(sha256), ..." },

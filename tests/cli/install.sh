@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make install: where it puts the module and the tool, and that modprobe is told.  Kbuild
+# and depmod are stand-ins that note what they are asked for.
+
+mkdir -p kbuild/include/generated bin
+# what asks for no path goes below "host"
+cat >kbuild/Makefile <<END
+at := \$(or \$(INSTALL_MOD_PATH),$dir/host)/lib/modules/9.9.9/updates
+modules:
+modules_install:
+	mkdir -p \$(at)
+	touch \$(at)/dm-triad.ko
+END
+echo '#define UTS_RELEASE "9.9.9"' >kbuild/include/generated/utsrelease.h
+printf '#!/bin/sh\necho "$@" >>%s/depmod\n' "$dir" >bin/depmod
+chmod 755 bin/depmod
+
+install()	# VARIABLE=VALUE...: not with the variables of a make that runs this
+{
+	: >depmod
+	env -i PATH="$dir/bin:$PATH" HOME="$HOME" make -s -C "$here/../.." install \
+		KDIR="$dir/kbuild" "$@" >out 2>err
+}
+
+install DESTDIR="$dir/root" && [ -e root/lib/modules/9.9.9/updates/dm-triad.ko ] &&
+	[ -x root/usr/local/sbin/triadsetup ] && [ -e root/usr/local/share/man/man8/triadsetup.8 ]
+result $? "make install DESTDIR: module and tool lie below it"
+[ ! -s depmod ]
+result $? "and the system's list of modules is left alone"
+rm -r root
+install DESTDIR="$dir/root" PREFIX=/usr && [ -x root/usr/sbin/triadsetup ]
+result $? "make install DESTDIR PREFIX: the tool lies below both"
+rm -r root
+install PREFIX="$dir/host/usr" && [ "$(cat depmod)" = "-a 9.9.9" ] &&
+	[ -e host/lib/modules/9.9.9/updates/dm-triad.ko ] && [ -x host/usr/sbin/triadsetup ]
+result $? "make install: depmod is run for the kernel it was built for"

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# In the guest: triadsetup beside the kernel.  vda, vdb: 64 MiB, vdc: 17 TiB sparse.
+# Lines "ok - ..." and "not ok - ...".
+
+. /usr/lib/guest-lib.sh
+
+# One clear error: says CODE NAME PATTERN COMMAND...
+says()
+{
+	want=$1 name=$2 pattern=$3
+	shift 3
+	triadsetup "$@" >/tmp/out 2>/tmp/err
+	got=$?
+	[ $got = $want ] && grep -q -- "$pattern" /tmp/err &&
+		{ [ $want = 0 ] || [ "$(grep -c '^triadsetup: ' /tmp/err)" = 1 ]; } &&
+		ok "$name" || { not_ok "$name # exit code $got, want $want"; sed 's/^/# /' /tmp/out /tmp/err; }
+}
+
+disk() { cat /sys/block/$1/dev; }
+node() { mknod "$1" b $(disk $2 | tr : ' '); }	# PATH DISK
+leads_to() { [ -b "/dev/mapper/$1" ] && [ "$(ls -lL /dev/mapper/$1 | awk '{ print $6 }')" = \
+	"$(dmsetup info -c --noheadings -o minor "$1" | tr -d ' ')" ]; }
+linear() { dmsetup create "$@" --noudevsync --table "0 2048 linear /dev/vdb 0"; dmsetup mknodes; }
+
+# ---- open ------------------------------------------------------------------------
+
+opening()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	says 5 "open: what is open already is one error, and says by whom" 'part of /dev/mapper/t' \
+		open u /dev/vda
+	is "$(dmsetup ls | awk '{ print $1 }')" t "and leaves nothing"
+	fmt /dev/vdb
+	says 5 "open: a name that exists" 'mapping of this name exists' open t /dev/vdb
+	is "$(field t 1)" rw "and the other mapping goes on"
+	triadsetup close t
+	# an instance that no claim shows: only the kernel knows
+	dmsetup create base --noudevsync --table "0 131072 linear /dev/vda 0"
+	dmsetup mknodes
+	len=$(triadsetup table /dev/vda | cut -d ' ' -f 2)
+	dmsetup create raw --noudevsync --notable
+	dmsetup load raw --table "0 $len triad /dev/vda"
+	says 5 "open: what only device-mapper has" 'in use' open u /dev/vda
+	dmsetup remove raw
+	dmsetup remove base
+	: >/dev/mapper/t
+	says 5 "open: a file in the place of the node" 'something else has this name' open t /dev/vda
+	[ -f /dev/mapper/t ] && ! dmsetup info t >/dev/null 2>&1 &&
+		ok "the file stays, and no mapping" || not_ok "the file stays, and no mapping"
+	rm -f /dev/mapper/t
+	# a node that was left behind
+	node /dev/mapper/t vdb
+	must "open: a stale node is replaced" triadsetup open t /dev/vda
+	leads_to t && ok "and leads to the mapping" || not_ok "and leads to the mapping"
+	triadsetup close t
+	for name in 'a b' "a'b" 'a\x20b' 'é' . .. control; do
+		before=$(ls -A /dev/mapper)
+		says 1 "open: '$name' is no name" 'cannot be the name' open "$name" /dev/vda
+		is "$(ls -A /dev/mapper)" "$before" "and leaves no node"
+	done
+	must "open: all characters that a name may have" triadsetup open '#+-.:=@_9Zz' /dev/vda
+	leads_to '#+-.:=@_9Zz' && ok "with its node" || not_ok "with its node"
+	must "close" triadsetup close '#+-.:=@_9Zz'
+	is "$(ls -A /dev/mapper)" control "without its node"
+}
+
+# A path that device-mapper would split, or unquote.
+quoting()
+{
+	mkdir -p '/tmp/a dir'
+	fmt --root-device /dev/vdb /dev/vda
+	for name in 'a disk' 'back\slash' "$(printf 'tab\there')" "$(printf 'nbsp\303\240')" \
+		"$(printf 'line\nbreak')"; do
+		for d in vda vdb; do
+			node "/tmp/a dir/$d $name" $d
+		done
+		data="/tmp/a dir/vda $name" root="/tmp/a dir/vdb $name"
+		must "open: '$name'" triadsetup open --root-device "$root" t "$data"
+		triadsetup close t
+		must "dmsetup takes the table of '$name'" dmsetup create t --noudevsync \
+			--table "$(triadsetup table --root-device "$root" "$data")"
+		must "which leads to the same disks" [ "$(dmsetup table t | cut -d ' ' -f 4-)" = \
+			"$(disk vda) 2 root_dev $(disk vdb)" ]
+		dmsetup remove t
+	done
+	fmt /dev/vda
+}
+
+read_only()
+{
+	fmt /dev/vda
+	fmt /dev/vdb
+	blockdev --setro /dev/vda
+	md5sum </dev/vda >/tmp/before
+	says 2 "format: a write-protected disk" 'it is read-only' format -q --force /dev/vda
+	says 0 "open: a write-protected disk, with a notice" 'write-protected: it opens read-only' open t /dev/vda
+	is "$(field t 1) $(blockdev --getro /dev/mapper/t)" "ro 1" "it is read-only"
+	must "and can be read" dd if=/dev/mapper/t of=/dev/null bs=4k count=1 iflag=direct
+	triadsetup close t
+	triadsetup table /dev/vda 2>/dev/null | grep -q ' 1 read_only$' && ok "the table says so" ||
+		not_ok "the table says so"
+	says 2 "export: onto a write-protected disk" 'it is read-only' export --force /dev/vdb /dev/vda
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "nothing was written"
+	blockdev --setrw /dev/vda
+	fmt --root-device /dev/vdb /dev/vda
+	blockdev --setro /dev/vdb
+	says 0 "open: a write-protected root device" 'write-protected' open --root-device /dev/vdb t /dev/vda
+	is "$(field t 1)" ro "it is read-only, too"
+	triadsetup close t
+	blockdev --setrw /dev/vdb
+}
+
+# ---- close -----------------------------------------------------------------------
+
+closing()
+{
+	fmt /dev/vda
+	for uuid in "" "--uuid LVM-abc" "--uuid CRYPT-LUKS2-abc-x"; do
+		linear other $uuid
+		says 4 "close: not a linear mapping ${uuid:+of $uuid}" 'no dm-triad mapping' close other
+		dmsetup info other >/dev/null 2>&1 && ok "which stays" || not_ok "which stays"
+		dmsetup remove other
+	done
+	says 4 "close: no such mapping" 'no mapping of this name' close other
+	dmsetup create t --noudevsync --table "$(triadsetup table /dev/vda)"
+	must "close: one that was made with dmsetup" triadsetup close t
+	map t /dev/vda
+	dmsetup suspend t
+	must "close: one that is suspended" triadsetup close t
+	# what has a look at it, as udev does
+	map t /dev/vda
+	sleep 2 </dev/mapper/t &
+	sleep 0.3
+	must "close: waits for who only has a look" triadsetup close t
+	wait
+	map t /dev/vda
+	sleep 30 </dev/mapper/t &
+	holder=$!
+	sleep 0.3
+	says 5 "close: not for ever" 'it is in use' close t
+	kill $holder
+	wait
+	mkfs.ext4 -q -F /dev/mapper/t
+	mkdir -p /m
+	mount /dev/mapper/t /m
+	begun=$(now)
+	says 5 "close: a mount is told" 'mounted on /m' close t
+	[ $(($(now) - begun)) -lt 3000 ] && ok "at once" || not_ok "at once"
+	must "and is still there" touch /m/file
+	umount /m
+	must "close" triadsetup close t
+	rm -f /dev/mapper/*[!l]
+}
+
+# ---- format, export ----------------------------------------------------------------
+
+in_use()
+{
+	modprobe loop
+	dd if=/dev/zero of=/tmp/f bs=1M count=64 2>/dev/null
+	ln /tmp/f /tmp/hard
+	loop=$(losetup --find --show /tmp/f)
+	for f in /tmp/f /tmp/hard; do
+		says 5 "format: ${f#/tmp/} of an attached file" "attached to $loop" format -q $f
+	done
+	fmt $loop
+	says 1 "export: a loop device into its own file" 'device to export' \
+		export --force $loop /tmp/hard
+	rm /tmp/f
+	says 5 "format: another name, and the one it was attached by is gone" "attached to $loop" \
+		format -q --force /tmp/hard
+	fmt /dev/vda
+	says 5 "export --force: over it" "attached to $loop" export --force /dev/vda /tmp/hard
+	says 1 "export: an attached file into its loop device" 'device to export' \
+		export --force /tmp/hard $loop
+	losetup -d $loop
+	must "format: it is free then" triadsetup format -q /tmp/hard
+	dd if=/dev/zero of=/tmp/swap bs=1M count=64 2>/dev/null
+	losetup $loop /tmp/swap
+	mkswap $loop >/dev/null 2>&1
+	swapon $loop
+	says 5 "format: swap" 'swap space' format -q --force $loop
+	swapoff $loop
+	losetup -d $loop
+	rm -f /tmp/hard /tmp/swap
+
+	wipefs -aq /dev/vda
+	# one partition, of 8 MiB at 1 MiB
+	printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\100\0\0' |
+		dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
+	printf '\125\252' | dd of=/dev/vda bs=1 seek=510 conv=notrunc,fsync 2>/dev/null
+	blockdev --rereadpt /dev/vda
+	mkfs.ext4 -q -F /dev/vda1
+	mount /dev/vda1 /m
+	says 5 "format: a disk with a mounted partition" 'partition vda1: it is mounted on /m' \
+		format -q --force /dev/vda
+	umount /m
+	must "format: a disk with partitions" triadsetup format -q --force /dev/vda
+	[ ! -e /sys/block/vda/vda1 ] && ok "the kernel forgets them" || not_ok "the kernel forgets them"
+}
+
+exporting()
+{
+	pattern a
+	fmt --label source /dev/vda
+	map t /dev/vda
+	put a t 3
+	put a t 20
+	dmsetup message t 0 commit
+	put a t 30
+	dd if=/dev/mapper/t of=/tmp/want bs=1M iflag=direct 2>/dev/null
+	triadsetup close t
+	fmt /dev/vdb
+	dd if=/dev/urandom of=/dev/vdb bs=1M count=64 oflag=direct 2>/dev/null
+	says 5 "export: a block device takes --force" 'it is a block device' \
+		export /dev/vda /dev/vdb
+	must "export: to a block device" triadsetup export --force /dev/vda /dev/vdb
+	must "with what was zero as zeroes" cmp -n $(wc -c </tmp/want) /tmp/want /dev/vdb
+	linear half
+	says 5 "export: to a device in use" 'part of /dev/mapper/half' export --force /dev/vda /dev/vdb
+	says 4 "export: to one that is too small" 'it has 1048576 bytes' \
+		export --force /dev/vda /dev/mapper/half
+	dmsetup remove half
+	dmsetup create part --noudevsync --table "0 131072 linear /dev/vda 0"
+	dmsetup mknodes
+	says 1 "export: onto a mapping of the device itself" 'device to export' \
+		export --force /dev/vda /dev/mapper/part
+	says 1 "export: from it onto the device below" 'device to export' \
+		export --force /dev/mapper/part /dev/vda
+	dmsetup remove part
+	must "export: the source was only read" triadsetup check --data /dev/vda
+
+	# a full disk under an older copy
+	mkfs.ext4 -q -F /dev/vdb 16M
+	mount /dev/vdb /m
+	echo kept >/m/copy
+	dd if=/dev/zero of=/m/fill bs=1M count=5 2>/dev/null
+	says 4 "export --force: a full disk" 'No space' export --force /dev/vda /m/copy
+	is "$(cat /m/copy) $(ls -A /m | grep -c triadsetup)" "kept 0" "the old copy stays, nothing else"
+	umount /m
+	rm -f /tmp/want
+}
+
+large()
+{
+	says 4 "format: 17 TiB need --size" 'With --size' format -q /dev/vdc
+	must "format: 1 TiB of 17" triadsetup format -q --size 1T /dev/vdc
+	map t /dev/vdc
+	is "$(blockdev --getsz /dev/mapper/t)" 2147483648 "maps to 1 TiB"
+	pattern a
+	put a t 1048572
+	must "its end can be written" same a t 1048572
+	triadsetup close t
+	checked "17 TiB" vdc
+}
+
+# ---- modprobe -----------------------------------------------------------------------
+
+modprobe_words()
+{
+	fmt /dev/vda
+	rmmod dm-triad
+	mkdir -p /tmp/bin
+	for words in 'Key was rejected by service' 'Exec format error'; do
+		printf '#!/bin/sh\necho "modprobe: ERROR: %s" >&2\nexit 1\n' "$words" >/tmp/bin/modprobe
+		chmod 755 /tmp/bin/modprobe
+		(PATH=/tmp/bin:$PATH; says 1 "open: modprobe's '$words' is shown" "ERROR: $words" \
+			open t /dev/vda)
+	done
+	(PATH=/tmp/bin:$PATH; triadsetup open t /dev/vda 2>&1 | grep -q 'mokutil') &&
+		not_ok "only a rejected key is about Secure Boot" ||
+		ok "only a rejected key is about Secure Boot"
+	insmod /mod/dm-triad.ko
+}
+
+mkdir -p /m
+for part in ${*:-opening quoting read_only closing in_use exporting large modprobe_words}; do
+	echo "# $part"
+	$part
+done
+[ $failed = 0 ]
