@@ -72,24 +72,18 @@ static char *absolute(const char *path)
 }
 
 /*
- * One word, as device-mapper splits its line: a backslash takes what follows as it
- * is.  The kernel's isspace() holds for 0xa0, too, a byte of many UTF-8 letters.
+ * The kernel splits its line at blanks, for which its isspace() also takes 0xa0, a byte
+ * of many UTF-8 letters.  It knows a quoting, but libdevmapper, and so dmsetup, doubles
+ * the backslashes of a line.  What would be split goes by its number.
  */
-static void print_word(FILE *f, const char *word)
-{
-	for (; *word; word++)
-		fprintf(f, "%s%c", strchr("\\ \t\n\v\f\r\xa0", *word) ? "\\" : "", *word);
-}
-
 static void print_device(FILE *f, const struct device *dev)
 {
 	char *path = absolute(dev->path);
 
-	/* a table of two lines to dmsetup, whatever stands before the break */
-	if (dev->block && path && strchr(path, '\n'))
+	if (dev->block && (!path || strpbrk(path, " \t\n\v\f\r\xa0")))
 		fprintf(f, "%u:%u", major(dev->dev), minor(dev->dev));
 	else
-		print_word(f, path ? path : "?");
+		fprintf(f, "%s", path ? path : "?");
 	free(path);
 }
 

@@ -14,7 +14,7 @@
 
 /*
  * The parameters of the table line ("DEVICE 2 root_dev ...").  Devices are named
- * by their absolute path, quoted.  NULL when out of memory; the caller frees it.  It may
+ * by their absolute path, or by number where a blank in it would split the line.  NULL when out of memory; the caller frees it.  It may
  * hold a key: overwrite it first.
  */
 char *dm_params(const struct view *view, const struct options *opt);

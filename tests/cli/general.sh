@@ -117,14 +117,6 @@ fresh
 expect 0 "table prints the line" "^0 [0-9]* triad $dir/img\$" table img
 expect 0 "table with options" " 5 read_only interval_ms 500 cache_blocks 1000\$" \
 	table --read-only --interval-ms 500 --cache-blocks 1000 img
-mkdir -p 'odd dir\'
-# UTF-8 of a letter whose last byte the kernel takes for a blank
-ln img 'odd dir\/à b'
-run table 'odd dir\/à b'
-printf '%s/odd\\ dir\\\\/\303\\\240\\ b\n' "$dir" >expect
-sed 's/^0 [0-9]* triad //' out | cmp -s - expect
-result $? "table quotes what device-mapper would split"
-rm -r 'odd dir\'
 for name in 'a b' "a'b" 'a\b' 'é' . .. control; do
 	refuse 1 "open: '$name' cannot be a name" 'cannot be the name' open "$name" img
 done

@@ -66,8 +66,8 @@ opening()
 	is "$(ls -A /dev/mapper)" control "without its node"
 }
 
-# A path that device-mapper would split, or unquote.
-quoting()
+# A path that device-mapper would split, or whose backslash it would take for a quote.
+paths()
 {
 	mkdir -p '/tmp/a dir'
 	fmt --root-device /dev/vdb /dev/vda
@@ -186,7 +186,7 @@ in_use()
 	losetup -d $loop
 	rm -f /tmp/hard /tmp/swap
 
-	wipefs -aq /dev/vda
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null
 	# one partition, of 8 MiB at 1 MiB
 	printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\100\0\0' |
 		dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
@@ -276,7 +276,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening quoting read_only closing in_use exporting large modprobe_words}; do
+for part in ${*:-opening paths read_only closing in_use exporting large modprobe_words}; do
 	echo "# $part"
 	$part
 done
