@@ -69,12 +69,21 @@ void triad_device_each(void (*fn)(struct triad *t))
 	mutex_unlock(&registry_lock);
 }
 
+/* ---- mode --------------------------------------------------------------------- */
+
+static void set_mode(struct triad *t, enum triad_mode mode, const char *why, int error)
+{
+	WRITE_ONCE(t->mode, mode);
+	WRITE_ONCE(t->why, why);
+	WRITE_ONCE(t->why_error, error);
+}
+
 void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
 {
 	lockdep_assert_held(&t->lock);
 	if (t->mode >= mode)
 		return;
-	WRITE_ONCE(t->mode, mode);
+	set_mode(t, mode, why, error);
 	if (error == -ESTALE)
 		DMERR("%s: now read-only: somebody else wrote to the disk: the root in slot %d is not the one that was read or written here. Nothing more is written. Close the device, find who else uses the disk (another system, another device on it, a system that was resumed from hibernation), then run triadsetup check",
 		      triad_name(t), t->core.stranger);
@@ -133,6 +142,22 @@ static u64 device_blocks(struct triad *t)
 static bool must_not_write(const struct triad *t)
 {
 	return t->read_only || triad_core_must_not_write(&t->core);
+}
+
+static void set_mode_opened(struct triad *t)
+{
+	if (!must_not_write(t))
+		set_mode(t, TRIAD_MODE_RW, NULL, 0);
+	else if (triad_core_lost_log(&t->core))
+		set_mode(t, TRIAD_MODE_RO, "a flushed record of the log is damaged", -EBADMSG);
+	else if (triad_core_is_occupied(&t->core))
+		/* degraded, and as open maps it: nothing has failed */
+		set_mode(t, TRIAD_MODE_RO, "a slot holds what may be somebody else's", 0);
+	else if (t->read_only)
+		set_mode(t, TRIAD_MODE_RO, "asked for", 0);
+	else
+		set_mode(t, TRIAD_MODE_RO, "this module may not write what the disk holds",
+			 -EOPNOTSUPP);
 }
 
 /* Another device is named by its UUID. */
@@ -258,14 +283,14 @@ int triad_device_start(struct triad *t)
 	if (!r) {
 		t->checksum_kind = t->core.root.checksum_kind;
 		t->closing = false;
-		WRITE_ONCE(t->mode, must_not_write(t) ? TRIAD_MODE_RO : TRIAD_MODE_RW);
+		set_mode_opened(t);
 		triad_write_start(t);
 		if (t->mode == TRIAD_MODE_RO)
 			settle(t);
 		triad_view_publish(t);
 		t->active = true;
 	} else {
-		WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+		set_mode(t, TRIAD_MODE_FAIL, "it could not be opened", r);
 		/* writes and nodes of a healing that failed */
 		wait_event(t->wait, !atomic_read(&t->store_pending));
 		triad_cache_clear(&t->cache);
@@ -305,7 +330,7 @@ void triad_device_stop(struct triad *t)
 	mutex_lock(&t->lock);
 	WARN_ON_ONCE(t->flushing);
 	t->active = false;
-	WRITE_ONCE(t->mode, TRIAD_MODE_FAIL);
+	set_mode(t, TRIAD_MODE_FAIL, "suspended", 0);
 	triad_core_close(&t->core);
 	RCU_INIT_POINTER(t->view, NULL);
 	triad_cache_clear(&t->cache);

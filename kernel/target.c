@@ -139,6 +139,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->interval_ms = params->interval_ms;
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
+	t->why = "not resumed yet";
 	t->store.ops = &triad_store_ops;
 	mutex_init(&t->lock);
 	spin_lock_init(&t->queue_lock);
@@ -387,15 +388,22 @@ static struct triad_status status_now(struct triad *t)
 	return s;
 }
 
+static const char *health(struct triad *t, const struct triad_status *now)
+{
+	return READ_ONCE(t->why_error) ? "failed" :
+	       atomic64_read(&t->stats.checksum_errors) ? "rotten" :
+	       now->degraded ? "degraded" : "ok";
+}
+
 static void status_info(struct triad *t, char *result, unsigned int maxlen)
 {
 	const struct triad_status now = status_now(t);
 	const struct triad_stats *s = &t->stats;
 	u32 cached = READ_ONCE(t->cache.nr);
-	unsigned int sz = 0;
+	unsigned int sz = 0, why;
 
 	DMEMIT("%s %s %llu %s", mode_names[triad_mode(t)], now.letters, now.generation,
-	       now.degraded ? "degraded" : "ok");
+	       health(t, &now));
 	DMEMIT(" %llu %llu", now.log_records, now.log_blocks);
 	DMEMIT(" %llu %llu", now.used, now.usable);
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->commits), (s64)atomic64_read(&s->records));
@@ -403,8 +411,12 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 	       (s64)atomic64_read(&s->device_written), (s64)atomic64_read(&s->user_read));
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->checksum_errors),
 	       (s64)atomic64_read(&s->flushes));
-	DMEMIT(" %u %llu", cached,
+	DMEMIT(" %u %llu ", cached,
 	       (now.memory + (u64)cached * (TRIAD_BLOCK_SIZE + 64)) >> 10);
+	why = sz;
+	DMEMIT("%s", READ_ONCE(t->why) ?: "-");
+	strreplace(result + why, ' ', '_');	/* one word of the line */
+	DMEMIT(" %d", READ_ONCE(t->why_error));
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)

@@ -115,6 +115,8 @@ struct triad {
 	struct triad_core core;			/* [lock] */
 	bool active;				/* [lock] between preresume and postsuspend */
 	enum triad_mode mode;			/* [lock] to write */
+	const char *why;			/* [lock] the mode is not rw, or NULL */
+	int why_error;				/* [lock] not 0: nobody asked for that mode */
 	u8 checksum_kind;			/* [resume] */
 
 	/* reads */

@@ -263,9 +263,10 @@ static void compare(struct side *side, u64 zone)
 	if (!missing && !extra)
 		return;
 	check_say(side->check, side->wrong, "plane",
-		  "%s: the plane of zone %" PRIu64 " says %u used "
-		  "blocks are free and %u free ones are used (first: block %" PRIu64 ")",
-		  side->name, zone, missing, extra,
+		  "%s: the plane of zone %" PRIu64 " says %u used block%s free and %u free one%s "
+		  "used (first: block %" PRIu64 ")",
+		  side->name, zone, missing, missing == 1 ? " is" : "s are", extra,
+		  extra == 1 ? " is" : "s are",
 		  triad_zone_start(geo_of(side->check), zone) + first);
 }
 
@@ -287,7 +288,7 @@ static int check_plane(struct side *side, u64 zone)
 	       (triad_zone_size(geo, zone) - triad_zone_usable(geo, zone));
 	if (side->has_summary && z->used != used)
 		check_say(side->check, side->wrong, "summary",
-			  "%s: zone %" PRIu64 " has %u used blocks, its summary says %u",
+			  "%s: zone %" PRIu64 ": used blocks are %u, its summary says %u",
 			  side->name, zone, used, z->used);
 	r = triad_space_read_plane(&side->space, zone, side->root->slot, side->root->hwm_zones,
 				   side->has_summary ? z->changed : 0, side->bits,
@@ -343,8 +344,8 @@ static void check_count(struct check *check, const char *name, u64 said, u64 cou
 {
 	if (said != counted)
 		check_say(check, CHECK_DAMAGED, "summary",
-			  "the root counts %" PRIu64 " %s blocks, there are %" PRIu64,
-			  said, name, counted);
+			  "%s blocks: the root counts %" PRIu64 ", there are %" PRIu64,
+			  name, said, counted);
 }
 
 /* Blocks of b that are not in c any more. */
@@ -370,7 +371,7 @@ static void check_counters(struct check *check, const struct triad_zone *zones)
 		pending += zones[zone].pending;
 		if (nr != zones[zone].pending)
 			check_say(check, CHECK_DAMAGED, "summary",
-				  "zone %" PRIu64 " has %u pending blocks, its summary says %u",
+				  "zone %" PRIu64 ": pending blocks are %u, its summary says %u",
 				  zone, nr, zones[zone].pending);
 		if ((u32)root->generation - zones[zone].changed >= 0x80000000u)
 			check_say(check, CHECK_DAMAGED, "summary",

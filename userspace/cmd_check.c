@@ -53,12 +53,11 @@ static int exit_code(const struct check *check)
 	}
 }
 
-static void print_json(struct check *check)
+static void fill_json(struct check *check)
 {
 	const struct triad_core *core = &check->view->core;
-	struct json_object *out = json_object_new_object();
+	struct json_object *out = json_document();
 
-	json_add_text(out, "device", check->view->path);
 	json_add_text(out, "result", check->worst == CHECK_DAMAGED ? "damaged" :
 		      check->worst == CHECK_DEGRADED ? "degraded" : "ok");
 	json_add_number(out, "case", core->choice.which);
@@ -72,20 +71,22 @@ static void print_json(struct check *check)
 	json_add_bool(out, "data_checked", check->opt->data);
 	json_add_number(out, "data_verified", check->nr_data_verified);
 	json_add_number(out, "nr_problems", check->nr_problems);
-	json_add(out, "problems", json_object_get(check->problems));
-	json_print(out);
 }
 
 static void print_counts(const struct check *check)
 {
 	const struct triad_core *core = &check->view->core;
 
-	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map nodes, %" PRIu64
-	       " mapped blocks, %" PRIu64 " records in the log\n",
+	view_print_name(check->view);
+	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map node%s, %" PRIu64
+	       " mapped block%s, %" PRIu64 " record%s in the log\n",
 	       core->root.generation, core->choice.which, check->current.nr_nodes,
-	       check->current.nr_data, core->replayed_records);
+	       PLURAL(check->current.nr_nodes), check->current.nr_data,
+	       PLURAL(check->current.nr_data), core->replayed_records,
+	       PLURAL(core->replayed_records));
 	if (check->opt->data)
-		printf("%" PRIu64 " blocks of data match their checksums\n",
+		printf(check->nr_data_verified == 1 ? "%" PRIu64 " block of data matches its checksum\n" :
+		       "%" PRIu64 " blocks of data match their checksums\n",
 		       check->nr_data_verified);
 	if (check->nr_problems > MAX_SHOWN)
 		printf("... %u findings in all\n", check->nr_problems);
@@ -93,13 +94,13 @@ static void print_counts(const struct check *check)
 
 static void verdict(const struct check *check)
 {
-	const char *path = check->view->path;
+	const char *path = check->view->path, *args = check->view->args;
 
 	switch (check->worst) {
 	case CHECK_DAMAGED:
 		printf("%s: DAMAGED.  What is named above is at risk; nothing was changed.\n"
 		       "  Next: triadsetup export %s FILE saves all that can be read.\n",
-		       path, path);
+		       path, args);
 		break;
 	case CHECK_DEGRADED:
 		if (triad_core_is_occupied(&check->view->core)) {
@@ -111,14 +112,14 @@ static void verdict(const struct check *check)
 		}
 		printf("%s: usable but degraded.  Data is at risk only from a second fault.\n"
 		       "  Next: triadsetup open NAME %s heals it.\n",
-		       path, path);
+		       path, args);
 		break;
 	default:
 		printf("%s: ok\n", path);
 		if (!check->opt->data)
 			printf("  The data itself was not read; for that: "
 			       "triadsetup check --data %s\n",
-			       path);
+			       args);
 	}
 }
 
@@ -152,7 +153,7 @@ static int run_check(struct check *check)
 				 "%s: the check could not be finished: %s", check->view->path,
 				 strerror(-r));
 	if (check->opt->json) {
-		print_json(check);
+		fill_json(check);
 	} else {
 		if (!check->opt->batch)
 			print_counts(check);
@@ -173,6 +174,9 @@ int cmd_check(const struct options *opt)
 	if (!r) {
 		warn_if_used(&view);
 		check.problems = json_object_new_array();
+		/* also what was found before something ends it */
+		if (opt->json)
+			json_add(json_document(), "problems", json_object_get(check.problems));
 		r = run_check(&check);
 		json_object_put(check.problems);
 		check_free(&check);

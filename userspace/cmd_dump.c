@@ -159,8 +159,9 @@ static int dump_record(struct triad_core *core, const struct triad_record *rec, 
 	(void)core;
 	if (!list) {
 		printf("record %" PRIu64 " at block %" PRIu64
-		       ": %s, %u blocks, durable up to %" PRIu64 ", next at %" PRIu64 "\n",
-		       rec->seq, rec->place, kind_of(rec), rec->nr_blocks, rec->durable, rec->next);
+		       ": %s, %u block%s, durable up to %" PRIu64 ", next at %" PRIu64 "\n",
+		       rec->seq, rec->place, kind_of(rec), rec->nr_blocks, PLURAL(rec->nr_blocks),
+		       rec->durable, rec->next);
 		print_extents(rec->flags & TRIAD_RECORD_INTENT ? "zones" : "LBA", rec->extents,
 			      rec->nr_extents);
 		print_extents("PBA", rec->runs, rec->nr_runs);
@@ -186,9 +187,9 @@ static int dump_log(struct view *view, struct json_object *list)
 	int r = triad_replay_walk(&view->core, &nr_records, &durable, dump_record, list);
 
 	if (!r && !list)
-		printf("log: %" PRIu64 " records behind generation %" PRIu64
+		printf("log: %" PRIu64 " record%s behind generation %" PRIu64
 		       ", durable up to %" PRIu64 ", the next goes to block %" PRIu64 "\n",
-		       nr_records, view->core.root.generation, durable, view->core.space.next);
+		       nr_records, PLURAL(nr_records), view->core.root.generation, durable, view->core.space.next);
 	return r;
 }
 
@@ -258,8 +259,8 @@ static int dump_map(struct view *view, struct json_object *list)
 
 	show_run(&run);
 	if (!r && !list)
-		printf("map: %" PRIu64 " nodes, %" PRIu64 " blocks, without the log\n",
-		       run.nr_nodes, run.nr_blocks);
+		printf("map: %" PRIu64 " node%s, %" PRIu64 " block%s, without the log\n",
+		       run.nr_nodes, PLURAL(run.nr_nodes), run.nr_blocks, PLURAL(run.nr_blocks));
 	return r;
 }
 
@@ -351,8 +352,9 @@ static int choose(const struct options *opt, bool wanted[NR_PARTS])
 	return 0;
 }
 
-static int dump(struct view *view, const bool wanted[NR_PARTS], struct json_object *out)
+static int dump(struct view *view, const bool wanted[NR_PARTS])
 {
+	struct json_object *out = json_document();
 	size_t p;
 	int r;
 
@@ -380,7 +382,6 @@ static int dump(struct view *view, const bool wanted[NR_PARTS], struct json_obje
 
 int cmd_dump(const struct options *opt)
 {
-	struct json_object *out = NULL;
 	bool wanted[NR_PARTS];
 	struct view view;
 	int r;
@@ -389,13 +390,8 @@ int cmd_dump(const struct options *opt)
 	if (r)
 		return r;
 	r = view_probe(&view, opt, opt->args[0]);
-	if (!r) {
-		if (opt->json)
-			out = json_object_new_object();
-		r = dump(&view, wanted, out);
-		if (out)
-			json_print(out);
-	}
+	if (!r)
+		r = dump(&view, wanted);
 	view_close(&view);
 	return r;
 }

@@ -81,27 +81,26 @@ static int report(struct export *e, const struct options *opt)
 	char text[TEXT_SIZE];
 
 	if (opt->json) {
-		out = json_object_new_object();
-		json_add_text(out, "device", e->view->path);
+		out = json_document();
 		json_add_text(out, "file", e->path);
 		json_add_number(out, "size", size);
 		json_add_number(out, "blocks", e->nr_blocks);
 		json_add_number(out, "log_records", core->replayed_records);
 		json_add_number(out, "lost_blocks", e->nr_lost);
 		json_add(out, "lost", json_object_get(e->lost));
-		json_print(out);
 	} else if (!opt->batch) {
 		fprintf(e->sink.kind == SINK_STREAM ? stderr : stdout,
-			"%s: %s, %" PRIu64 " blocks with data, %" PRIu64
-			" records of the log applied\n", e->path, text_size(size, text),
-			e->nr_blocks, core->replayed_records);
+			"%s: %s, %" PRIu64 " block%s with data, %" PRIu64
+			" record%s of the log applied\n", e->path, text_size(size, text),
+			e->nr_blocks, PLURAL(e->nr_blocks), core->replayed_records,
+			PLURAL(core->replayed_records));
 	}
 	if (!e->nr_lost)
 		return 0;
 	return tool_fail(TOOL_DAMAGED, "All else was exported.  Look for these in a backup; more: "
 			 "triadsetup check --data DEVICE",
-			 "%s: %" PRIu64 " blocks could not be read and are zeroes in %s",
-			 e->view->path, e->nr_lost, e->path);
+			 "%s: %" PRIu64 " block%s could not be read: zeroes in %s",
+			 e->view->path, e->nr_lost, PLURAL(e->nr_lost), e->path);
 }
 
 static int export(struct export *e, const struct options *opt)

@@ -6,6 +6,7 @@
 
 #include "device.h"
 #include "hash.h"
+#include "kernel.h"
 #include "report.h"
 #include "signature.h"
 #include "tool.h"
@@ -35,6 +36,7 @@ static int take_names(struct format *f)
 {
 	const struct options *opt = f->opt;
 	struct triad_root *root = &f->root;
+	const char *c;
 
 	if (opt->uuid && uuid_parse(opt->uuid, root->uuid))
 		return tool_fail(TOOL_USAGE, "Nothing was changed.  Make one with uuidgen.",
@@ -44,6 +46,10 @@ static int take_names(struct format *f)
 	if (opt->label && strlen(opt->label) > TRIAD_LABEL_SIZE)
 		return tool_fail(TOOL_USAGE, unchanged, "--label: longer than %d bytes",
 				 TRIAD_LABEL_SIZE);
+	for (c = opt->label; c && *c; c += text_printable(c))
+		if (!text_printable(c))
+			return tool_fail(TOOL_USAGE, unchanged, "--label: it takes UTF-8 text "
+					 "without control characters");
 	if (opt->label)
 		memcpy(root->label, opt->label, strlen(opt->label));
 	if (opt->checksum && !strcmp(opt->checksum, "xxh64"))
@@ -74,6 +80,9 @@ static int take_hash(struct format *f)
 	if (!f->hash)
 		return tool_fail(TOOL_USAGE, unchanged, "--hash %s: %s", name, why);
 	memcpy(f->root.hash, name, strlen(name));
+	if (!kernel_may_have_hash(name))
+		tool_warn("--hash %s: this kernel (%s) does not have it and cannot open the device;\n"
+			  "  others may", name, kernel_release());
 	return 0;
 }
 
@@ -265,13 +274,16 @@ static int show_signatures(const struct format *f, const struct device *dev,
 {
 	bool quiet = f->opt->batch && f->opt->force;
 	struct signature found[MAX_SIGNATURES];
+	char label[TEXT_SIZE];
 	int i, nr = signature_find(dev, found);
 
 	if (nr < 0)
 		return tool_fail_open(dev->path, nr, false);
 	for (i = 0; i < nr && !quiet; i++)
 		fprintf(stderr, "  %s: %s%s%s at byte %" PRIu64 "\n", dev->path, found[i].type,
-			found[i].label[0] ? ", label " : "", found[i].label, found[i].offset);
+			found[i].label[0] ? ", label " : "",
+			text_label((const u8 *)found[i].label, sizeof(found[i].label), label),
+			found[i].offset);
 	*nr_found += nr;
 	return 0;
 }
@@ -349,14 +361,15 @@ static int write_all(struct format *f)
 static void report(const struct format *f)
 {
 	u64 size = f->geo.logical_blocks << TRIAD_BLOCK_SHIFT;
-	char uuid[TEXT_SIZE], text[TEXT_SIZE];
+	char uuid[TEXT_SIZE], label[TEXT_SIZE], text[TEXT_SIZE];
 	struct json_object *out;
 
+	text_label(f->root.label, TRIAD_LABEL_SIZE, label);
 	text_uuid(f->root.uuid, uuid);
 	if (f->opt->json) {
-		out = json_object_new_object();
-		json_add_text(out, "device", f->opt->args[0]);
+		out = json_document();
 		json_add_text(out, "uuid", uuid);
+		json_add_text(out, "label", label);
 		json_add_text(out, "hash", f->root.hash);
 		json_add_number(out, "size", size);
 		json_add_number(out, "zones", f->geo.nr_zones);
@@ -364,10 +377,10 @@ static void report(const struct format *f)
 		json_add_number(out, "segment_size",
 				(u64)f->geo.segment_blocks << TRIAD_BLOCK_SHIFT);
 		json_add_number(out, "interval", (u64)f->geo.interval_blocks << TRIAD_BLOCK_SHIFT);
-		json_print(out);
 		return;
 	}
-	printf("%s: formatted, UUID %s\n", f->opt->args[0], uuid);
+	printf("%s: formatted, UUID %s%s%s\n", f->opt->args[0], uuid, label[0] ? ", label " : "",
+	       label);
 	printf("  maps to %s (%" PRIu64 " sectors), hash %s\n", text_size(size, text), size / 512,
 	       f->root.hash);
 }
@@ -405,6 +418,8 @@ int cmd_format(const struct options *opt)
 	unsigned int i;
 	int r;
 
+	if (json_document())
+		json_add_text(json_document(), "device", opt->args[0]);
 	f.disk.data.fd = -1;
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		f.disk.roots[i].fd = -1;

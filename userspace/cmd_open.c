@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "dm.h"
+#include "kernel.h"
 #include "report.h"
 
 static bool opens_read_only(const struct view *view, const struct options *opt)
@@ -82,6 +83,18 @@ static int check_new_name(const char *name)
 	return check_name(name);
 }
 
+static int check_hash(const struct view *view)
+{
+	const char *name = view_current(view)->hash;
+
+	if (kernel_may_have_hash(name))
+		return 0;
+	return tool_fail(TOOL_SYSTEM, "Nothing was changed.  Use a kernel that has it; "
+			 "triadsetup export works here, too.",
+			 "%s: it was formatted with the hash %s, which this kernel (%s) does not have",
+			 view->path, name, kernel_release());
+}
+
 static int map(struct view *view, const struct options *opt, const char *name)
 {
 	bool read_only = opens_read_only(view, opt);
@@ -113,6 +126,7 @@ static int map(struct view *view, const struct options *opt, const char *name)
 /* The kernel has read the log meanwhile: tell what it found. */
 static int explain_mode(const char *name, const struct options *opt, const struct view *view)
 {
+	char reason[TEXT_SIZE];
 	bool suspended;
 	char *line;
 	u64 sectors;
@@ -122,9 +136,9 @@ static int explain_mode(const char *name, const struct options *opt, const struc
 	if (r)
 		return r;
 	if (!strncmp(line, "ro ", 3) && !opens_read_only(view, opt))
-		tool_warn("%s: opened read-only: flushed records of its log are damaged.\n"
-			  "  It holds the state before them.  Copy it: triadsetup export %s FILE",
-			  name, view->path);
+		tool_warn("%s: opened read-only: %s.\n"
+			  "  dmesg tells more.  Save what it holds: triadsetup export %s FILE",
+			  name, status_reason(line, reason), view->args);
 	free(line);
 	return 0;
 }
@@ -143,6 +157,8 @@ int cmd_open(const struct options *opt)
 		r = tool_fail(TOOL_DEVICE,
 			      "Nothing was changed.  First: losetup --find --show FILE",
 			      "%s: this is a file, not a block device", path);
+	if (!r)
+		r = check_hash(&view);
 	if (!r)
 		r = map(&view, opt, name);
 	if (!r)
@@ -174,12 +190,11 @@ int cmd_table(const struct options *opt)
 			r = tool_fail(TOOL_MEMORY, NULL, "out of memory");
 	}
 	if (!r && opt->json) {
-		out = json_object_new_object();
+		out = json_document();
 		json_add_number(out, "start", 0);
 		json_add_number(out, "sectors", sectors_of(&view));
 		json_add_text(out, "target", DM_TARGET);
 		json_add_text(out, "params", params);
-		json_print(out);
 	} else if (!r) {
 		printf("0 %" PRIu64 " %s %s\n", sectors_of(&view), DM_TARGET, params);
 	}

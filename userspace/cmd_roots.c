@@ -5,7 +5,7 @@
 #include "report.h"
 #include "view.h"
 
-#define SHORT_HASH	5	/* bytes shown of a version */
+#define SHORT_HASH	4	/* bytes shown of a version */
 
 static bool has_content(const struct triad_slot *slot)
 {
@@ -13,8 +13,7 @@ static bool has_content(const struct triad_slot *slot)
 	       slot->root.device_blocks;
 }
 
-static void add_row(struct libscols_table *table, const struct view *view, unsigned int nr,
-		    size_t hash_bytes)
+static void add_row(struct libscols_table *table, const struct view *view, unsigned int nr)
 {
 	const struct triad_slot *slot = &view->slots[nr];
 	const struct triad_root *root = &slot->root;
@@ -28,39 +27,48 @@ static void add_row(struct libscols_table *table, const struct view *view, unsig
 	table_set(line, 3, view_use(view, nr));
 	if (has_content(slot)) {
 		table_set(line, 4, text_number(root->generation, text));
-		table_set(line, 5, text_hex(root->version, hash_bytes, text));
-		table_set(line, 6, text_hex(root->prev, hash_bytes, text));
-		table_set(line, 7, root->segment ? text_number(root->segment, text) : "empty");
-		table_set(line, 8, text_time(root->time, text));
+		table_set(line, 5, text_hex(root->version, SHORT_HASH, text));
+		table_set(line, 6, root->segment ? text_number(root->segment, text) : "empty");
+		table_set(line, 7, text_time(root->time, text));
 	}
-	table_set(line, 9, slot->reason ? slot->reason : "");
+}
+
+/* What is too wide for a table. */
+static void print_slot(const struct view *view, unsigned int nr, bool versions)
+{
+	const struct triad_slot *slot = &view->slots[nr];
+	char text[TEXT_SIZE];
+
+	if (slot->reason)
+		printf("slot %u is %s: %s\n", nr, triad_slot_state_name(slot->state),
+		       slot->reason);
+	if (!versions || !has_content(slot))
+		return;
+	printf("slot %u version  %s\n", nr, text_hex(slot->root.version, TRIAD_HASH_SIZE, text));
+	printf("       prev     %s\n", text_hex(slot->root.prev, TRIAD_HASH_SIZE, text));
 }
 
 static void print_table(const struct view *view, const struct options *opt)
 {
 	static const char * const names[] = {
-		">SLOT", "LETTER", "STATE", "USE", ">GENERATION", "VERSION", "PREV", ">SEGMENT",
-		"TIME", "REASON",
+		">SLOT", "LETTER", "STATE", "-USE", ">GENERATION", "-VERSION", ">SEGMENT", "-TIME",
 	};
 	struct libscols_table *table = table_new(names, sizeof(names) / sizeof(names[0]));
 	const struct triad_choice *choice = &view->choice;
 	char text[TEXT_SIZE];
 	unsigned int i;
 
+	view_print_name(view);
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		add_row(table, view, i, opt->verbose ? TRIAD_HASH_SIZE : SHORT_HASH);
+		add_row(table, view, i);
 	table_print(table);
-	if (choice->cur < 0) {
-		printf("case 4: %s\n", view_case(choice));
-		return;
-	}
-	printf("case %d: %s\n", choice->which, view_case(choice));
-	printf("open would use slot %d%s\n", choice->cur, choice->occupied ? ", read-only" :
-	       choice->degraded ? " and heal the bad slot before anything is written" : "");
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		print_slot(view, i, opt->verbose);
+	printf("case %d: %s\n", view->choice.which, view_case(&view->choice));
 	if (choice->occupied)
 		printf("what lies in slot %d may be somebody else's%s; if it may be lost: "
 		       "triadsetup heal --force %s\n", choice->overwrite,
-		       view_owner(&view->slots[choice->overwrite], text), view->path);
+		       view_owner(&view->slots[choice->overwrite], text), view->args);
 }
 
 static struct json_object *slot_json(const struct view *view, unsigned int nr)
@@ -100,13 +108,11 @@ static struct json_object *slot_json(const struct view *view, unsigned int nr)
 	return out;
 }
 
-static void print_json(const struct view *view)
+static void fill_json(const struct view *view)
 {
 	const struct triad_choice *choice = &view->choice;
-	struct json_object *out = json_object_new_object();
+	struct json_object *out = json_document();
 	struct json_object *slots = json_object_new_array();
-	const struct triad_root *root = view_current(view);
-	char uuid[TEXT_SIZE];
 	unsigned int i;
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
@@ -120,8 +126,6 @@ static void print_json(const struct view *view)
 	json_add_bool(out, "degraded", choice->degraded);
 	json_add_bool(out, "occupied", choice->occupied);
 	json_add_bool(out, "hash_holds", choice->which == 1);
-	json_add_text(out, "uuid", root ? text_uuid(root->uuid, uuid) : NULL);
-	json_print(out);
 }
 
 int cmd_roots(const struct options *opt)
@@ -132,18 +136,16 @@ int cmd_roots(const struct options *opt)
 	r = view_probe(&view, opt, opt->args[0]);
 	if (!r) {
 		if (opt->json)
-			print_json(&view);
+			fill_json(&view);
 		else
 			print_table(&view, opt);
-		if (view.choice.cur < 0) {
-			r = view_refuse(&view);
-		} else if (view_too_short(&view)) {
-			r = tool_fail(TOOL_DEVICE,
-				      "Nothing was changed.  Give it its full size back.",
-				      "%s: it is shorter than its root says", view.path);
-		} else if (view.choice.degraded) {
+		/* what open would say to it */
+		r = view_ready(&view);
+		if (!r && !opt->json)
+			printf("open would use slot %d%s\n", view.choice.cur, view.choice.degraded ?
+			       " and heal the bad slot before anything is written" : "");
+		if (!r && view.choice.degraded)
 			r = TOOL_DEGRADED;
-		}
 	}
 	view_close(&view);
 	return r;

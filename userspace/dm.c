@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "report.h"
 
 /* libdevmapper's own words, kept for the one message that we print. */
@@ -57,18 +58,24 @@ static int no_device_mapper(const char *what)
 	if (geteuid())
 		return tool_fail(TOOL_PERMISSION, "Nothing was changed.  Run it as root.",
 				 "%s: this needs root's rights", what);
-	return tool_fail(TOOL_USAGE, "Nothing was changed.  Does the kernel have device-mapper "
+	return tool_fail(TOOL_SYSTEM, "Nothing was changed.  Does the kernel have device-mapper "
 			 "(modprobe dm-mod)?", "%s: device-mapper does not answer%s%s", what,
 			 words[0] ? ": " : "", words);
 }
 
 /* ---- table line ------------------------------------------------------------- */
 
+/* Links stay: /dev/disk/by-id/... is right also after the next boot. */
 static char *absolute(const char *path)
 {
-	char *full = realpath(path, NULL);
+	char *here = getcwd(NULL, 0), *full = NULL;
 
-	return full ? full : strdup(path);
+	if (path[0] == '/')
+		full = strdup(path);
+	else if (!here || asprintf(&full, "%s/%s", here, path) < 0)
+		full = NULL;
+	free(here);
+	return full;
 }
 
 /*
@@ -206,7 +213,7 @@ int dm_load_module(void)
 	r = has_target(&found);
 	if (r || found)
 		return r;
-	return tool_fail(TOOL_USAGE, strstr(modprobe_words, "Key was rejected") ?
+	return tool_fail(TOOL_SYSTEM, strstr(modprobe_words, "Key was rejected") ?
 			 "Nothing was changed.  Secure Boot wants the module signed with a key that "
 			 "this machine\n  trusts: sign it, enrol the key with mokutil, then: "
 			 "modprobe dm-triad" :
@@ -316,6 +323,19 @@ static int name_is_taken(const char *name)
 			 "lies there.", "%s/%s: something else has this name", dm_dir(), name);
 }
 
+/* said is what the kernel logged meanwhile, or NULL. */
+static int not_opened(const char *name, int error, const char *said)
+{
+	char advice[2048];
+
+	snprintf(advice, sizeof(advice), "The device was not opened; what it holds is safe.  %s%s",
+		 said ? "The kernel says:" : "dmesg says why.", said ? said : "");
+	/* the kernel's ENOSPC: the device is too short */
+	return tool_fail(error == ENOSPC ? TOOL_DEVICE : tool_exit_of(-error), advice, "%s: %s", name,
+			 error == EBUSY ? "the device is in use, or open already" :
+			 last_words[0] ? last_words : strerror(error));
+}
+
 /*
  * Each step is a task of its own: of a creation that also loads, libdevmapper does
  * not tell the error.
@@ -326,7 +346,8 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 	struct dm_info info;
 	char words[256];
 	struct stat st;
-	int error;
+	int error, log, r;
+	char *said;
 
 	/* a file, where something wrote to a device that was not there: libdevmapper would remove it */
 	if (!stat_node(name, &st) && !S_ISBLK(st.st_mode))
@@ -337,22 +358,23 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 				 "Nothing was changed.  Take another name, or close that first.",
 				 "%s: a mapping of this name exists", name);
 	if (!error) {
+		log = kernel_log_begin();
 		error = load(name, sectors, params, read_only);
 		if (!error)
 			error = resume(name, &info);
-		if (!error && node_is_right(name, &info))
+		if (!error && node_is_right(name, &info)) {
+			free(kernel_log_end(log));
 			return 0;
+		}
+		said = kernel_log_end(log);
 		snprintf(words, sizeof(words), "%s", last_words);
 		remove_mapping(name, true);
-		if (!error)
-			return name_is_taken(name);
 		snprintf(last_words, sizeof(last_words), "%s", words);
+		r = error ? not_opened(name, error, said) : name_is_taken(name);
+		free(said);
+		return r;
 	}
-	return tool_fail(tool_exit_of(-error),
-			 "The device was not opened; what it holds is safe.  dmesg says why.",
-			 "%s: %s", name,
-			 error == EBUSY ? "the device is in use, or open already" :
-			 last_words[0] ? last_words : strerror(error));
+	return not_opened(name, error, NULL);
 }
 
 static int no_mapping(const char *name)
@@ -452,4 +474,48 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 out:
 	dm_task_destroy(task);
 	return r;
+}
+
+/* "253:0" or a path, as the table has it, to a path. */
+static void device_path(const char *device, char *path, size_t size)
+{
+	unsigned int major_nr, minor_nr;
+	char link[64], line[256], word[256];
+	FILE *f;
+
+	if (sscanf(device, "%u:%u", &major_nr, &minor_nr) != 2) {
+		snprintf(path, size, "%s", device);
+		return;
+	}
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/uevent", major_nr, minor_nr);
+	f = fopen(link, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "DEVNAME=%255s", word) == 1)
+			snprintf(path, size, "/dev/%s", word);
+	if (f)
+		fclose(f);
+	/* what is a mapping itself is known by its name */
+	snprintf(link, sizeof(link), "/sys/dev/block/%u:%u/dm/name", major_nr, minor_nr);
+	f = fopen(link, "re");
+	if (f && fgets(line, sizeof(line), f) && sscanf(line, "%255s", word) == 1)
+		snprintf(path, size, "%s/%s", dm_dir(), word);
+	if (f)
+		fclose(f);
+}
+
+void dm_data_device(const char *name, char *path, size_t size)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	char *type = NULL, *params = NULL, device[256];
+	u64 start, length;
+
+	path[0] = 0;
+	/* the line may hold a key */
+	if (task && dm_task_secure_data(task) && dm_task_no_flush(task) && dm_task_run(task)) {
+		dm_get_next_target(task, NULL, &start, &length, &type, &params);
+		if (params && sscanf(params, "%255s", device) == 1)
+			device_path(device, path, size);
+	}
+	if (task)
+		dm_task_destroy(task);
 }

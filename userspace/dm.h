@@ -31,4 +31,7 @@ int dm_remove(const char *name);
 /* The status line of a mapped device; the caller frees it. */
 int dm_status(const char *name, char **line, bool *suspended, u64 *sectors);
 
+/* The path of the device that holds the data of a mapping; empty if it cannot be told. */
+void dm_data_device(const char *name, char *path, size_t size);
+
 #endif

@@ -21,18 +21,26 @@ bool triad_hash_is_keyed(const char *name)
 }
 
 /*
- * Kernel names and OpenSSL's.  OpenSSL knows more spellings ("SHA2-256"), but a
- * device sealed under such a name could not be opened by the kernel.
+ * Kernel names and OpenSSL's.  OpenSSL knows more spellings ("SHA2-256") and more
+ * hashes (sm3), but a device sealed with such a one could not be opened by Debian's
+ * kernels.
  */
 static const struct {
 	const char *kernel, *openssl;
 } digests[] = {
 	{ "sha256", "SHA256" },		{ "sha384", "SHA384" },		{ "sha512", "SHA512" },
 	{ "sha3-256", "SHA3-256" },	{ "sha3-384", "SHA3-384" },	{ "sha3-512", "SHA3-512" },
-	{ "blake2b-512", "BLAKE2b512" },	{ "sm3", "SM3" },
+	{ "blake2b-512", "BLAKE2b512" },
 	/* too short for H, which is then said */
 	{ "sha1", "SHA1" },		{ "sha224", "SHA224" },		{ "md5", "MD5" },
 };
+
+#define NR_LONG_ENOUGH	7
+
+const char *triad_hash_known(unsigned int nr)
+{
+	return nr < NR_LONG_ENOUGH ? digests[nr].kernel : NULL;
+}
 
 /* The digest inside of name in OpenSSL's spelling, or NULL. */
 static const char *digest_name(const char *name)
@@ -63,7 +71,8 @@ struct triad_hash *triad_hash_create(const char *name, const void *key, size_t k
 		return NULL;
 	hash->md = digest ? EVP_MD_fetch(NULL, digest, NULL) : NULL;
 	if (!hash->md) {
-		*why = "this hash is not known here";
+		*why = "it is not known here; there are sha256, sha384, sha512, sha3-256, sha3-384, "
+		       "sha3-512, blake2b-512, and hmac() of each";
 		goto err;
 	}
 	if (EVP_MD_get_size(hash->md) < 32) {

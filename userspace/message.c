@@ -1,38 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How errors are said. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "device.h"
+#include "report.h"
 #include "tool.h"
 
-static void say(const char *format, va_list args)
+/*
+ * Names come from disks and file systems of others, and may hold what turns a
+ * terminal's head.  A line may go on below, indented; a name cannot fake that we said
+ * something.
+ */
+static void put_clean(const char *text)
 {
+	size_t n;
+
+	for (; *text; text += n ? n : 1) {
+		n = text_printable(text);
+		if (!n && !strncmp(text, "\n  ", 3))
+			n = 1;
+		if (n)
+			fwrite(text, 1, n, stderr);
+		else
+			putc('?', stderr);
+	}
+	putc('\n', stderr);
+}
+
+/* Returns what was said, to be freed; NULL when out of memory. */
+static char *say(const char *format, va_list args)
+{
+	char *text;
+
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	fflush(stdout);
 	fprintf(stderr, "triadsetup: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, "\n");
+	put_clean(text ? text : "out of memory");
+	return text;
 }
 
 int tool_fail(enum tool_exit code, const char *next, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	say(format, args);
+	text = say(format, args);
 	va_end(args);
-	if (next)
-		fprintf(stderr, "  %s\n", next);
+	if (next) {
+		fprintf(stderr, "  ");
+		put_clean(next);
+	}
+	json_error(text ? text : "out of memory", next);
+	free(text);
 	return code;
 }
 
 void tool_warn(const char *format, ...)
 {
 	va_list args;
+	char *text;
 
 	va_start(args, format);
-	say(format, args);
+	text = say(format, args);
 	va_end(args);
+	json_warning(text ? text : "out of memory");
+	free(text);
 }
 
 enum tool_exit tool_exit_of(int error)
@@ -40,8 +78,6 @@ enum tool_exit tool_exit_of(int error)
 	switch (error) {
 	case 0:
 		return TOOL_OK;
-	case -EINVAL:
-		return TOOL_USAGE;
 	case -EPERM:
 	case -EACCES:
 	case -EROFS:
@@ -54,6 +90,10 @@ enum tool_exit tool_exit_of(int error)
 	case -EUCLEAN:
 	case -EBADMSG:
 		return TOOL_DAMAGED;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		return TOOL_OUTPUT;
 	default:
 		return TOOL_DEVICE;
 	}

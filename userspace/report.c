@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 #include <uuid/uuid.h>
@@ -42,7 +41,7 @@ const char *text_time(u64 seconds, char *text)
 	struct tm tm;
 
 	if (!seconds || !localtime_r(&t, &tm) ||
-	    !strftime(text, TEXT_SIZE, "%Y-%m-%d %H:%M:%S", &tm))
+	    !strftime(text, TEXT_SIZE, "%Y-%m-%d %H:%M", &tm))
 		snprintf(text, TEXT_SIZE, "-");
 	return text;
 }
@@ -53,14 +52,68 @@ const char *text_uuid(const u8 uuid[16], char *text)
 	return text;
 }
 
+/* The bytes of a whole UTF-8 character, 0 if it is none. */
+static size_t utf8_char(const char *s, u32 *c)
+{
+	static const u32 least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	u8 first = *s;
+	size_t i, n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+
+	*c = first;
+	if (n == 1)
+		return first != 0;
+	if (first < 0xc2 || first > 0xf4)
+		return 0;
+	*c &= 0x7f >> n;
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)	/* also the end of the text */
+			return 0;
+		*c = *c << 6 | (s[i] & 0x3f);
+	}
+	return *c < least[n] || *c > 0x10ffff || (*c >= 0xd800 && *c < 0xe000) ? 0 : n;
+}
+
+size_t text_printable(const char *s)
+{
+	u32 c;
+	size_t n = utf8_char(s, &c);
+	bool control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+	/* line ends, and what changes the direction of the text after it */
+	bool turns = (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+
+	return control || turns ? 0 : n;
+}
+
 const char *text_label(const u8 *label, size_t size, char *text)
 {
-	size_t i;
+	char raw[TEXT_SIZE] = { 0 };
+	size_t i, n;
 
-	for (i = 0; i < size && i < TEXT_SIZE - 1 && label[i]; i++)
-		text[i] = isprint(label[i]) ? label[i] : '?';
-	text[i] = 0;
+	memcpy(raw, label, min_t(size_t, size, sizeof(raw) - 1));
+	memcpy(text, raw, sizeof(raw));
+	for (i = 0; raw[i]; i += n ? n : 1) {
+		n = text_printable(raw + i);
+		if (!n)
+			text[i] = '?';
+	}
 	return text;
+}
+
+void put_quoted(FILE *to, const char *word)
+{
+	if (*word && strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+			    "/._-+:,@%=") == strlen(word)) {
+		fputs(word, to);
+		return;
+	}
+	putc('\'', to);
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", to);
+		else
+			putc(*word, to);
+	}
+	putc('\'', to);
 }
 
 const char *text_number(u64 n, char *text)
@@ -109,10 +162,10 @@ struct libscols_table *table_new(const char *const *names, unsigned int nr)
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		bool right = names[i][0] == '>';
+		int flag = names[i][0] == '>' ? SCOLS_FL_RIGHT :
+			   names[i][0] == '-' ? SCOLS_FL_TRUNC : 0;
 
-		need(scols_table_new_column(table, names[i] + right, 0,
-					    right ? SCOLS_FL_RIGHT : 0));
+		need(scols_table_new_column(table, names[i] + (flag != 0), 0, flag));
 	}
 	return table;
 }
@@ -136,6 +189,87 @@ void table_print(struct libscols_table *table)
 
 /* ---- JSON ------------------------------------------------------------------ */
 
+static struct {
+	bool wanted;
+	struct json_object *document, *error, *warnings;
+} json;
+
+static void json_free(void)
+{
+	json_object_put(json.document);
+	json_object_put(json.error);
+	json_object_put(json.warnings);
+	memset(&json, 0, sizeof(json));
+}
+
+void json_begin(void)
+{
+	if (json.wanted)
+		return;
+	json.wanted = true;
+	json.document = need(json_object_new_object());
+	json.warnings = need(json_object_new_array());
+}
+
+void json_forget(void)
+{
+	json_free();
+}
+
+struct json_object *json_document(void)
+{
+	return json.document;
+}
+
+void json_error(const char *message, const char *advice)
+{
+	if (!json.wanted || json.error)
+		return;
+	json.error = need(json_object_new_object());
+	json_add_text(json.error, "message", message);
+	json_add_text(json.error, "advice", advice);
+}
+
+/* JSON is UTF-8; a name in a file system may be anything. */
+static struct json_object *json_text(const char *text)
+{
+	size_t n, size = 0;
+	struct json_object *value;
+	char *clean;
+	u32 c;
+
+	if (!text)
+		return NULL;
+	clean = need(malloc(3 * strlen(text) + 1));
+	for (; *text; text += n ? n : 1) {
+		n = utf8_char(text, &c);
+		memcpy(clean + size, n ? text : "\xef\xbf\xbd", n ? n : 3);
+		size += n ? n : 3;
+	}
+	value = need(json_object_new_string_len(clean, size));
+	free(clean);
+	return value;
+}
+
+void json_warning(const char *message)
+{
+	if (json.wanted)
+		json_object_array_add(json.warnings, json_text(message));
+}
+
+void json_end(int code)
+{
+	if (!json.wanted)
+		return;
+	json_add(json.document, "exit_code", need(json_object_new_int(code)));
+	json_add(json.document, "error", json_object_get(json.error));
+	json_add(json.document, "warnings", json_object_get(json.warnings));
+	printf("%s\n", json_object_to_json_string_ext(json.document, JSON_C_TO_STRING_PRETTY |
+						      JSON_C_TO_STRING_SPACED |
+						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_free();
+}
+
 void json_add(struct json_object *object, const char *name, struct json_object *value)
 {
 	json_object_object_add(need(object), name, value);
@@ -143,7 +277,7 @@ void json_add(struct json_object *object, const char *name, struct json_object *
 
 void json_add_text(struct json_object *object, const char *name, const char *text)
 {
-	json_add(object, name, text ? need(json_object_new_string(text)) : NULL);
+	json_add(object, name, json_text(text));
 }
 
 void json_add_number(struct json_object *object, const char *name, u64 n)
@@ -161,14 +295,6 @@ void json_add_hex(struct json_object *object, const char *name, const u8 *bytes,
 	char text[TEXT_SIZE];
 
 	json_add_text(object, name, text_hex(bytes, nr, text));
-}
-
-void json_print(struct json_object *object)
-{
-	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
-						      JSON_C_TO_STRING_SPACED |
-						      JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
 }
 
 /* ---- progress --------------------------------------------------------------- */

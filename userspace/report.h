@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 #include <libsmartcols.h>
+#include <stdio.h>
 
 #include "tool.h"
 
@@ -20,24 +21,49 @@ const char *text_uuid(const u8 uuid[16], char *text);
 const char *text_label(const u8 *label, size_t size, char *text);	/* printable */
 const char *text_number(u64 n, char *text);
 
+/* "1 block", "2 blocks": printf(..., n, PLURAL(n)) */
+#define PLURAL(n)	((n) == 1 ? "" : "s")
+
+/*
+ * How many bytes the character at s has: 0 if it is not whole UTF-8, or would do
+ * something to a terminal instead of showing.
+ */
+size_t text_printable(const char *s);
+
+/* A word as a shell takes it. */
+void put_quoted(FILE *to, const char *word);
+
 /*
  * "4096", "64K", "10G", "1.5T" to bytes.  False if it is no size.
  */
 bool parse_size(const char *s, u64 *bytes);
 
-/* Tables; a name that begins with '>' is aligned to the right. */
+/*
+ * Tables.  A name that begins with '>' is aligned to the right; a column with '-' is
+ * cut where the table would be wider than the terminal.
+ */
 struct libscols_table *table_new(const char *const *names, unsigned int nr);
 struct libscols_line *table_line(struct libscols_table *table);
 void table_set(struct libscols_line *line, unsigned int column, const char *text);
 void table_print(struct libscols_table *table);		/* and free it */
 
-/* JSON; objects are owned by what they are added to. */
+/*
+ * JSON.  A command prints one document, at its end and whatever that is: what it
+ * added to json_document(), then exit_code, error and warnings.
+ */
+void json_begin(void);				/* from now on it is wanted */
+void json_forget(void);				/* and now it is not */
+struct json_object *json_document(void);	/* NULL if it is not */
+void json_end(int code);			/* print it, if it is wanted */
+void json_error(const char *message, const char *advice);	/* the first one counts */
+void json_warning(const char *message);
+
+/* Objects are owned by what they are added to. */
 void json_add(struct json_object *object, const char *name, struct json_object *value);
 void json_add_text(struct json_object *object, const char *name, const char *text);
 void json_add_number(struct json_object *object, const char *name, u64 n);
 void json_add_bool(struct json_object *object, const char *name, bool value);
 void json_add_hex(struct json_object *object, const char *name, const u8 *bytes, size_t nr);
-void json_print(struct json_object *object);		/* and free it */
 
 /*
  * A line on stderr that is overwritten, if that is a terminal; done 0 and total 0

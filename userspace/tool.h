@@ -10,14 +10,16 @@
 /* 1-5 as cryptsetup documents them */
 enum tool_exit {
 	TOOL_OK = 0,
-	TOOL_USAGE = 1,
+	TOOL_USAGE = 1,		/* what was typed cannot be meant */
 	TOOL_PERMISSION = 2,	/* also a missing or wrong key */
 	TOOL_MEMORY = 3,
 	TOOL_DEVICE = 4,	/* not there, not ours, or cannot be read */
 	TOOL_BUSY = 5,		/* exists already, or in use */
-	TOOL_DEGRADED = 6,	/* usable, and heals itself once it is opened */
-	TOOL_DAMAGED = 7,
+	TOOL_DEGRADED = 6,	/* usable, but a root or a block is bad */
+	TOOL_DAMAGED = 7,	/* also a mapping in a mode that nobody asked for */
 	TOOL_UNPROVABLE = 8,	/* no root can be proven current */
+	TOOL_SYSTEM = 9,	/* no device-mapper, no target, no such hash here */
+	TOOL_OUTPUT = 10,	/* stdout or the file to write takes no more */
 };
 
 #define TOOL_MAX_ROOTS	3
@@ -72,13 +74,20 @@ int cmd_export(const struct options *opt);
 
 /*
  * Say what is wrong on stderr, then, indented, whether data is safe and what to
- * do next (next may be NULL).  Returns code.
+ * do next (next may be NULL).  Returns code.  With --json both are in the document,
+ * too.
  */
 int tool_fail(enum tool_exit code, const char *next, const char *format, ...) PRINTF(3, 4);
 void tool_warn(const char *format, ...) PRINTF(1, 2);
 
 /* The exit code that fits a negative errno. */
 enum tool_exit tool_exit_of(int error);
+
+/*
+ * Why a mapping is in its mode, from its status line; text has TEXT_SIZE bytes and
+ * is returned.
+ */
+const char *status_reason(const char *line, char *text);
 
 /* A device cannot be opened: say why.  writing tells what was attempted. */
 int tool_fail_open(const char *path, int error, bool writing);

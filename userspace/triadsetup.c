@@ -2,11 +2,13 @@
 /* triadsetup: the commands and their options. */
 #include <fcntl.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "device.h"
 #include "params.h"
+#include "hash.h"
 #include "report.h"
 #include "tool.h"
 
@@ -16,48 +18,55 @@
 
 static int cmd_version(const struct options *opt)
 {
-	struct json_object *out;
+	struct json_object *hashes;
+	unsigned int i;
 
 	if (!opt->json) {
 		printf("triadsetup %s, on-disk format %u\n", TOOL_VERSION, TRIAD_FORMAT_VERSION);
 		return 0;
 	}
-	out = json_object_new_object();
-	json_add_text(out, "version", TOOL_VERSION);
-	json_add_number(out, "format", TRIAD_FORMAT_VERSION);
-	json_print(out);
+	json_add_text(json_document(), "version", TOOL_VERSION);
+	json_add_number(json_document(), "format", TRIAD_FORMAT_VERSION);
+	hashes = json_object_new_array();
+	for (i = 0; triad_hash_known(i); i++)
+		json_object_array_add(hashes, json_object_new_string(triad_hash_known(i)));
+	json_add(json_document(), "hashes", hashes);
 	return 0;
 }
 
 static const struct command commands[] = {
-	{ "format", "DEVICE", 1, 1, "qfjvrkHclusSzgi", "make a device ready; what it holds is lost",
-	  "Checks everything first, shows what would be lost and asks.  Without a terminal it\n"
-	  "refuses unless -q is given; over signatures of other programs and over data it needs\n"
+	{ "format", "DEVICE", 1, 1, "qfjrkHcluszgi", "make a device ready; what it holds is lost",
+	  "Checks everything first, shows what would be lost and asks.  Without a terminal\n"
+	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME DEVICE", 2, 2, "qvrkRtC", "map a device to /dev/mapper/NAME",
-	  "Judges the roots first and refuses, with the reason, what the kernel would refuse.\n",
+	{ "open", "NAME DEVICE", 2, 2, "vrkRtC", "map a device to /dev/mapper/NAME",
+	  "Judges the roots first and refuses, with the reason, what the kernel would.\n",
 	  cmd_open },
-	{ "close", "NAME", 1, 1, "qv", "remove the mapping",
+	{ "close", "NAME", 1, 1, "", "remove the mapping",
 	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
-	{ "table", "DEVICE", 1, 1, "jvrkRtC", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRtC", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
-	{ "status", "NAME", 1, 1, "jv", "what an open device is doing",
-	  "Exit code 6 while a root is bad, 7 when the device has failed.\n", cmd_status },
+	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
+	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
+	  "it has failed or is read-only though nobody asked for that.\n", cmd_status },
 	{ "roots", "DEVICE", 1, 1, "jvrk", "show the three roots and which one counts",
 	  "Works on open devices and on images, changes nothing.\n", cmd_roots },
 	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
-	  "What lies in the bad slot and is not this device's is shown, and written over only\n"
-	  "with --force.  The device must be closed.\n", cmd_heal },
-	{ "dump", "DEVICE [root|log|map|space]...", 1, 5, "jvrk", "show what is on the disk",
-	  "All four parts unless some are named.  Changes nothing.\n", cmd_dump },
-	{ "check", "DEVICE", 1, 1, "qjvrkD", "verify everything that is on the disk",
+	  "What lies in the bad slot and is not this device's is shown, and written over\n"
+	  "only with --force.  The device must be closed.\n", cmd_heal },
+	{ "dump", "DEVICE [PART]...", 1, 5, "jrk", "show what is on the disk",
+	  "PART is root, log, map or space; all four unless some are named.  Changes\n"
+	  "nothing.\n",
+	  cmd_dump },
+	{ "check", "DEVICE", 1, 1, "qjrkD", "verify everything that is on the disk",
 	  "Roots, log, every map node, planes and counters; with --data all data, too.\n"
-	  "Changes nothing.  Close the device first: one that is being written looks damaged.\n",
+	  "Changes nothing.  Close the device first: one that is being written looks\n"
+	  "damaged.\n",
 	  cmd_check },
-	{ "export", "DEVICE FILE", 2, 2, "qjvrkf", "copy the content, as recovered, to a file",
-	  "The log is replayed in memory, the device only read.  The file is sparse; it may be\n"
-	  "a block device, and - is standard output.\n",
+	{ "export", "DEVICE FILE", 2, 2, "qjrkf", "copy the content, as recovered, to a file",
+	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
+	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
@@ -76,10 +85,10 @@ static const struct option_help {
 	{ 'v', true, "verbose", NULL, "say more" },
 	{ 'h', true, "help", NULL, "this text" },
 	{ 'j', false, "json", NULL, "print JSON" },
-	{ 'f', false, "force", NULL, "overwrite data, signatures of others, an existing file" },
+	{ 'f', false, "force", NULL, "overwrite data, also of others, or a file" },
 	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
-	{ 'H', false, "hash", "NAME", "H: sha256 (default), sha512, hmac(sha256), ..." },
+	{ 'H', false, "hash", "NAME", "sha256 (default), sha512, hmac(sha256), ..." },
 	{ 'c', false, "checksum", "KIND", "of data and map: crc32c (default) or xxh64" },
 	{ 'l', false, "label", "TEXT", "up to 32 bytes" },
 	{ 'u', false, "uuid", "UUID", "instead of a random one" },
@@ -106,12 +115,13 @@ static void usage(FILE *to)
 
 	fprintf(to, "usage: triadsetup COMMAND [OPTIONS] ...\n\n");
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(to, "  %-8s %-32s %s\n", commands[i].name, commands[i].args,
+		fprintf(to, "  %-8s %-16s  %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
 	fprintf(to, "\ntriadsetup COMMAND --help tells the options.\n"
-		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device,\n"
-		"5 exists or busy, 6 usable but degraded, 7 damaged, 8 no root can be proven\n"
-		"current.  See triadsetup(8).\n");
+		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists\n"
+		"or busy, 6 usable but degraded, 7 damaged or failed, 8 no root can be proven\n"
+		"current, 9 this system lacks what it takes, 10 the output could not be written.\n"
+		"See triadsetup(8).\n");
 }
 
 static void command_usage(const struct command *cmd, FILE *to)
@@ -175,6 +185,7 @@ static int take_option(struct options *opt, char letter, const char *name)
 		opt->verbose = true;
 		return 0;
 	case 'j':
+		json_begin();
 		opt->json = true;
 		return 0;
 	case 'f':
@@ -218,18 +229,22 @@ static int take_option(struct options *opt, char letter, const char *name)
 	}
 }
 
+/* What getopt gives back for a long option: this, and its place in option_table. */
+#define LONG	256
+
 /* The options of one command as getopt_long wants them. */
 static void getopt_table(const struct command *cmd, struct option *longs, char *shorts)
 {
 	size_t i;
 
+	*shorts++ = ':';	/* tell a value that is missing */
 	for (i = 0; i < NR_OPTIONS; i++) {
 		const struct option_help *o = &option_table[i];
 
 		if (!takes(cmd, o->letter))
 			continue;
 		*longs++ = (struct option){ o->name, o->arg ? required_argument : no_argument,
-					    NULL, o->letter };
+					    NULL, LONG + i };
 		if (o->is_short)
 			*shorts++ = o->letter;
 	}
@@ -237,42 +252,82 @@ static void getopt_table(const struct command *cmd, struct option *longs, char *
 	*shorts = 0;
 }
 
+/* A long option that getopt does not take: of another command, cut too short, or of none. */
+static int wrong_long_option(const struct command *cmd, const char *word, const char *advice)
+{
+	size_t i, n = strcspn(word, "=") - 2;
+	char many[256] = "";
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_help *o = &option_table[i];
+		size_t used = strlen(many);
+
+		if (strncmp(o->name, word + 2, n))
+			continue;
+		if (!o->name[n] && !takes(cmd, o->letter))
+			return tool_fail(TOOL_USAGE, advice, "%s: it takes no --%s", cmd->name,
+					 o->name);
+		if (takes(cmd, o->letter))
+			snprintf(many + used, sizeof(many) - used, "%s--%s", used ? " or " : "",
+				 o->name);
+	}
+	if (many[0])
+		return tool_fail(TOOL_USAGE, advice, "%s: %s could be %s", cmd->name, word, many);
+	return tool_fail(TOOL_USAGE, advice, "%s: there is no option %s", cmd->name, word);
+}
+
+/* c is what getopt_long returned, word what it looked at. */
+static int wrong_option(const struct command *cmd, int c, const char *word)
+{
+	const struct option_help *o = optopt >= LONG ? &option_table[optopt - LONG] : NULL;
+	char advice[128];
+
+	snprintf(advice, sizeof(advice), "Nothing was changed.  The options: triadsetup %s --help",
+		 cmd->name);
+	if (c == ':')
+		return tool_fail(TOOL_USAGE, advice, "%s: --%s needs a value: %s", cmd->name,
+				 o->name, o->arg);
+	if (o)
+		return tool_fail(TOOL_USAGE, advice, "%s: --%s takes no value", cmd->name,
+				 o->name);
+	if (optopt)
+		return tool_fail(TOOL_USAGE, advice, "%s: there is no option -%c", cmd->name,
+				 optopt);
+	return wrong_long_option(cmd, word, advice);
+}
+
 static int run(const struct command *cmd, int argc, char **argv)
 {
 	struct option longs[NR_OPTIONS + 1];
-	char shorts[NR_OPTIONS + 1];
+	char shorts[NR_OPTIONS + 2], advice[256];
 	struct options opt = { 0 };
-	int c, r, which = 0;
+	int c, r;
 
 	getopt_table(cmd, longs, shorts);
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, &which)) != -1) {
-		if (c == 'h') {
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_help *o = c >= LONG ? &option_table[c - LONG] : NULL;
+
+		if (c == '?' || c == ':')
+			return wrong_option(cmd, c, argv[optind - 1]);
+		if (c == 'h' || (o && o->letter == 'h')) {
+			json_forget();
 			command_usage(cmd, stdout);
 			return 0;
 		}
-		if (c == '?')
-			return tool_fail(TOOL_USAGE,
-					 "Nothing was changed.  --help tells the options.",
-					 "%s: option '%s' is unknown here, or lacks its value",
-					 cmd->name, argv[optind - 1]);
-		r = take_option(&opt, c, longs[which].name);
+		r = take_option(&opt, o ? o->letter : c, o ? o->name : NULL);
 		if (r)
 			return r;
 	}
 	opt.args = argv + optind;
 	opt.nr_args = argc - optind;
 	if (opt.nr_args < cmd->min_args || opt.nr_args > cmd->max_args) {
-		tool_fail(TOOL_USAGE, NULL, "%s: %s arguments", cmd->name,
-			  opt.nr_args < cmd->min_args ? "too few" : "too many");
-		fprintf(stderr, "  Nothing was changed.  usage: triadsetup %s [OPTIONS] %s\n",
-			cmd->name, cmd->args);
-		return TOOL_USAGE;
+		snprintf(advice, sizeof(advice), "Nothing was changed.  usage: triadsetup %s "
+			 "[OPTIONS] %s", cmd->name, cmd->args);
+		return tool_fail(TOOL_USAGE, advice, "%s: too %s arguments", cmd->name,
+				 opt.nr_args < cmd->min_args ? "few" : "many");
 	}
-	r = cmd->run(&opt);
-	if (fflush(stdout) && !r)
-		return tool_fail(TOOL_DEVICE, NULL, "writing the output: %s", strerror(errno));
-	return r;
+	return cmd->run(&opt);
 }
 
 /*
@@ -290,7 +345,33 @@ static void hold_standard_descriptors(void)
 			_exit(TOOL_USAGE);
 }
 
-int main(int argc, char **argv)
+/* Also an error of what getopt sees before it sees --json is told in JSON. */
+static bool wants_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++)
+		if (!strcmp(argv[i], "--json"))
+			return true;
+	return false;
+}
+
+/* What nobody could read was not said. */
+static int finish(int code)
+{
+	bool failed;
+
+	json_end(code);
+	errno = 0;
+	failed = fflush(stdout) || ferror(stdout);
+	if (!failed || (code != TOOL_OK && code != TOOL_DEGRADED))
+		return code;
+	return tool_fail(TOOL_OUTPUT, "What was asked for was done; only what is said about it "
+			 "is not complete.", "writing the output: %s",
+			 strerror(errno ? errno : EIO));
+}
+
+static int command(int argc, char **argv)
 {
 	size_t i;
 
@@ -311,4 +392,13 @@ int main(int argc, char **argv)
 			return run(&commands[i], argc - 1, argv + 1);
 	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
 			 "there is no command '%s'", argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+	/* how wide a character is; numbers stay as they are written everywhere */
+	setlocale(LC_CTYPE, "");
+	if (wants_json(argc, argv))
+		json_begin();
+	return finish(command(argc, argv));
 }

@@ -149,6 +149,45 @@ static void nothing_proven(struct view *view, const char *why)
 	};
 }
 
+/* What a person types to name this device, for the commands that we advise. */
+static char *name_args(const char *path, const struct options *opt)
+{
+	char *args = NULL;
+	size_t size;
+	FILE *f = open_memstream(&args, &size);
+	unsigned int i;
+
+	if (!f)
+		return NULL;
+	for (i = 0; i < opt->nr_root_devices; i++) {
+		fprintf(f, "--root-device ");
+		put_quoted(f, opt->root_device[i]);
+		putc(' ', f);
+	}
+	if (opt->key_file) {
+		fprintf(f, "--key-file ");
+		put_quoted(f, opt->key_file);
+		putc(' ', f);
+	}
+	put_quoted(f, path);
+	if (fclose(f)) {
+		free(args);
+		return NULL;
+	}
+	return args;
+}
+
+static void tell_json(const struct view *view)
+{
+	const struct triad_root *root = view_current(view);
+	char text[TEXT_SIZE];
+
+	if (!json_document() || !root)
+		return;
+	json_add_text(json_document(), "uuid", text_uuid(root->uuid, text));
+	json_add_text(json_document(), "label", text_label(root->label, TRIAD_LABEL_SIZE, text));
+}
+
 static int make_hash(struct view *view, const char *name)
 {
 	const char *why;
@@ -160,7 +199,8 @@ static int make_hash(struct view *view, const char *name)
 		return tool_fail(TOOL_PERMISSION, "Nothing was changed.  Give it with --key-file.",
 				 "%s: its roots are sealed with %s and need a key", view->path,
 				 name);
-	return tool_fail(TOOL_USAGE, untouched, "%s: hash %s: %s", view->path, name, why);
+	return tool_fail(view->key && !triad_hash_is_keyed(name) ? TOOL_USAGE : TOOL_SYSTEM, untouched,
+			 "%s: hash %s: %s", view->path, name, why);
 }
 
 static int probe(struct view *view, const struct options *opt, const char *path,
@@ -173,6 +213,11 @@ static int probe(struct view *view, const struct options *opt, const char *path,
 	view->disk.data.fd = -1;
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		view->disk.roots[i].fd = -1;
+	view->args = name_args(path, opt);
+	if (!view->args)
+		return tool_fail(TOOL_MEMORY, untouched, "out of memory");
+	if (json_document())
+		json_add_text(json_document(), "device", path);
 	if (opt->key_file) {
 		r = key_read(opt->key_file, &view->key, &view->key_size);
 		if (r)
@@ -199,6 +244,7 @@ static int probe(struct view *view, const struct options *opt, const char *path,
 	if (r && r != -ENODATA)
 		return tool_fail(tool_exit_of(r), untouched, "%s: reading the roots: %s", path,
 				 strerror(-r));
+	tell_json(view);
 	return 0;
 }
 
@@ -264,7 +310,8 @@ static bool swapped(const struct view *view)
 
 int view_refuse(const struct view *view)
 {
-	int i;
+	char slots[3 * 128] = "", *advice;
+	int i, r;
 
 	if (all_foreign(view))
 		return tool_fail(TOOL_DEVICE,
@@ -276,19 +323,19 @@ int view_refuse(const struct view *view)
 				 "Nothing was changed.  Try again with the right --key-file.",
 				 "%s: the key does not fit: its roots are whole, but their seals "
 				 "do not verify", view->path);
-	tool_fail(TOOL_UNPROVABLE, NULL, "%s: %s", view->path, view->choice.why);
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		fprintf(stderr, "  slot %d: %s%s%s\n", i,
-			triad_slot_state_name(view->slots[i].state),
-			view->slots[i].reason ? ": " : "",
-			view->slots[i].reason ? view->slots[i].reason : "");
-	if (swapped(view))
-		fprintf(stderr, "  Name the root devices in the order of the slots: 0, 1, 2.\n");
-	fprintf(stderr,
-		"  Nothing was changed, and whatever data there is stays where it is.  Do not "
-		"format it.\n  More: triadsetup roots -v %s\n",
-		view->path);
-	return TOOL_UNPROVABLE;
+		snprintf(slots + strlen(slots), sizeof(slots) - strlen(slots), "slot %d: %s%s%s\n  ",
+			 i, triad_slot_state_name(view->slots[i].state),
+			 view->slots[i].reason ? ": " : "",
+			 view->slots[i].reason ? view->slots[i].reason : "");
+	if (asprintf(&advice, "%s%sNothing was changed, and whatever data there is stays where it is.  "
+		     "Do not format it.\n  More: triadsetup roots -v %s", slots, swapped(view) ?
+		     "Name the root devices in the order of the slots: 0, 1, 2.\n  " : "",
+		     view->args) < 0)
+		advice = NULL;
+	r = tool_fail(TOOL_UNPROVABLE, advice, "%s: %s", view->path, view->choice.why);
+	free(advice);
+	return r;
 }
 
 static int check_layout(const struct view *view)
@@ -432,6 +479,16 @@ const char *view_case(const struct triad_choice *choice)
 	}
 }
 
+void view_print_name(const struct view *view)
+{
+	const struct triad_root *root = view_current(view);
+	char uuid[TEXT_SIZE], label[TEXT_SIZE];
+
+	if (root)
+		printf("UUID %s%s%s\n", text_uuid(root->uuid, uuid), root->label[0] ? ", label " : "",
+		       text_label(root->label, TRIAD_LABEL_SIZE, label));
+}
+
 void view_close(struct view *view)
 {
 	if (view->opened)
@@ -441,5 +498,7 @@ void view_close(struct view *view)
 	view->hash = NULL;
 	key_free(view->key, view->key_size);
 	view->key = NULL;
+	free(view->args);
+	view->args = NULL;
 	disk_close(&view->disk);
 }

@@ -13,6 +13,7 @@
 
 struct view {
 	const char *path;
+	char *args;			/* how a command names it: options and path, quoted */
 	struct disk disk;
 	struct triad_hash *hash;	/* NULL when no slot holds a root */
 	struct triad_slot slots[TRIAD_NR_SLOTS];
@@ -23,7 +24,10 @@ struct view {
 	bool opened;			/* core is */
 };
 
-/* Open the devices, read and judge the roots.  A refusal (case 4) is no error here. */
+/*
+ * Open the devices, read and judge the roots.  A refusal (case 4) is no error here.
+ * Tells --json the device, and, once they are known, its UUID and label.
+ */
 int view_probe(struct view *view, const struct options *opt, const char *path);
 
 /* The same for a command that will write: the devices must be used by nobody else. */
@@ -55,6 +59,9 @@ const char *view_case(const struct triad_choice *choice);
 
 /* Whose root lies there, " (UUID ...)", if it can be told, else ""; text has TEXT_SIZE bytes. */
 const char *view_owner(const struct triad_slot *slot, char *text);
+
+/* A line with its UUID and label, if there is a current root. */
+void view_print_name(const struct view *view);
 
 void view_close(struct view *view);
 

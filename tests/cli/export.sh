@@ -29,10 +29,10 @@ leftovers() { ls -A | grep -c triadsetup; }
 echo kept >content
 chmod 640 content
 (ulimit -f 100; tool export --force img content >out 2>err)
-[ $? = 4 ] && is_one_error && [ "$(cat content)" = kept ] && [ "$(leftovers)" = 0 ]
+[ $? = 10 ] && is_one_error && [ "$(cat content)" = kept ] && [ "$(leftovers)" = 0 ]
 result $? "export --force: no space leaves the old file as it was"
 (ulimit -f 100; tool export img limited >out 2>err)
-[ $? = 4 ] && is_one_error && [ ! -e limited ] && [ "$(leftovers)" = 0 ]
+[ $? = 10 ] && is_one_error && [ ! -e limited ] && [ "$(leftovers)" = 0 ]
 result $? "export: no space leaves no half of a file"
 ln -f content other
 expect 0 "export --force: replaces it" '6 blocks' export --force img content
@@ -94,7 +94,7 @@ tool export img - >>img 2>err
 result $? "export: not to standard output that is the device itself"
 if [ -e /dev/full ]; then
 	tool export img - >/dev/full 2>err
-	[ $? = 4 ] && is_one_error
+	[ $? = 10 ] && is_one_error
 	result $? "export: a full output is an error"
 fi
 for target in /dev/null fifo; do

@@ -112,11 +112,11 @@ forge()	# BLOCK BYTE MASK: change a block with a header and its checksum
 }
 cp --sparse=always kept img
 forge $((2048 + current)) 3000 8
-expect 7 "a plane that says too much is used" '1 free ones are used' check img
+expect 7 "a plane that says too much is used" '1 free one is used' check img
 cp --sparse=always kept img
 at=$((data - 2048))
 forge $((2048 + current)) $((64 + at / 8)) $((1 << (at % 8)))
-expect 7 "a plane that says used blocks are free" '1 used blocks are free' check img
+expect 7 "a plane that says used blocks are free" '1 used block is free' check img
 cp --sparse=always kept img
 forge $((2048 + backup)) 3000 8
 expect 6 "a plane of b that says too much" 'plane: backup' check img

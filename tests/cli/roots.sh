@@ -118,7 +118,7 @@ rm -f other
 
 cp --sparse=always kept img
 truncate -s 40M img
-expect 4 "roots: an image that was cut short" 'shorter than its root says' roots img
+expect 4 "roots: an image that was cut short" 'cut short' roots img
 refuse 4 "check: an image that was cut short" 'cut short' check img
 refuse 4 "export: an image that was cut short" 'cut short' export img target
 cp --sparse=always kept img

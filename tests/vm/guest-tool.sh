@@ -237,7 +237,7 @@ exporting()
 	mount /dev/vdb /m
 	echo kept >/m/copy
 	dd if=/dev/zero of=/m/fill bs=1M count=5 2>/dev/null
-	says 4 "export --force: a full disk" 'No space' export --force /dev/vda /m/copy
+	says 10 "export --force: a full disk" 'No space' export --force /dev/vda /m/copy
 	is "$(cat /m/copy) $(ls -A /m | grep -c triadsetup)" "kept 0" "the old copy stays, nothing else"
 	umount /m
 	rm -f /tmp/want
@@ -266,7 +266,7 @@ modprobe_words()
 	for words in 'Key was rejected by service' 'Exec format error'; do
 		printf '#!/bin/sh\necho "modprobe: ERROR: %s" >&2\nexit 1\n' "$words" >/tmp/bin/modprobe
 		chmod 755 /tmp/bin/modprobe
-		(PATH=/tmp/bin:$PATH; says 1 "open: modprobe's '$words' is shown" "ERROR: $words" \
+		(PATH=/tmp/bin:$PATH; says 9 "open: modprobe's '$words' is shown" "ERROR: $words" \
 			open t /dev/vda)
 	done
 	(PATH=/tmp/bin:$PATH; triadsetup open t /dev/vda 2>&1 | grep -q 'mokutil') &&
