@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-#   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12)
-#   make check    every test that fits in 25 minutes
+#   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12|7.3)
+#   make check    every test that fits in 25 minutes, on the kernels of this Debian
 #   make          the module for KDIR (default: the running kernel) and the tool
 #   make install  both (DESTDIR=DIR: below DIR, for a package)
 #
-# Debian 12 with git, make and apt is enough: the targets that test install the rest.
+# Debian 12 or 13 with git, make and apt is enough: the targets that test install the rest.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 KERNEL ?= 6.12
@@ -23,7 +23,7 @@ tool:
 	$(MAKE) -C userspace
 
 # Debian's kernels are built for from copies, so that both fit beside each other.
-module-6.1 module-6.12: module-%:
+module-6.1 module-6.12 module-7.3: module-%:
 	scripts/module $* >/dev/null
 
 # Without the kernel's System.map, as Debian ships its headers, kbuild runs no depmod, and
@@ -35,7 +35,7 @@ install: all
 	$(MAKE) -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 demo:
-	scripts/setup
+	scripts/setup demo
 	$(MAKE) -s -C userspace
 	scripts/demo
 
@@ -44,6 +44,21 @@ check:
 	scripts/check
 
 # What takes longer than make check may; doc/testing says what each is for.
+
+# Another kernel: check-7.3, or 6.1 on a Debian that does not have it
+check-6.1 check-6.12 check-7.3: check-%:
+	scripts/setup
+	$(MAKE) -s -C userspace
+	KERNELS=$* scripts/check modules recovery hostile+relatives device power trace
+
+power-long:
+	scripts/setup demo
+	$(MAKE) -s -C userspace
+	for k in 6.1 6.12 7.3; do KERNEL=$$k tests/vm/test-power 500 0 || exit; done
+
+s390x:
+	scripts/setup long
+	$(MAKE) -C tests unit ARCH=s390x
 
 crash-long:
 	scripts/setup
@@ -75,7 +90,7 @@ apps:
 	tests/apps/test-sqlite 20 1
 
 bench:
-	scripts/setup
+	scripts/setup demo
 	$(MAKE) -s -C userspace
 	scripts/bench
 
@@ -86,5 +101,5 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 install demo check crash-long trace-long uml debug \
-	apps bench clean
+.PHONY: all module tool module-6.1 module-6.12 module-7.3 install demo check check-6.1 check-6.12 \
+	check-7.3 power-long s390x crash-long trace-long uml debug apps bench clean

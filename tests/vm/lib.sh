@@ -9,7 +9,7 @@
 #	is $? 0 "a filesystem can be made"
 #	finish
 #
-# KERNEL says in which machine: 6.1 or 6.12 in QEMU, uml or uml-plain under User-mode Linux.
+# KERNEL says in which machine: 6.1, 6.12 or 7.3 in QEMU, uml or uml-plain under User-mode Linux.
 # With KERNEL=uml COVERAGE=DIRECTORY collects there what suites reach of the module.
 # $scratch is removed at the end, and everything that was started is ended.
 
