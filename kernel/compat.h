@@ -6,7 +6,11 @@
 #define TRIAD_COMPAT_H
 
 #include <linux/blkdev.h>
+#include <linux/device-mapper.h>
 #include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <linux/hex.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 83)
 #error "dm-triad needs Linux 6.1.83 or newer"
@@ -40,5 +44,42 @@ static inline void triad_limit_aligned(struct queue_limits *limits)
 	limits->flags &= ~BLK_FLAG_MISALIGNED;
 #endif
 }
+
+/* Largest write of zeroes that one bio may ask for; it frees blocks, as a discard does. */
+static inline void triad_limit_write_zeroes(struct queue_limits *limits, unsigned int sectors)
+{
+	limits->max_write_zeroes_sectors = sectors;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	limits->max_hw_wzeroes_unmap_sectors = sectors;
+#endif
+}
+
+/*
+ * Writes of so many bytes, a power of two, are atomic.  The device-mapper core announces it if
+ * the disk below has atomic writes too, which matters for other targets only.
+ */
+#ifdef DM_TARGET_ATOMIC_WRITES
+#define TRIAD_ATOMIC_WRITES	DM_TARGET_ATOMIC_WRITES
+#else
+#define TRIAD_ATOMIC_WRITES	0
+#endif
+
+static inline void triad_limit_atomic_writes(struct queue_limits *limits, unsigned int least,
+					     unsigned int most)
+{
+#ifdef DM_TARGET_ATOMIC_WRITES
+	limits->atomic_write_hw_max = most;
+	limits->atomic_write_hw_unit_min = least;
+	limits->atomic_write_hw_unit_max = most;
+	limits->atomic_write_hw_boundary = 0;
+#endif
+}
+
+/* A workqueue is to say which one it is, bound to a processor or not. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define TRIAD_WQ_PERCPU		0
+#else
+#define TRIAD_WQ_PERCPU		WQ_PERCPU
+#endif
 
 #endif

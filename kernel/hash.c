@@ -4,6 +4,7 @@
 #include <keys/user-type.h>
 
 #include "triad.h"
+#include "compat.h"
 
 struct triad_hash {
 	struct crypto_shash *tfm;

@@ -105,7 +105,8 @@ static int make_workqueues(struct triad *t)
 	 * not interrupted, so that its bios share a record; one that waits is served at
 	 * once.
 	 */
-	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE, 1);
+	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE |
+				    TRIAD_WQ_PERCPU, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
 }
@@ -274,7 +275,8 @@ static void triad_io_hints(struct dm_target *ti, struct queue_limits *limits)
 	limits->io_min = TRIAD_BLOCK_SIZE;
 	limits->io_opt = TRIAD_RECORD_MAX_BLOCKS * TRIAD_BLOCK_SIZE;
 	triad_limit_discard(limits, triad_sector(TRIAD_MAX_DISCARD), TRIAD_BLOCK_SIZE);
-	limits->max_write_zeroes_sectors = triad_sector(TRIAD_MAX_DISCARD);
+	triad_limit_write_zeroes(limits, triad_sector(TRIAD_MAX_DISCARD));
+	triad_limit_atomic_writes(limits, TRIAD_BLOCK_SIZE, limits->io_opt);
 	limits->alignment_offset = 0;
 	limits->discard_alignment = 0;
 	limits->chunk_sectors = 0;
@@ -505,7 +507,7 @@ static struct target_type triad_target = {
 	.name = "triad",
 	.version = { 1, 0, 0 },
 	.module = THIS_MODULE,
-	.features = DM_TARGET_SINGLETON,
+	.features = DM_TARGET_SINGLETON | TRIAD_ATOMIC_WRITES,
 	.ctr = triad_ctr,
 	.dtr = triad_dtr,
 	.map = triad_map_bio,

@@ -994,7 +994,43 @@ huge_discards()
 	checked "huge discards" vdc
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused huge huge_discards}; do
+# a disk that unmaps by writing zeroes, and that has atomic writes
+scsi()
+{
+	modprobe sd_mod
+	modprobe scsi_debug dev_size_mb=96 lbpws=1 lbprz=1 atomic_wr=1
+	until d=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null); do
+		sleep 0.1
+	done
+	fmt /dev/$d
+	must "a disk that unmaps by writing zeroes can be used" map t /dev/$d
+	pattern a
+	put a t 1
+	must "zeroes are written" blkdiscard -z -o 1M -l 4M /dev/mapper/t
+	dd if=/dev/zero of=/tmp/zeroes bs=1M count=4 2>/dev/null
+	must "and read" same zeroes t 1
+	q=/sys/block/$(dmsetup info -c --noheadings -o blkdevname t)/queue
+	if [ -e $q/write_zeroes_unmap_max_hw_bytes ]; then
+		is "$(cat $q/write_zeroes_unmap_max_hw_bytes)" "$(cat $q/write_zeroes_max_bytes)" \
+			"writing zeroes unmaps"
+	fi
+	case $(uname -r) in
+	6.*)	must_fail "atomic writes: this kernel's device-mapper has none" atomic /dev/mapper/t 4096 ;;
+	*)	most=$(cat $q/atomic_write_unit_max_bytes)
+		is "$(cat $q/atomic_write_unit_min_bytes)" 4096 "atomic writes of one block"
+		[ $most -ge 262144 ] && ok "and of up to $most bytes" || not_ok "and of 256 KiB # $most"
+		must "one of 4096 bytes" atomic /dev/mapper/t 4096
+		n=$(field t 10)
+		must "one of $most bytes" atomic /dev/mapper/t $most
+		is $(($(field t 10) - n)) 1 "which is one record"
+		must_fail "one of more" atomic /dev/mapper/t $((most * 2)) ;;
+	esac
+	triadsetup close t
+	checked scsi $d
+	rmmod scsi_debug
+}
+
+for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused scsi huge huge_discards}; do
 	echo "# $part"
 	$part
 done
