@@ -84,7 +84,7 @@ void triad_commit_free(struct triad_core *core)
 
 bool triad_commit_needed(const struct triad_core *core, bool clean)
 {
-	return core->nr_entries || (clean && core->root.segment);
+	return core->interval.nr_entries || (clean && core->root.segment);
 }
 
 /* The next root begins where the log stands now. */
@@ -114,17 +114,16 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	commit->slot = core->slot_a;
 	commit->root = core->root;
 	capture(core);
-	commit->reserved = triad_geometry_nodes(&core->geo, core->nr_entries);
+	commit->reserved = core->interval.nr_nodes;
 
 	core->frozen = core->active;
 	core->active = core->spare;
 	core->spare = NULL;
 	swap_lists(&space->log_frozen, &space->log_active);
 	space->log_active.nr = 0;
-	core->nr_entries = 0;
-	core->nr_leaves = 0;
-	core->nr_blocks = 0;
-	core->budget = triad_div64(core->geo.usable - space->used, 3);
+	core->interval = (struct triad_interval) {
+		.budget = triad_div64(core->geo.usable - space->used, 3),
+	};
 }
 
 void triad_commit_sort(struct triad_core *core)
@@ -407,8 +406,7 @@ int triad_commit_prepare(struct triad_core *core)
 	root->time = triad_now();
 	memcpy(root->prev, core->root.version, sizeof(root->prev));
 	memcpy(root->prev_chain, core->root.chain, sizeof(root->prev_chain));
-	r = triad_hash(core->hash, core->parent, sizeof(core->parent), core->root.version,
-		       sizeof(core->root.version), root->version);
+	r = triad_root_next_version(core->hash, core->parent, core->root.version, root->version);
 	/* with no record before it: see triad_log_start */
 	if (!r && !core->session)
 		r = core->store->ops->flush(core->store);
@@ -592,7 +590,7 @@ int triad_commit_run(struct triad_core *core, bool clean, struct triad_commit_ho
 	int r;
 
 	/* the intent record may be this session's first; without entries there is none */
-	if (core->nr_entries) {
+	if (core->interval.nr_entries) {
 		r = triad_log_start(core);
 		if (r)
 			return r;

@@ -57,6 +57,15 @@ struct triad_commit {
 	u8 *bits;
 };
 
+/* What an index will hold when all that was accepted for it is published. */
+struct triad_interval {
+	u32 nr_entries;
+	u32 nr_leaves;		/* that its discards may give back */
+	u64 nr_blocks;		/* taken: headers and payload */
+	u64 nr_nodes;		/* N(nr_entries): promised to its commit, in space.reserved */
+	u64 budget;		/* blocks it may take in all */
+};
+
 /* The sector of one slot. */
 struct triad_seen {
 	u8 last[sizeof(struct triad_root_disk)];	/* read or written here */
@@ -98,11 +107,7 @@ struct triad_core {
 	bool session;		/* the opening record is durable */
 	u8 *suspects;		/* of each zone: a commit that never landed may have written it */
 
-	/* the interval: what the active index will hold when all is published */
-	u32 nr_entries;
-	u32 nr_leaves;		/* that its discards may give back */
-	u64 nr_blocks;
-	u64 budget;		/* blocks it may take */
+	struct triad_interval interval;	/* the active one */
 
 	/* what recovery did */
 	u64 replayed_records;

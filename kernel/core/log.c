@@ -39,7 +39,7 @@ int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_
 static bool leaves_fit(const struct triad_core *core, u32 nr_leaves)
 {
 	/* all discards together give back no more than there is */
-	return core->nr_leaves + nr_leaves <= TRIAD_MAX_LEAVES ||
+	return core->interval.nr_leaves + nr_leaves <= TRIAD_MAX_LEAVES ||
 	       core->space.used <= MAX_DROPPED;
 }
 
@@ -47,7 +47,7 @@ u32 triad_log_most_freed(const struct triad_core *core)
 {
 	u32 mine = core->active->max, before = core->spare->max;
 	/* leaves of a log that was replayed are counted whether they are there or not */
-	u32 leaves = min_t(u32, max_t(u32, core->nr_leaves, TRIAD_MAX_LEAVES),
+	u32 leaves = min_t(u32, max_t(u32, core->interval.nr_leaves, TRIAD_MAX_LEAVES),
 			   MAX_INTERVALS * TRIAD_MAX_LEAVES);
 	/*
 	 * An entry takes the place of one block or gives one back, and nodes move.  What
@@ -65,32 +65,36 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 {
 	/* payload, next place, and perhaps an opening and an intent record */
 	u64 need = nr_blocks + 3ULL;
-	u64 nodes = nodes_of(core, core->nr_entries + nr_entries);
-	u64 mine = nodes_of(core, core->nr_entries);
+	const struct triad_interval *in = &core->interval;
+	u64 nodes = nodes_of(core, in->nr_entries + nr_entries);
 
-	if (need + nodes > triad_space_available(&core->space) + mine)
+	if (need + nodes > triad_space_available(&core->space) + in->nr_nodes)
 		return false;
-	if (core->nr_entries + nr_entries > core->geo.interval_blocks ||
-	    core->nr_entries + nr_entries > core->active->max ||
+	if (in->nr_entries + nr_entries > core->geo.interval_blocks ||
+	    in->nr_entries + nr_entries > core->active->max ||
 	    !leaves_fit(core, nr_leaves))
 		return false;
-	return !core->nr_entries || core->nr_blocks + need + nodes <= core->budget;
+	return !in->nr_entries || in->nr_blocks + need + nodes <= in->budget;
 }
 
 bool triad_log_is_long(const struct triad_core *core)
 {
-	u64 blocks = core->nr_blocks + nodes_of(core, core->nr_entries);
+	const struct triad_interval *in = &core->interval;
 
-	return core->nr_entries > core->geo.interval_blocks / 4 * 3 ||
-	       !leaves_fit(core, TRIAD_MAX_LEAVES / 4) || blocks > core->budget / 4 * 3;
+	return in->nr_entries > core->geo.interval_blocks / 4 * 3 ||
+	       !leaves_fit(core, TRIAD_MAX_LEAVES / 4) ||
+	       in->nr_blocks + in->nr_nodes > in->budget / 4 * 3;
 }
 
 /* Promise nodes to the active interval's commit. */
 static void account(struct triad_core *core, u32 nr_entries)
 {
-	core->space.reserved += nodes_of(core, core->nr_entries + nr_entries) -
-				nodes_of(core, core->nr_entries);
-	core->nr_entries += nr_entries;
+	struct triad_interval *in = &core->interval;
+	u64 nodes = nodes_of(core, in->nr_entries + nr_entries);
+
+	core->space.reserved += nodes - in->nr_nodes;
+	in->nr_entries += nr_entries;
+	in->nr_nodes = nodes;
 }
 
 void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags)
@@ -127,7 +131,7 @@ void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lb
 
 	triad_record_add_extent(rec, lba, nr);
 	account(core, triad_index_discard_cost(&core->geo, lba, nr, &covered));
-	core->nr_leaves += nr_leaves;
+	core->interval.nr_leaves += nr_leaves;
 }
 
 int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *block)
@@ -147,7 +151,7 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *bloc
 		return r;
 	space->next = rec->next;
 	core->next_seq = rec->seq + 1;
-	core->nr_blocks += rec->nr_blocks + 1;
+	core->interval.nr_blocks += rec->nr_blocks + 1;
 	return 0;
 }
 

@@ -233,7 +233,7 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		core->space.slot_b = core->slot_b;
 		if (core->slot_b < 0)
 			forget_backup(&core->space);
-		core->budget = triad_div64(core->geo.usable - core->space.used, 3);
+		core->interval.budget = triad_div64(core->geo.usable - core->space.used, 3);
 		r = triad_commit_init(core);
 	}
 	if (r)
@@ -324,8 +324,8 @@ int triad_core_format(struct triad_store *store, struct triad_hash *hash,
 			if (i == 1)
 				triad_random(root.version, sizeof(root.version));
 			else
-				r = triad_hash(hash, parent, sizeof(parent), before.version,
-					       sizeof(before.version), root.version);
+				r = triad_root_next_version(hash, parent, before.version,
+							    root.version);
 			memcpy(parent, before.version, sizeof(parent));
 		}
 		if (!r)

@@ -340,11 +340,11 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 
 	(void)context;
 	mine->index = core->active;
-	core->nr_entries += entries_of(core, rec, &leaves);
-	core->nr_leaves += leaves;
+	core->interval.nr_entries += entries_of(core, rec, &leaves);
+	core->interval.nr_leaves += leaves;
 	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
 		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
-	core->nr_blocks += rec->nr_blocks + 1;
+	core->interval.nr_blocks += rec->nr_blocks + 1;
 	core->replayed_blocks += rec->nr_blocks;
 	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
@@ -402,7 +402,8 @@ int triad_replay(struct triad_core *core)
 		return r;
 	triad_order_open(&core->order, core->next_seq - 1, scan.durable);
 	triad_space_count(&core->space, &core->space.log_active);
-	core->space.reserved = triad_geometry_nodes(&core->geo, core->nr_entries);
+	core->interval.nr_nodes = triad_geometry_nodes(&core->geo, core->interval.nr_entries);
+	core->space.reserved = core->interval.nr_nodes;
 
 	if (core->slot_b >= 0) {
 		r = load_backup_log(core);

@@ -150,11 +150,10 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
 }
 
-int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
-			    const struct triad_root *c, u8 version[TRIAD_HASH_SIZE])
+int triad_root_next_version(struct triad_hash *hash, const u8 b[TRIAD_HASH_SIZE],
+			    const u8 c[TRIAD_HASH_SIZE], u8 version[TRIAD_HASH_SIZE])
 {
-	return triad_hash(hash, parent->version, TRIAD_HASH_SIZE,
-			  c->version, TRIAD_HASH_SIZE, version);
+	return triad_hash(hash, b, TRIAD_HASH_SIZE, c, TRIAD_HASH_SIZE, version);
 }
 
 static bool same(const u8 *x, const u8 *y)
@@ -233,7 +232,8 @@ static int select_permutation(struct triad_slot *s, struct triad_hash *hash,
 			if (a == b)
 				continue;
 			c = 3 - a - b;
-			r = triad_root_next_version(hash, &s[a].root, &s[b].root, version);
+			r = triad_root_next_version(hash, s[a].root.version,
+						    s[b].root.version, version);
 			if (r)
 				return r;
 			if (!same(version, s[c].root.version))
@@ -255,8 +255,7 @@ static int is_grandchild(struct triad_hash *hash, const struct triad_slot *x,
 	if (!valid(x) || !valid(y) || !same_device(&x->root, &y->root) ||
 	    y->root.generation < x->root.generation + 2)
 		return 0;
-	r = triad_hash(hash, x->root.version, TRIAD_HASH_SIZE, y->root.prev,
-		       TRIAD_HASH_SIZE, version);
+	r = triad_root_next_version(hash, x->root.version, y->root.prev, version);
 	return r ? r : same(version, y->root.version);
 }
 

@@ -116,9 +116,9 @@ int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice);
 
-/* version = H(parent, c), the version of the root that follows c. */
-int triad_root_next_version(struct triad_hash *hash, const struct triad_root *parent,
-			    const struct triad_root *c, u8 version[TRIAD_HASH_SIZE]);
+/* The version of the root that follows c, from b's and c's: H(b, c). */
+int triad_root_next_version(struct triad_hash *hash, const u8 b[TRIAD_HASH_SIZE],
+			    const u8 c[TRIAD_HASH_SIZE], u8 version[TRIAD_HASH_SIZE]);
 
 const char *triad_slot_state_name(enum triad_slot_state state);
 

@@ -510,7 +510,7 @@ int driver_commit(struct driver *driver, bool clean)
 	if (clean && driver_drain(driver))
 		return driver->error;
 	driver_say(driver, "commit%s: %u entries, to slot %d", clean ? " clean" : "",
-		   core->nr_entries, core->slot_a);
+		   core->interval.nr_entries, core->slot_a);
 	driver->host = (struct triad_commit_host) {
 		.intent = &driver->intent.rec,
 		.intent_block = driver->intent.header,

@@ -425,10 +425,10 @@ static void the_nodes_of_an_interval_have_room_without_a_budget(void **state)
 		/* nothing is pending or dead then */
 		assert_int_equal(driver_commit(&d->driver, false), 0);
 		assert_int_equal(driver_commit(&d->driver, false), 0);
-		core->budget = ~0ULL;
+		core->interval.budget = ~0ULL;
 		for (lba = i; triad_log_room(core, 1, 1, 0); lba += 257)
 			device_write(d, lba % d->oracle.nr_lbas, 1);
-		assert_true(core->nr_entries > 50);
+		assert_true(core->interval.nr_entries > 50);
 		assert_int_equal(driver_commit(&d->driver, false), 0);
 	}
 	device_check(d);
@@ -447,7 +447,7 @@ static void three_intervals_fit_beside_what_c_reaches(void **state)
 		third = (core->geo.usable - core->root.used) / 3;
 		for (lba = i; triad_log_room(core, 1, 1, 0); lba += 257)
 			device_write(d, lba % d->oracle.nr_lbas, 1);
-		blocks = core->nr_blocks + triad_geometry_nodes(&core->geo, core->nr_entries);
+		blocks = core->interval.nr_blocks + triad_geometry_nodes(&core->geo, core->interval.nr_entries);
 		assert_true(blocks <= third);
 		assert_true(blocks > third / 2);
 	}

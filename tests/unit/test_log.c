@@ -37,8 +37,8 @@ static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
 	u64 used = core->space.used, usable = core->geo.usable;
 
 	assert_false(triad_log_is_long(core));
-	core->nr_entries = max - 1;
-	core->budget = 1u << 30;
+	core->interval.nr_entries = max - 1;
+	core->interval.budget = 1u << 30;
 	assert_true(triad_log_room(core, 1, 1, 0));
 	assert_false(triad_log_room(core, 2, 2, 0));
 	assert_true(triad_log_is_long(core));
@@ -47,32 +47,32 @@ static void an_interval_is_bounded_in_entries_leaves_and_blocks(void **state)
 	core->active->max = max;
 
 	/* leaves count where there is more to give back than they hold */
-	core->nr_entries = 1;
-	core->nr_leaves = 4095;
+	core->interval.nr_entries = 1;
+	core->interval.nr_leaves = 4095;
 	core->geo.usable = 1u << 30;
 	core->space.used = 4096 * 257 + 1;
 	assert_true(triad_log_room(core, 0, 1, 1));
 	assert_false(triad_log_room(core, 0, 1, 2));
 	assert_true(triad_log_is_long(core));
-	core->nr_leaves = 0;
+	core->interval.nr_leaves = 0;
 	assert_false(triad_log_is_long(core));
-	core->nr_leaves = 1u << 20;
+	core->interval.nr_leaves = 1u << 20;
 	core->space.used--;
 	assert_true(triad_log_room(core, 0, 1, 1u << 20));
 	assert_false(triad_log_is_long(core));
-	core->nr_leaves = 0;
+	core->interval.nr_leaves = 0;
 	core->space.used = used;
 	core->geo.usable = usable;
 
-	core->budget = 100;
-	core->nr_blocks = 80;
+	core->interval.budget = 100;
+	core->interval.nr_blocks = 80;
 	assert_true(triad_log_is_long(core));
 	assert_true(triad_log_room(core, 10, 1, 0));
 	assert_false(triad_log_room(core, 20, 1, 0));
 	/* but the first record always has room: else nothing would ever be written */
-	core->nr_entries = 0;
+	core->interval.nr_entries = 0;
 	assert_true(triad_log_room(core, 20, 1, 0));
-	core->nr_blocks = 0;
+	core->interval.nr_blocks = 0;
 }
 
 static const struct triad_node_disk *read_node(void *context, const struct triad_ref *ref)
@@ -159,11 +159,11 @@ static void a_commit_frees_no_more_than_it_has_memory_for(void **state)
 	most = 2 * (max + triad_geometry_nodes(&core->geo, max)) + 4096 * 257;
 	assert_int_equal(triad_log_most_freed(core), most);
 	/* a log that was replayed may hold three intervals' discards, or say anything */
-	core->nr_leaves = 8000;
+	core->interval.nr_leaves = 8000;
 	assert_int_equal(triad_log_most_freed(core), most + (8000 - 4096) * 257);
-	core->nr_leaves = ~0u;
+	core->interval.nr_leaves = ~0u;
 	assert_int_equal(triad_log_most_freed(core), most + 2 * 4096 * 257);
-	core->nr_leaves = 0;
+	core->interval.nr_leaves = 0;
 }
 
 static void what_does_not_fit_the_index_is_an_error(void **state)

@@ -44,8 +44,8 @@ static void make_history(struct history *h)
 		if (n == 2)
 			triad_random(r->version, sizeof(r->version));
 		else
-			assert_int_equal(triad_root_next_version(&hash, &h->root[n - 2],
-								 &h->root[n - 1], r->version), 0);
+			assert_int_equal(triad_root_next_version(&hash, h->root[n - 2].version,
+								 h->root[n - 1].version, r->version), 0);
 	}
 	for (n = 1; n < 16; n++)
 		assert_int_equal(triad_root_seal(&h->root[n], &hash, h->block[n]), 0);
@@ -257,7 +257,7 @@ static void put_healed(struct history *h, struct triad_slot *slots)
 
 	put(h, GENERATIONS(4, 6, 0), slots);
 	root.slot = 2;
-	assert_int_equal(triad_root_next_version(&hash, &h->root[4], &h->root[6],
+	assert_int_equal(triad_root_next_version(&hash, h->root[4].version, h->root[6].version,
 						 root.version), 0);
 	assert_int_equal(triad_root_seal(&root, &hash, block), 0);
 	triad_root_decode(&slots[2], 2, block);
