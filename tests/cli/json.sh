@@ -40,7 +40,7 @@ for command in roots dump check table; do
 	zero_block 4096
 	[ $command = dump ] && part='img log' || part=img
 	told "$command --json: no root can be proven" 8 \
-		"'no two roots' in d['error']['message'] and 'slot 1: foreign' in d['error']['advice']" \
+		"'no two roots' in d['error']['message'] and 'slot 1: empty' in d['error']['advice']" \
 		$command --json $part
 	cp --sparse=always kept img
 done

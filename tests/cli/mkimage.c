@@ -104,7 +104,7 @@ static void do_discard(struct writer *w, u64 lba, u64 nr)
 	need_room(w, 0, entries, leaves);
 	must("start", triad_log_start(w->core));
 	triad_log_begin(w->core, &w->record, TRIAD_RECORD_DISCARD);
-	triad_log_discard(w->core, &w->record, lba, nr);
+	triad_log_discard(w->core, &w->record, lba, nr, leaves);
 	if (fallocate(w->expect, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		      lba << TRIAD_BLOCK_SHIFT, nr << TRIAD_BLOCK_SHIFT))
 		die("expect", -errno);
