@@ -19,6 +19,7 @@
 #include "env.h"
 #include "image.h"
 #include "parsers.h"
+#include "report.h"
 #include "tool.h"
 #include "use.h"
 
@@ -109,7 +110,9 @@ static void run_tool(struct image *image, const u8 *bytes, size_t size)
 	for (i = 0; i < 8; i++) {
 		opt.json = i & 1;
 		opt.nr_args = i / 2 == 3 ? 2 : 1;
-		commands[i / 2](&opt);
+		if (opt.json)
+			json_begin();
+		json_end(commands[i / 2](&opt));
 	}
 	close(fd);
 	close(out);
