@@ -348,7 +348,8 @@ static u64 memory_bytes(const struct triad *t)
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		sum += (u64)lists[i]->max * sizeof(u64);
 	sum += (u64)max * (sizeof(u64) + sizeof(u32));
-	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) + sizeof(u16) + sizeof(u8));
+	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) +
+				     sizeof(struct triad_zone_disk) + sizeof(u16) + sizeof(u8));
 	return sum;
 }
 
