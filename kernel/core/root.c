@@ -274,7 +274,7 @@ static int is_outrun(struct triad_hash *hash, const struct triad_slot *x,
 	return r;
 }
 
-/* Case 2: y was made from x, and nothing was made from y. */
+/* Case 2: y was made from x, and nothing was made from y, or in y's place. */
 static int select_link(struct triad_slot *s, struct triad_hash *hash,
 		       struct triad_choice *choice)
 {
@@ -287,7 +287,8 @@ static int select_link(struct triad_slot *s, struct triad_hash *hash,
 			    !same_device(&s[x].root, &s[y].root) ||
 			    !follows(&s[x].root, &s[y].root))
 				continue;
-			if (valid(&s[third]) && same(s[third].root.prev, s[y].root.version))
+			if (valid(&s[third]) && (same(s[third].root.prev, s[y].root.version) ||
+						 was_replaced(&s[y].root, &s[third].root)))
 				continue;
 			r = is_outrun(hash, &s[x], &s[y], &s[third]);
 			if (r < 0)
@@ -392,7 +393,8 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 	third = &slots[choice->overwrite];
 	cur = &slots[choice->cur];
 	if (valid(third) && same_device(&third->root, &cur->root) &&
-	    third->root.generation >= cur->root.generation) {
+	    third->root.generation >= cur->root.generation &&
+	    !was_replaced(&third->root, &cur->root)) {
 		/* the pair may be two stale roots: going back to them is no healing */
 		choose(choice, 4, -1, -1, -1, -1);
 		choice->why = "the youngest root does not belong to the other two";

@@ -442,6 +442,35 @@ static void a_lost_root_is_no_backup_of_what_replaced_it(void **state)
 	assert_int_equal(choice.cur, -1);
 }
 
+/* Both were made on the same root, and what healing made there later is the younger. */
+static void a_lost_root_beside_what_replaced_it_does_not_count(void **state)
+{
+	struct triad_slot slots[3];
+	struct triad_choice choice;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		u32 healed = i ? 1 : 6 % 3, lost = 1 - healed;
+
+		put(*state, GENERATIONS(5, 6, 0), slots);
+		slots[1] = slots[6 % 3];
+		slots[healed].root.branch = 6;
+		slots[healed].root.next_seq += 10;
+		assert_int_equal(triad_root_select(slots, &hash, &choice), 0);
+		assert_int_equal(choice.cur, healed);
+		assert_int_equal(choice.which, 2);
+		assert_int_equal(choice.backup, 5 % 3);
+		assert_int_equal(choice.overwrite, lost);
+		assert_int_equal(slots[lost].state, TRIAD_SLOT_STALE);
+	}
+	/* of two that healing made neither is known to be the younger */
+	put(*state, GENERATIONS(5, 6, 0), slots);
+	slots[6 % 3].root.branch = 6;
+	slots[1] = slots[6 % 3];
+	slots[1].root.next_seq += 10;
+	assert_int_equal(triad_root_select(slots, &hash, &choice), -ENODATA);
+}
+
 static void two_permutations_are_refused(void **state)
 {
 	struct history *h = *state;
@@ -623,6 +652,7 @@ int main(void)
 		cmocka_unit_test_setup(a_broken_chain_is_no_link, setup),
 		cmocka_unit_test_setup(a_branch_of_another_line_is_no_link, setup),
 		cmocka_unit_test_setup(a_lost_root_is_no_backup_of_what_replaced_it, setup),
+		cmocka_unit_test_setup(a_lost_root_beside_what_replaced_it_does_not_count, setup),
 		cmocka_unit_test_setup(two_permutations_are_refused, setup),
 		cmocka_unit_test_setup(what_is_not_known_is_foreign, setup),
 		cmocka_unit_test_setup(any_difference_makes_another_device, setup),
