@@ -399,7 +399,7 @@ lost_log()
 	place=$(triadsetup dump /dev/vda log | awk '/: write/ { print $5 + 0; exit }')
 	dd if=/dev/urandom of=/dev/vda bs=4096 seek=$place count=1 conv=notrunc,fsync 2>/dev/null
 	md5sum </dev/vda >/tmp/before
-	triadsetup open t /dev/vda 2>/tmp/out && grep -q "opened read-only: flushed records" /tmp/out &&
+	triadsetup open t /dev/vda 2>/tmp/out && grep -q "opened read-only: a flushed record" /tmp/out &&
 		ok "a rotten header in the log: told when opening" ||
 		not_ok "a rotten header in the log: told when opening # $(cat /tmp/out)"
 	is "$(field t 1)" ro "and read-only"
@@ -575,9 +575,10 @@ limits()
 	must "zeroing" blkdiscard -z -o 1048576 -l 1052672 /dev/mapper/t
 	triadsetup close t
 	checked "a disk that begins in the middle of a block" sda
+	fmt --root-device /dev/sda /dev/vdd
+	# behind the format, which makes the kernel look at the disk anew
 	echo 1 >/sys/block/sda/queue/rotational
 	echo 0 >/sys/block/vdd/queue/rotational
-	fmt --root-device /dev/sda /dev/vdd
 	map t /dev/vdd --root-device /dev/sda
 	is "$(limit queue/rotational)" 1 "root devices are asked, too"
 	triadsetup close t
@@ -589,12 +590,12 @@ limits()
 	map t /dev/ram0
 	is "$(limit queue/write_zeroes_max_bytes)" 0 "no write zeroes over a disk without them"
 	must "zeroing works all the same" blkdiscard -z -o 1048576 -l 1052672 /dev/mapper/t
-	is "$(limit queue/discard_max_bytes)" 1073741824 "discard is there over any disk"
+	is "$(limit queue/discard_max_bytes)" 4294963200 "discard is there over any disk"
 	triadsetup close t
 	rmmod brd
 	fmt /dev/vda
 	map t /dev/vda
-	is "$(limit queue/write_zeroes_max_bytes)" 1073741824 "write zeroes over a disk with them"
+	is "$(limit queue/write_zeroes_max_bytes)" 4294963200 "write zeroes over a disk with them"
 	triadsetup close t
 }
 
