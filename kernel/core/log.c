@@ -229,11 +229,11 @@ int triad_log_start(struct triad_core *core)
 	 * to, on their word.
 	 */
 	r = core->store->ops->flush(core->store);
-	if (!r)
-		r = triad_guard_check(core);
 	/* rule 8: c is the only good root until it is healed, and the new root points */
 	if (!r && !core->root.segment && !core->degraded)
 		r = point(core);
+	else if (!r)
+		r = triad_guard_check(core);
 	if (r)
 		return r;
 	triad_log_begin(core, rec, TRIAD_RECORD_OPENING);
