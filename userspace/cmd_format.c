@@ -143,22 +143,10 @@ static int check_root_devices(const struct format *f)
 	return 0;
 }
 
-/* An image that is attached to a loop device is in use, too. */
-static int check_attached(const struct device *dev)
-{
-	char users[2304];
-
-	if (dev->block)
-		return 0;
-	device_who_uses(dev->path, users, sizeof(users));
-	return users[0] ? tool_fail_open(dev->path, -EBUSY, true) : 0;
-}
-
 static int open_devices(struct format *f)
 {
 	const struct options *opt = f->opt;
 	const char *which;
-	unsigned int i;
 	int r;
 
 	if (opt->nr_root_devices == 2)
@@ -171,10 +159,8 @@ static int open_devices(struct format *f)
 	if (r)
 		return tool_fail_open(which, r, true);
 	f->root.root_layout = opt->nr_root_devices;
-	r = check_attached(&f->disk.data);
-	for (i = 0; i < f->disk.nr_roots && !r; i++)
-		r = check_attached(&f->disk.roots[i]);
-	return r;
+	r = disk_attached(&f->disk, &which);
+	return r ? tool_fail_open(which, r, true) : 0;
 }
 
 /* ---- what would be lost --------------------------------------------------------- */

@@ -600,6 +600,25 @@ bool disk_read_only(const struct disk *disk)
 	return false;
 }
 
+int disk_attached(const struct disk *disk, const char **which)
+{
+	char users[2304];
+	unsigned int i;
+
+	for (i = 0; i <= disk->nr_roots; i++) {
+		/* the data device first: it is told of when several are */
+		const struct device *dev = i ? &disk->roots[i - 1] : &disk->data;
+
+		*which = dev->path;
+		if (dev->block)
+			continue;
+		device_who_uses(dev->path, users, sizeof(users));
+		if (users[0])
+			return -EBUSY;
+	}
+	return 0;
+}
+
 int disk_claimed(const struct disk *disk, const char **which)
 {
 	unsigned int i;

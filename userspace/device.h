@@ -77,6 +77,9 @@ void disk_close(struct disk *disk);
 /* One of the devices is write-protected. */
 bool disk_read_only(const struct disk *disk);
 
+/* 0, or -EBUSY with *which set: one of them is a file that something is attached to. */
+int disk_attached(const struct disk *disk, const char **which);
+
 /* 0, or -EBUSY with *which set: somebody has claimed one of the devices. */
 int disk_claimed(const struct disk *disk, const char **which);
 

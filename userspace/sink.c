@@ -140,6 +140,18 @@ static int open_stream(struct sink *sink, const struct disk *source)
 	return S_ISREG(st.st_mode) ? check_apart(sink, &target, source) : 0;
 }
 
+/* The same of what has the name now, opened for a look only. */
+static int look_apart(struct sink *sink, const struct disk *source)
+{
+	int r = device_open(&sink->old, sink->path, DEVICE_READ);
+
+	if (r)
+		return tool_fail_open(sink->path, r, true);
+	r = check_apart(sink, &sink->old, source);
+	device_close(&sink->old);
+	return r;
+}
+
 static int open_block(struct sink *sink, const struct disk *source, bool force)
 {
 	int r;
@@ -149,11 +161,7 @@ static int open_block(struct sink *sink, const struct disk *source, bool force)
 		return tool_fail(TOOL_BUSY,
 				 "Nothing was changed.  With --force what it holds is lost.",
 				 "%s: it is a block device", sink->path);
-	r = device_open(&sink->old, sink->path, DEVICE_READ);
-	if (r)
-		return tool_fail_open(sink->path, r, true);
-	r = check_apart(sink, &sink->old, source);
-	device_close(&sink->old);
+	r = look_apart(sink, source);
 	if (r)
 		return r;
 	r = device_open(&sink->old, sink->path, DEVICE_WRITE);
@@ -175,11 +183,7 @@ static int look_at_old(struct sink *sink, const struct disk *source, bool force)
 	char users[2304];
 	int r;
 
-	r = device_open(&sink->old, sink->path, DEVICE_READ);
-	if (r)
-		return tool_fail_open(sink->path, r, true);
-	r = check_apart(sink, &sink->old, source);
-	device_close(&sink->old);
+	r = look_apart(sink, source);
 	if (r)
 		return r;
 	if (!force)

@@ -85,21 +85,9 @@ void key_free(u8 *key, size_t size)
 
 /* ---- probe ------------------------------------------------------------------- */
 
-/* An image that is attached to a loop device is in use, too. */
-static int check_attached(const struct device *dev)
-{
-	char users[2304];
-
-	if (dev->block)
-		return 0;
-	device_who_uses(dev->path, users, sizeof(users));
-	return users[0] ? tool_fail_open(dev->path, -EBUSY, true) : 0;
-}
-
 static int open_devices(struct view *view, const struct options *opt, enum device_mode mode)
 {
 	const char *which;
-	unsigned int i;
 	int r;
 
 	if (opt->nr_root_devices == 2)
@@ -113,10 +101,8 @@ static int open_devices(struct view *view, const struct options *opt, enum devic
 	if (r)
 		return tool_fail_open(which, r, mode == DEVICE_WRITE);
 	if (mode == DEVICE_WRITE)
-		r = check_attached(&view->disk.data);
-	for (i = 0; mode == DEVICE_WRITE && i < view->disk.nr_roots && !r; i++)
-		r = check_attached(&view->disk.roots[i]);
-	return r;
+		r = disk_attached(&view->disk, &which);
+	return r ? tool_fail_open(which, r, true) : 0;
 }
 
 static int judge_slots(struct view *view)
