@@ -145,7 +145,7 @@ static void watch_space(struct triad *t)
 
 static bool is_wanted(const struct triad *t)
 {
-	return t->active && t->mode == TRIAD_MODE_RW &&
+	return t->active && t->mode == TRIAD_MODE_RW && !READ_ONCE(t->store_error) &&
 	       (t->commit_forced || triad_commit_needed(&t->core, t->closing));
 }
 
@@ -170,9 +170,11 @@ void triad_committer_work(struct work_struct *work)
 	t->commit_forced = false;
 	if (wanted)
 		r = triad_commit_run(&t->core, t->closing, &t->commit_host);
-	if (r)
+	if (wanted)
+		t->abandoned = r ? t->abandoned + 1 : 0;
+	if (r && READ_ONCE(t->store_error) != -ECANCELED)
 		triad_worsen(t, TRIAD_MODE_RO, "a commit failed", r);
-	else if (wanted && (!bio_list_empty(&t->todo) || t->nr_discards) &&
+	else if (wanted && !r && (!bio_list_empty(&t->todo) || t->nr_discards) &&
 		 ++t->starved > MAX_STARVED)
 		triad_worsen(t, TRIAD_MODE_RO, "commits made no room", -ENOSPC);
 	if (wanted && !r) {

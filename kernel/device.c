@@ -2,71 +2,53 @@
 /*
  * One mapped device in use: claimed, opened from its disk at resume, closed at suspend.
  */
+#include <linux/sched/mm.h>
+
 #include "triad.h"
 
+#define MAX_ABANDONED	2	/* commits in a row, for restarts: the next one must land */
 #define PATIENCE_S	5	/* a suspend or resume that takes longer says so */
 #define PATIENCE_AGAIN_S	30
 
 /* ---- rule 12: one instance -------------------------------------------------- */
 
-static DEFINE_MUTEX(registry_lock);
-static LIST_HEAD(registry);
+static DEFINE_MUTEX(instances_lock);
+static LIST_HEAD(instances);
 
-/* A disk and a partition of it are one, two partitions are two. */
-static bool overlap(struct block_device *a, struct block_device *b)
+static int claim(struct triad *t)
 {
-	sector_t end_a = get_start_sect(a) + bdev_nr_sectors(a);
-	sector_t end_b = get_start_sect(b) + bdev_nr_sectors(b);
+	unsigned int i;
+	int r;
 
-	return a->bd_disk == b->bd_disk && get_start_sect(a) < end_b && get_start_sect(b) < end_a;
+	t->claim.nr = 0;
+	t->claim.bdev[t->claim.nr++] = t->dev->bdev;
+	for (i = 0; i < t->nr_root_dev; i++)
+		t->claim.bdev[t->claim.nr++] = t->root_dev[i]->bdev;
+	r = triad_base_claim(&t->claim);
+	if (r)
+		return r;
+	mutex_lock(&instances_lock);
+	list_add(&t->instance, &instances);
+	mutex_unlock(&instances_lock);
+	return 0;
 }
 
-static struct block_device *nth_bdev(const struct triad *t, unsigned int i)
+static void release(struct triad *t)
 {
-	return i ? t->root_dev[i - 1]->bdev : t->dev->bdev;
-}
-
-static bool share_a_disk(const struct triad *x, const struct triad *y)
-{
-	unsigned int i, j;
-
-	for (i = 0; i <= x->nr_root_dev; i++)
-		for (j = 0; j <= y->nr_root_dev; j++)
-			if (overlap(nth_bdev(x, i), nth_bdev(y, j)))
-				return true;
-	return false;
-}
-
-static int registry_claim(struct triad *t)
-{
-	struct triad *other;
-	int r = 0;
-
-	mutex_lock(&registry_lock);
-	list_for_each_entry(other, &registry, registered)
-		if (share_a_disk(other, t))
-			r = -EBUSY;
-	if (!r)
-		list_add(&t->registered, &registry);
-	mutex_unlock(&registry_lock);
-	return r;
-}
-
-static void registry_release(struct triad *t)
-{
-	mutex_lock(&registry_lock);
-	list_del_init(&t->registered);
-	mutex_unlock(&registry_lock);
+	mutex_lock(&instances_lock);
+	list_del_init(&t->instance);
+	mutex_unlock(&instances_lock);
+	triad_base_release(&t->claim);
 }
 
 void triad_device_each(void (*fn)(struct triad *t))
 {
 	struct triad *t;
 
-	mutex_lock(&registry_lock);
-	list_for_each_entry(t, &registry, registered)
+	mutex_lock(&instances_lock);
+	list_for_each_entry(t, &instances, instance)
 		fn(t);
-	mutex_unlock(&registry_lock);
+	mutex_unlock(&instances_lock);
 }
 
 /* ---- mode --------------------------------------------------------------------- */
@@ -128,7 +110,8 @@ static void busy_end(struct triad *t)
 
 void triad_device_init(struct triad *t)
 {
-	INIT_LIST_HEAD(&t->registered);
+	INIT_LIST_HEAD(&t->instance);
+	INIT_LIST_HEAD(&t->claim.list);
 	INIT_DELAYED_WORK(&t->patience, say_busy);
 }
 
@@ -216,37 +199,125 @@ static void say_parked(struct triad *t)
 	      triad_name(t));
 }
 
-static int load(struct triad *t)
+static struct mapped_device *md_of(const struct triad *t)
+{
+	return dm_table_get_md(t->ti->table);
+}
+
+/*
+ * The log must lead as far as the instance before had published: what it acknowledged was
+ * seen by those who go on.  -ENODATA: it does not.
+ */
+static int compare(struct triad *t, const struct triad_legacy *legacy)
 {
 	struct triad_core *core = &t->core;
-	int r;
+	int r = triad_core_fell_short(core) ? -ENODATA : 0;
+
+	if (!r && legacy->doubtful) {
+		busy_with(t, "resume: reading all that was written before the disk failed");
+		r = triad_core_prove(core);
+	}
+	if (r == -EBADMSG)
+		r = -ENODATA;
+	if (r != -ENODATA)
+		return r;
+	DMERR("%s: the disk has lost writes that were acknowledged: its log leads to record %llu, and it had been at %llu. Nothing was changed. Reads and flushes fail, too, so that nobody goes on with older data. With the disk that has them, triadsetup restart; else close the device and open it again, to have it as the disk has it",
+	      triad_name(t), core->next_seq - 1, legacy->seq - 1);
+	return r;
+}
+
+/* Is this the device that the users of the one before know, and may it be theirs? */
+static const char *unlike(const struct triad *t, const struct triad_legacy *legacy)
+{
+	const struct triad_root *root = &t->core.root;
+
+	if (memcmp(legacy->uuid, root->uuid, sizeof(legacy->uuid)))
+		return "it is another device than its users know";
+	if (legacy->wrote && root->ro_compat)
+		return "this module may not write it, and its users do";
+	return NULL;
+}
+
+static const char *why_not(const struct triad *t, const struct triad_legacy *legacy)
+{
+	const struct triad_root *root = &t->core.root;
+
+	if (strcmp(root->hash, t->hash_name) ||
+	    triad_sector(root->logical_blocks) != t->ti->len)
+		return "it was formatted again since the table was loaded";
+	return legacy && legacy->users ? unlike(t, legacy) : NULL;
+}
+
+/* Open the disk; legacy, or NULL, is what the instance before left.  Says what went wrong. */
+static int open_disk(struct triad *t, const struct triad_legacy *legacy)
+{
+	struct triad_core *core = &t->core;
+	struct triad_position expected;
+	const char *why;
+	int r = 0;
 
 	memset(core, 0, sizeof(*core));
 	core->store = &t->store;
 	core->hash = t->hash;
 	t->store_error = 0;
-	r = triad_core_open(core, device_blocks(t));
-	if (!r && (strcmp(core->root.hash, t->hash_name) ||
-		   triad_sector(core->root.logical_blocks) != t->ti->len)) {
+	/* a flush that succeeds now proves nothing of what one that failed has lost */
+	if (legacy && legacy->doubtful)
+		r = triad_store_flush_all(t);
+	if (legacy) {
+		expected = (struct triad_position){ .place = legacy->place, .seq = legacy->seq };
+		memcpy(expected.chain, legacy->chain, sizeof(expected.chain));
+		core->expected = &expected;
+	}
+	if (!r)
+		r = triad_core_open(core, device_blocks(t));
+	why = r ? NULL : why_not(t, legacy);
+	if (why) {
 		triad_core_close(core);
-		core->choice.why = "it was formatted again since the table was loaded";
+		core->choice.why = why;
 		r = -ESTALE;
 	}
 	if (r) {
 		say_refused(t, r);
 		return r;
 	}
-	say_opened(t);
-	if (must_not_write(t))
-		return 0;
-	busy_with(t, "resume: healing");
-	r = triad_core_heal(core);
-	if (r) {
-		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
-		      triad_name(t), r);
+	if (legacy && !memcmp(legacy->uuid, core->root.uuid, sizeof(legacy->uuid)))
+		r = compare(t, legacy);
+	core->expected = NULL;
+	if (r && r != -ENODATA) {
+		say_refused(t, r);
 		triad_core_close(core);
 	}
 	return r;
+}
+
+static int load(struct triad *t)
+{
+	struct triad_legacy legacy;
+	bool left = triad_base_find(md_of(t), &legacy);
+	int r = open_disk(t, left ? &legacy : NULL);
+
+	t->abandoned = left ? legacy.abandoned : 0;
+	if (r == -ENODATA && t->core.active) {
+		set_mode(t, TRIAD_MODE_FAIL, "the disk has lost acknowledged writes", r);
+		dm_table_event(t->ti->table);
+		return 0;
+	}
+	if (r)
+		return r;
+	say_opened(t);
+	if (!must_not_write(t)) {
+		busy_with(t, "resume: healing");
+		r = triad_core_heal(&t->core);
+	}
+	if (r) {
+		DMERR("%s: healing failed (error %d); nothing is lost, but the device is not opened",
+		      triad_name(t), r);
+		triad_core_close(&t->core);
+		return r;
+	}
+	set_mode_opened(t);
+	triad_base_leave(md_of(t), NULL);
+	return 0;
 }
 
 /*
@@ -266,24 +337,27 @@ static void settle(struct triad *t)
 
 int triad_device_start(struct triad *t)
 {
+	unsigned int noio;
 	int r;
 
 	if (t->active)
 		return 0;
-	r = registry_claim(t);
+	r = claim(t);
 	if (r) {
 		DMERR("%s: another dm-triad device is active on the same disk or root device: remove it first",
 		      triad_name(t));
 		say_parked(t);
 		return r;
 	}
+	/* what would be written to free memory may wait for this device */
+	noio = memalloc_noio_save();
 	busy_begin(t, "resume: reading the roots and the log");
 	mutex_lock(&t->lock);
+	t->handover = t->crash = false;
+	t->closing = false;
 	r = load(t);
 	if (!r) {
 		t->checksum_kind = t->core.root.checksum_kind;
-		t->closing = false;
-		set_mode_opened(t);
 		triad_write_start(t);
 		if (t->mode == TRIAD_MODE_RO)
 			settle(t);
@@ -298,8 +372,9 @@ int triad_device_start(struct triad *t)
 	triad_status_note(t);
 	mutex_unlock(&t->lock);
 	busy_end(t);
+	memalloc_noio_restore(noio);
 	if (r) {
-		registry_release(t);
+		release(t);
 		say_parked(t);
 		return r;
 	}
@@ -308,27 +383,92 @@ int triad_device_start(struct triad *t)
 	return 0;
 }
 
+/* ---- suspend: to be closed, or for another instance to take over --------------- */
+
+/*
+ * Nothing here that could not be undone: a suspend that waits can be interrupted.  What
+ * is not in the log yet goes back to device-mapper, so that nobody waits for a commit to
+ * make room; records under way, reads and flushes end as ever.
+ */
+void triad_device_fence(struct triad *t, bool noflush)
+{
+	mutex_lock(&t->lock);
+	WRITE_ONCE(t->handover, noflush);
+	if (noflush)
+		triad_write_requeue(t);
+	mutex_unlock(&t->lock);
+}
+
+void triad_device_unfence(struct triad *t)
+{
+	mutex_lock(&t->lock);
+	WRITE_ONCE(t->handover, false);
+	t->crash = false;
+	mutex_unlock(&t->lock);
+	triad_write_kick(t);
+}
+
+/*
+ * A commit under way is of no use: the log holds all of it, and the next instance makes
+ * it anew.  But a storm of restarts must not lengthen the log for ever.  A root that is
+ * being written is waited for.
+ */
+static void abandon_commit(struct triad *t)
+{
+	if (t->abandoned < MAX_ABANDONED)
+		cmpxchg(&t->store_error, 0, -ECANCELED);
+}
+
+static void leave(struct triad *t, int error)
+{
+	const struct triad_position *pos = &t->core.published;
+	struct triad_legacy legacy = {
+		.place = pos->place,
+		.seq = pos->seq,
+		.users = t->handover,
+		.doubtful = error || t->why_error,
+		.wrote = t->mode == TRIAD_MODE_RW || t->why_error,
+		.abandoned = t->abandoned,
+	};
+
+	memcpy(legacy.chain, pos->chain, sizeof(legacy.chain));
+	memcpy(legacy.uuid, t->core.root.uuid, sizeof(legacy.uuid));
+	triad_base_leave(md_of(t), &legacy);
+}
+
 /* No bio is under way any more.  What is kept in memory ends here. */
 void triad_device_stop(struct triad *t)
 {
+	bool rw = triad_mode(t) == TRIAD_MODE_RW;
+	int r = 0;
+
 	if (!t->active)
 		return;
 	busy_begin(t, "suspend: waiting for writes to the log");
 	cancel_delayed_work_sync(&t->timer);
 	flush_workqueue(t->log_wq);
-	busy_with(t, "suspend: writing the closing commit");
-	if (triad_mode(t) == TRIAD_MODE_RW && triad_committer_wait(t, true))
-		DMERR("%s: the closing commit failed; the log is kept and will be recovered",
-		      triad_name(t));
+	if (t->handover) {
+		busy_with(t, "suspend: waiting for a commit to end");
+		abandon_commit(t);
+	} else {
+		busy_with(t, "suspend: writing the closing commit");
+		if (rw && triad_committer_wait(t, true))
+			DMERR("%s: the closing commit failed; the log is kept and will be recovered",
+			      triad_name(t));
+	}
 	flush_workqueue(t->commit_wq);
 	busy_with(t, "suspend: waiting for what is under way");
 	wait_event(t->wait, list_empty_careful(&t->in_flight));
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	flush_workqueue(t->log_wq);
 	flush_workqueue(t->read_wq);
+	if (t->handover && !t->crash && rw)
+		r = triad_store_flush_all(t);
 
 	mutex_lock(&t->lock);
 	WARN_ON_ONCE(t->flushing);
+	if (t->mode != TRIAD_MODE_FAIL)
+		leave(t, r);
 	t->active = false;
 	set_mode(t, TRIAD_MODE_FAIL, "suspended", 0);
 	triad_core_close(&t->core);
@@ -337,5 +477,5 @@ void triad_device_stop(struct triad *t)
 	triad_status_note(t);
 	mutex_unlock(&t->lock);
 	busy_end(t);
-	registry_release(t);
+	release(t);
 }

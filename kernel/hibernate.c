@@ -129,7 +129,7 @@ static const struct dev_pm_ops pm_ops = {
 
 /* A device for the sake of two calls: notifiers come before tasks are frozen. */
 static struct platform_driver driver = {
-	.driver = { .name = "dm-triad", .pm = &pm_ops },
+	.driver = { .name = "dm-triad-" TRIAD_VERSION, .pm = &pm_ops },
 };
 static struct platform_device *device;
 
@@ -139,7 +139,7 @@ int triad_hibernate_init(void)
 
 	if (r)
 		return r;
-	device = platform_device_register_simple("dm-triad", PLATFORM_DEVID_NONE, NULL, 0);
+	device = platform_device_register_simple("dm-triad-" TRIAD_VERSION, PLATFORM_DEVID_NONE, NULL, 0);
 	if (IS_ERR(device)) {
 		platform_driver_unregister(&driver);
 		return PTR_ERR(device);

@@ -13,6 +13,9 @@ static int store_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
 {
 	struct triad *t = triad_of(store);
 
+	/* a commit that is abandoned reads no further */
+	if (READ_ONCE(t->store_error) == -ECANCELED)
+		return -ECANCELED;
 	return triad_io_wait(t, t->dev->bdev, REQ_OP_READ | REQ_META, pba, nr, buf);
 }
 
@@ -71,22 +74,26 @@ static int flush_device(struct triad *t, struct block_device *bdev)
 	return r;
 }
 
+int triad_store_flush_all(struct triad *t)
+{
+	int r = flush_device(t, t->dev->bdev);
+	unsigned int i;
+
+	/* one device holds all three slots, or each has its own */
+	for (i = 0; i < t->nr_root_dev && !r; i++)
+		r = flush_device(t, t->root_dev[i]->bdev);
+	return r;
+}
+
 static int store_flush(struct triad_store *store)
 {
 	struct triad *t = triad_of(store);
-	unsigned int i;
 	int r;
 
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	smp_rmb();			/* pairs with store_endio */
 	r = READ_ONCE(t->store_error);
-	if (r)
-		return r;
-	r = flush_device(t, t->dev->bdev);
-	/* one device holds all three slots, or each has its own */
-	for (i = 0; i < t->nr_root_dev && !r; i++)
-		r = flush_device(t, t->root_dev[i]->bdev);
-	return r;
+	return r ? r : triad_store_flush_all(t);
 }
 
 static struct block_device *slot_place(struct triad *t, unsigned int slot, u64 *pba)

@@ -124,6 +124,8 @@ static void triad_free_instance(struct triad *t)
 	mempool_exit(&t->read_blocks);
 	bioset_exit(&t->bios);
 	triad_hash_destroy(t->hash);
+	if (t->attached)
+		triad_base_detach(dm_table_get_md(t->ti->table));
 	put_devices(t);
 	kfree_sensitive(t->key_text);
 	mutex_destroy(&t->lock);
@@ -194,6 +196,10 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	    mempool_init_slab_pool(&t->read_blocks, 4, triad_block_cache) || make_workqueues(t) ||
 	    triad_write_init(t))
 		goto err;
+	r = triad_base_attach(dm_table_get_md(ti->table));
+	if (r)
+		goto err;
+	t->attached = true;
 	triad_committer_init(t);
 	r = probe(t, &params);
 	if (r)
@@ -226,6 +232,17 @@ static int triad_preresume(struct dm_target *ti)
 	return triad_device_start(ti->private);
 }
 
+static void triad_presuspend(struct dm_target *ti)
+{
+	/* postsuspend cannot tell any more */
+	triad_device_fence(ti->private, dm_noflush_suspending(ti));
+}
+
+static void triad_presuspend_undo(struct dm_target *ti)
+{
+	triad_device_unfence(ti->private);
+}
+
 /* No bio is under way any more.  What is kept in memory ends here. */
 static void triad_postsuspend(struct dm_target *ti)
 {
@@ -245,6 +262,8 @@ static int triad_map_bio(struct dm_target *ti, struct bio *bio)
 	tb->lba = dm_target_offset(ti, bio->bi_iter.bi_sector) / TRIAD_SECTORS_PER_BLOCK;
 	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (TRIAD_SECTORS_PER_BLOCK - 1))
 		return DM_MAPIO_KILL;	/* not in whole blocks */
+	if (unlikely(triad_mode(t) == TRIAD_MODE_FAIL))
+		return DM_MAPIO_KILL;	/* what the disk holds is not what was acknowledged */
 
 	switch (bio_op(bio)) {
 	case REQ_OP_READ:
@@ -500,13 +519,20 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 			return -EROFS;
 		return triad_committer_wait(t, false);
 	}
-	DMERR("%s: unknown message; known are commit and clear_stats", triad_name(t));
+	/* the next suspend without flush leaves everything as it lies: for tests of restarts */
+	if (argc == 1 && !strcasecmp(argv[0], "crash")) {
+		mutex_lock(&t->lock);
+		t->crash = true;
+		mutex_unlock(&t->lock);
+		return 0;
+	}
+	DMERR("%s: unknown message; known are commit, crash and clear_stats", triad_name(t));
 	return -EINVAL;
 }
 
 static struct target_type triad_target = {
 	.name = "triad",
-	.version = { 1, 0, 0 },
+	.version = { 1, 1, 0 },
 	.module = THIS_MODULE,
 	.features = DM_TARGET_SINGLETON | TRIAD_ATOMIC_WRITES,
 	.ctr = triad_ctr,
@@ -514,6 +540,8 @@ static struct target_type triad_target = {
 	.map = triad_map_bio,
 	.end_io = triad_end_io,
 	.preresume = triad_preresume,
+	.presuspend = triad_presuspend,
+	.presuspend_undo = triad_presuspend_undo,
 	.postsuspend = triad_postsuspend,
 	.status = triad_status,
 	.message = triad_message,
@@ -521,22 +549,33 @@ static struct target_type triad_target = {
 	.io_hints = triad_io_hints,
 };
 
+/* The same under the name of this build: another one may have the short one. */
+static struct target_type versioned_target;
+static struct triad_build build = { .target = &triad_target };
+
 struct kmem_cache *triad_block_cache;
 
 static int __init triad_init(void)
 {
 	int r = -ENOMEM;
 
-	triad_block_cache = kmem_cache_create("triad_block", TRIAD_BLOCK_SIZE, TRIAD_BLOCK_SIZE,
-					      0, NULL);
+	triad_block_cache = kmem_cache_create("triad_block-" TRIAD_VERSION, TRIAD_BLOCK_SIZE,
+					      TRIAD_BLOCK_SIZE, 0, NULL);
 	if (!triad_block_cache)
 		return r;
 	r = triad_hibernate_init();
 	if (r)
 		goto no_hibernate;
-	r = dm_register_target(&triad_target);
+	versioned_target = triad_target;
+	versioned_target.name = "triad-" TRIAD_VERSION;
+	r = dm_register_target(&versioned_target);
+	if (r)
+		goto no_target;
+	r = triad_base_join(&build);
 	if (!r)
 		return 0;
+	dm_unregister_target(&versioned_target);
+no_target:
 	triad_hibernate_exit();
 no_hibernate:
 	kmem_cache_destroy(triad_block_cache);
@@ -545,7 +584,8 @@ no_hibernate:
 
 static void __exit triad_exit(void)
 {
-	dm_unregister_target(&triad_target);
+	triad_base_part(&build);
+	dm_unregister_target(&versioned_target);
 	triad_hibernate_exit();
 	rcu_barrier();		/* nodes that are still being freed */
 	kmem_cache_destroy(triad_block_cache);
@@ -557,4 +597,6 @@ module_exit(triad_exit);
 MODULE_DESCRIPTION("device-mapper target that is restartable and crash-atomic");
 MODULE_AUTHOR("dm-triad developers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(TRIAD_VERSION);
+MODULE_ALIAS("dm-triad");
 MODULE_SOFTDEP("pre: crc32c sha256");

@@ -31,6 +31,7 @@
 #include <linux/xarray.h>
 #include <crypto/hash.h>
 
+#include "base.h"
 #include "core.h"
 #include "params.h"
 
@@ -114,6 +115,8 @@ struct triad {
 	struct mutex lock;			/* see above */
 	struct triad_core core;			/* [lock] */
 	bool active;				/* [lock] between preresume and postsuspend */
+	bool handover;				/* [lock] to write: suspended without flush, see restart */
+	bool crash;				/* [lock] ... and nothing is done for the next one */
 	enum triad_mode mode;			/* [lock] to write */
 	const char *why;			/* [lock] the mode is not rw, or NULL */
 	int why_error;				/* [lock] not 0: nobody asked for that mode */
@@ -165,16 +168,19 @@ struct triad {
 	unsigned int starved;			/* [lock] commits that made no room */
 	bool low_space;				/* [lock] said so already */
 	u64 nr_rotten;				/* [lock] rotten planes said so far */
+	u8 abandoned;				/* [commit worker, resume] in a row, for a restart */
 
 	/* the core's store */
 	struct triad_store store;
 	atomic_t store_pending;
-	int store_error;			/* sticky */
+	int store_error;			/* sticky; -ECANCELED ends a commit for a restart */
 
 	struct triad_stats stats;
 	spinlock_t status_lock;
 	struct triad_status status;		/* [status_lock] */
-	struct list_head registered;
+	struct list_head instance;		/* of all that are open */
+	struct triad_claim claim;
+	bool attached;				/* [ctr] to what the base keeps of the mapped device */
 	struct delayed_work patience;		/* tells of a long suspend or resume */
 	const char *busy_with;			/* what that is doing */
 	unsigned long busy_since;		/* jiffies */
@@ -238,6 +244,11 @@ void triad_device_stop(struct triad *t);
 /* Call fn for every instance that is open.  It must not open or close one. */
 void triad_device_each(void (*fn)(struct triad *t));
 
+/* From presuspend: without flush, users go on and another instance takes over. */
+void triad_device_fence(struct triad *t, bool noflush);
+/* It came to nothing. */
+void triad_device_unfence(struct triad *t);
+
 /* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
 void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error);
 
@@ -247,6 +258,8 @@ struct triad_hash *triad_hash_create(const char *name, const char *key, char **e
 void triad_hash_destroy(struct triad_hash *hash);	/* NULL is fine */
 
 extern const struct triad_store_ops triad_store_ops;
+/* Flush the disk and the root devices, whatever has failed before. */
+int triad_store_flush_all(struct triad *t);
 
 /* ---- io.c --------------------------------------------------------------------- */
 
@@ -282,6 +295,8 @@ void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_queue(struct triad *t, struct bio *bio);	/* hand it to the log worker */
 void triad_write_kick(struct triad *t);
+/* Give what waits to be taken into the log back to device-mapper.  From presuspend only. */
+void triad_write_requeue(struct triad *t);
 /* Fail what waits to be taken into the log; true if there was anything. */
 bool triad_write_refuse(struct triad *t);
 void triad_writer_work(struct work_struct *work);

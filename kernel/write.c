@@ -88,6 +88,9 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 		return DM_MAPIO_KILL;
 	if (nr && triad_hibernate_refuses(t))
 		return DM_MAPIO_KILL;
+	/* between presuspend and the end of the wait for what is under way, and no longer */
+	if (nr && READ_ONCE(t->handover) && dm_noflush_suspending(t->ti))
+		return DM_MAPIO_REQUEUE;
 	tb->nr = is_discard(bio) ? triad_log_step(tb->lba, nr) :
 		 min_t(u32, nr, TRIAD_RECORD_MAX_BLOCKS);
 	if (tb->nr < nr)
@@ -105,12 +108,17 @@ static void end_bio(struct bio *bio, blk_status_t status)
 	bio_endio(bio);
 }
 
-static void fail_all(struct bio_list *list)
+static void end_all(struct bio_list *list, blk_status_t status)
 {
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(list)))
-		end_bio(bio, BLK_STS_IOERR);
+		end_bio(bio, status);
+}
+
+static void fail_all(struct bio_list *list)
+{
+	end_all(list, BLK_STS_IOERR);
 }
 
 bool triad_write_refuse(struct triad *t)
@@ -325,6 +333,26 @@ static void watch_planes(struct triad *t)
 	triad_committer_ask(t, true);
 }
 
+static void end_queued(struct triad *t, blk_status_t status)
+{
+	struct triad_bio *d;
+
+	end_all(&t->todo, status);
+	t->todo_blocks = 0;
+	while ((d = triad_discard_next(t, NULL))) {
+		leave_queue(t, d->bio);
+		end_bio(d->bio, status);
+	}
+}
+
+/* What comes behind this, by way of a lookup, is taken into the log as ever. */
+void triad_write_requeue(struct triad *t)
+{
+	lockdep_assert_held(&t->lock);
+	take_queue(t);
+	end_queued(t, BLK_STS_DM_REQUEUE);
+}
+
 /* One record out of the bios that wait.  False: wait for something first. */
 static bool build(struct triad *t)
 {
@@ -506,16 +534,8 @@ void triad_writer_work(struct work_struct *work)
 		while (triad_mode(t) == TRIAD_MODE_RW && build(t))
 			;
 	}
-	if (triad_mode(t) != TRIAD_MODE_RW) {
-		struct triad_bio *d;
-
-		fail_all(&t->todo);
-		t->todo_blocks = 0;
-		while ((d = triad_discard_next(t, NULL))) {
-			leave_queue(t, d->bio);
-			end_bio(d->bio, BLK_STS_IOERR);
-		}
-	}
+	if (triad_mode(t) != TRIAD_MODE_RW)
+		end_queued(t, BLK_STS_IOERR);
 	flush(t);
 	blk_finish_plug(&plug);
 	triad_status_note(t);

@@ -264,12 +264,13 @@ static int create(const char *name, const char *uuid)
 	return step(task, task && dm_task_set_uuid(task, uuid), NULL);
 }
 
-static int load(const char *name, u64 sectors, const char *params, bool read_only)
+static int load(const char *name, u64 sectors, const char *target, const char *params,
+		bool read_only)
 {
 	struct dm_task *task = new_task(DM_DEVICE_RELOAD, name);
 
 	return step(task, task && (!read_only || dm_task_set_ro(task)) &&
-		    dm_task_add_target(task, 0, sectors, DM_TARGET, params) &&
+		    dm_task_add_target(task, 0, sectors, target, params) &&
 		    dm_task_secure_data(task), NULL);
 }
 
@@ -359,7 +360,7 @@ int dm_create(const char *name, const char *uuid, u64 sectors, const char *param
 				 "%s: a mapping of this name exists", name);
 	if (!error) {
 		log = kernel_log_begin();
-		error = load(name, sectors, params, read_only);
+		error = load(name, sectors, DM_TARGET, params, read_only);
 		if (!error)
 			error = resume(name, &info);
 		if (!error && node_is_right(name, &info)) {
@@ -383,6 +384,12 @@ static int no_mapping(const char *name)
 			 "%s: there is no mapping of this name", name);
 }
 
+static bool is_our_target(const char *type)
+{
+	return type && (!strcmp(type, DM_TARGET) ||
+			!strncmp(type, DM_TARGET_OF, strlen(DM_TARGET_OF)));
+}
+
 /* Made by open, or by hand with triad's target; never what others made. */
 static bool is_ours(struct dm_task *task)
 {
@@ -393,7 +400,7 @@ static bool is_ours(struct dm_task *task)
 	if (uuid && *uuid)
 		return !strncmp(uuid, DM_UUID_PREFIX, strlen(DM_UUID_PREFIX));
 	dm_get_next_target(task, NULL, &start, &length, &type, &params);
-	return type && !strcmp(type, DM_TARGET);
+	return is_our_target(type);
 }
 
 /* 0 for a mapping that may be removed */
@@ -461,7 +468,7 @@ int dm_status(const char *name, char **line, bool *suspended, u64 *sectors)
 		goto out;
 	}
 	dm_get_next_target(task, NULL, &start, sectors, &type, &params);
-	if (!type || strcmp(type, DM_TARGET)) {
+	if (!is_our_target(type)) {
 		r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
 			      "%s: this is no dm-triad mapping but '%s'", name,
 			      type ? type : "without a table");
@@ -475,6 +482,86 @@ out:
 	dm_task_destroy(task);
 	return r;
 }
+
+/* ---- another instance takes over ----------------------------------------------- */
+
+int dm_live_get(const char *name, struct dm_live *live)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	char *type = NULL, *params = NULL;
+	struct dm_info info;
+	u64 start;
+	int r = 0;
+
+	memset(live, 0, sizeof(*live));
+	if (!task || !dm_task_secure_data(task) || !dm_task_no_flush(task) || !dm_task_run(task))
+		r = error_of(task) == ENXIO ? no_mapping(name) : no_device_mapper(name);
+	else if (!dm_task_get_info(task, &info) || !info.exists)
+		r = no_mapping(name);
+	if (!r) {
+		dm_get_next_target(task, NULL, &start, &live->sectors, &type, &params);
+		if (!is_our_target(type))
+			r = tool_fail(TOOL_DEVICE, "Nothing was changed.",
+				      "%s: this is no dm-triad mapping", name);
+	}
+	if (!r) {
+		snprintf(live->name, sizeof(live->name), "%s", name);
+		snprintf(live->target, sizeof(live->target), "%s", type);
+		live->params = strdup(params ? params : "");
+		live->read_only = info.read_only;
+		live->suspended = info.suspended;
+		live->major = info.major;
+		live->minor = info.minor;
+		if (!live->params)
+			r = tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
+	}
+	if (task)
+		dm_task_destroy(task);
+	return r;
+}
+
+void dm_live_free(struct dm_live *live)
+{
+	if (live->params)
+		explicit_bzero(live->params, strlen(live->params));
+	free(live->params);
+	live->params = NULL;
+}
+
+int dm_load_beside(const struct dm_live *live, const char *target, const char *params,
+		   char **said)
+{
+	int log = kernel_log_begin();
+	int error = load(live->name, live->sectors, target, params, live->read_only);
+
+	*said = kernel_log_end(log);
+	return error;
+}
+
+void dm_unload_beside(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_CLEAR, name);
+
+	step(task, task != NULL, NULL);
+}
+
+/* No node changes its name: udev is not waited for, which might read the device. */
+int dm_take_over(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_RESUME, name);
+
+	return step(task, task && dm_task_no_flush(task) && dm_task_skip_lockfs(task), NULL);
+}
+
+int dm_message(const char *name, const char *message)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
+
+	return step(task, task && dm_task_set_sector(task, 0) &&
+		    dm_task_set_message(task, message), NULL);
+}
+
+/* ---- what lies below ---------------------------------------------------------------- */
 
 /* "253:0" or a path, as the table has it, to a path. */
 static void device_path(const char *device, char *path, size_t size)

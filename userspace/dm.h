@@ -9,7 +9,8 @@
 
 #include "view.h"
 
-#define DM_TARGET	"triad"
+#define DM_TARGET	"triad"		/* of whichever build of the module has the short name */
+#define DM_TARGET_OF	"triad-"	/* and a version: of this build */
 #define DM_UUID_PREFIX	"TRIAD-"
 
 /*
@@ -30,6 +31,36 @@ int dm_remove(const char *name);
 
 /* The status line of a mapped device; the caller frees it. */
 int dm_status(const char *name, char **line, bool *suspended, u64 *sectors);
+
+/* What a mapping is made of, and what another instance of it is made from. */
+struct dm_live {
+	char name[160];
+	char target[64];
+	char *params;		/* may hold a key */
+	u64 sectors;
+	bool read_only;
+	bool suspended;
+	u32 major, minor;
+};
+
+int dm_live_get(const char *name, struct dm_live *live);
+void dm_live_free(struct dm_live *live);
+
+/*
+ * Load a table beside the one that is live, to be taken over by it.  0 or an errno;
+ * *said is what the kernel logged, or NULL; the caller frees it.
+ */
+int dm_load_beside(const struct dm_live *live, const char *target, const char *params,
+		   char **said);
+void dm_unload_beside(const char *name);
+
+/*
+ * Suspend without flush, swap the tables, resume: in one call of the kernel's, which no
+ * signal ends halfway.  0 or an errno; it is not resumed then, and who uses it waits.
+ */
+int dm_take_over(const char *name);
+
+int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
 /* The path of the device that holds the data of a mapping; empty if it cannot be told. */
 void dm_data_device(const char *name, char *path, size_t size);

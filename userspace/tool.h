@@ -27,6 +27,7 @@ enum tool_exit {
 struct options {
 	const char *root_device[TOOL_MAX_ROOTS];
 	unsigned int nr_root_devices;
+	const char *device;	/* another name of the disk */
 	const char *key_file;
 	const char *hash;
 	const char *checksum;
@@ -44,6 +45,7 @@ struct options {
 	bool read_only;
 	bool data;
 	bool verbose;
+	bool crash;
 	int nr_args;
 	char **args;
 };
@@ -61,6 +63,7 @@ struct command {
 
 int cmd_format(const struct options *opt);
 int cmd_open(const struct options *opt);
+int cmd_restart(const struct options *opt);
 int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);

@@ -12,8 +12,6 @@
 #include "report.h"
 #include "tool.h"
 
-#define TOOL_VERSION	"0.1"
-
 /* ---- commands -------------------------------------------------------------- */
 
 static int cmd_version(const struct options *opt)
@@ -45,6 +43,10 @@ static const struct command commands[] = {
 	  cmd_open },
 	{ "close", "NAME", 1, 1, "", "remove the mapping",
 	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
+	{ "restart", "NAME", 1, 1, "jdrX", "replace the running instance; users see a pause",
+	  "It goes on from what the disk holds, also under mounted filesystems and databases.\n"
+	  "What the running one acknowledged is compared with what the new one finds.\n",
+	  cmd_restart },
 	{ "table", "DEVICE", 1, 1, "jrkRtC", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
@@ -87,6 +89,7 @@ static const struct option_help {
 	{ 'j', false, "json", NULL, "print JSON" },
 	{ 'f', false, "force", NULL, "overwrite data, also of others, or a file" },
 	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
+	{ 'd', false, "device", "DISK", "the disk has this name now" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
 	{ 'H', false, "hash", "NAME", "sha256 (default), sha512, hmac(sha256), ..." },
 	{ 'c', false, "checksum", "KIND", "of data and map: crc32c (default) or xxh64" },
@@ -99,6 +102,7 @@ static const struct option_help {
 	{ 't', false, "interval-ms", "MS", "commit at least so often" },
 	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
+	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
 
@@ -196,6 +200,12 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'D':
 		opt->data = true;
+		return 0;
+	case 'X':
+		opt->crash = true;
+		return 0;
+	case 'd':
+		opt->device = optarg;
 		return 0;
 	case 'r':
 		return take_root_device(opt);

@@ -72,6 +72,13 @@ struct triad_seen {
 	u8 before[sizeof(struct triad_root_disk)];	/* found there before that */
 };
 
+/* Where the next record of a log goes, its number, and the hash that it carries. */
+struct triad_position {
+	u64 place;
+	u64 seq;
+	u8 chain[TRIAD_HASH_SIZE];
+};
+
 /* What lies where the log ends. */
 enum triad_log_end {
 	TRIAD_LOG_CLEAN,	/* nothing of this log */
@@ -104,6 +111,9 @@ struct triad_core {
 	u64 next_seq;
 	u8 chain[TRIAD_HASH_SIZE];
 	struct triad_order order;
+	struct triad_position published;	/* behind the last record that is */
+	const struct triad_position *expected;	/* that the log must reach, or NULL; see */
+	bool expected_met;			/* triad_core_fell_short() */
 	bool session;		/* the opening record is durable */
 	u8 *suspects;		/* of each zone: a commit that never landed may have written it */
 
@@ -186,6 +196,23 @@ static inline bool triad_core_must_not_write(const struct triad_core *core)
 	return triad_core_cannot_write(core) || triad_core_is_occupied(core);
 }
 
+/*
+ * The log does not lead to core->expected, which was set before the opening: where the
+ * instance before had published to.  Somebody may have seen what is missing: nothing may
+ * be answered from what is there, and nothing written.
+ */
+static inline bool triad_core_fell_short(const struct triad_core *core)
+{
+	return core->expected && !core->expected_met;
+}
+
+/*
+ * Read and verify all that the instance before may have written, whatever was said of its
+ * durability: payload since b, and the nodes of c's own commit.  After an error of the
+ * disk nothing else proves that it is there.  -EBADMSG: something is not.
+ */
+int triad_core_prove(struct triad_core *core);
+
 /* Write three fresh roots; root holds all that never changes.  For triadsetup. */
 int triad_core_format(struct triad_store *store, struct triad_hash *hash,
 		      const struct triad_root *root, const struct triad_geometry *geo);
@@ -197,6 +224,9 @@ int triad_core_format(struct triad_store *store, struct triad_hash *hash,
  * between b and c into the space.  Sets core->degraded if b's log is damaged.
  */
 int triad_replay(struct triad_core *core);
+
+/* Verify the payload of every record since b.  -EBADMSG: some of it is not there. */
+int triad_replay_prove(struct triad_core *core);
 
 /*
  * Hand every record behind c to visit, in order.  Used by replay, and by the
@@ -261,6 +291,9 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *bloc
  * have: they must not be acknowledged.
  */
 int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error);
+
+/* All before this position is published. */
+void triad_log_reach(struct triad_core *core, const struct triad_position *pos);
 
 /* ---- guard.c ------------------------------------------------------------------ */
 

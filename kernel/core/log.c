@@ -149,6 +149,7 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *bloc
 	r = triad_record_seal(rec, core->hash, core->root.uuid, core->chain, block);
 	if (r)
 		return r;
+	memcpy(rec->chain, core->chain, sizeof(rec->chain));
 	space->next = rec->next;
 	core->next_seq = rec->seq + 1;
 	core->interval.nr_blocks += rec->nr_blocks + 1;
@@ -188,6 +189,24 @@ static int index_record(struct triad_core *core, const struct triad_record *rec)
 	return 0;
 }
 
+void triad_log_reach(struct triad_core *core, const struct triad_position *pos)
+{
+	const struct triad_position *expected = core->expected;
+
+	core->published = *pos;
+	if (expected && expected->seq == pos->seq)
+		core->expected_met = expected->place == pos->place &&
+				     !memcmp(expected->chain, pos->chain, sizeof(pos->chain));
+}
+
+static void reach_end_of(struct triad_core *core, const struct triad_record *rec)
+{
+	struct triad_position pos = { .place = rec->next, .seq = rec->seq + 1 };
+
+	memcpy(pos.chain, rec->chain, sizeof(pos.chain));
+	triad_log_reach(core, &pos);
+}
+
 int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error)
 {
 	int r = triad_order_written(&core->order, error);
@@ -196,8 +215,10 @@ int triad_log_publish(struct triad_core *core, const struct triad_record *rec, i
 		r = index_record(core, rec);
 		core->order.failed = r != 0;
 	}
-	if (!r)
+	if (!r) {
 		triad_order_publish(&core->order, rec->seq);
+		reach_end_of(core, rec);
+	}
 	return r;
 }
 
@@ -245,6 +266,7 @@ int triad_log_start(struct triad_core *core)
 	if (r)
 		return r;
 	triad_order_made_durable(&core->order, rec->seq);
+	reach_end_of(core, rec);
 	core->session = true;
 	return 0;
 }

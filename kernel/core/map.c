@@ -188,7 +188,7 @@ static int walk_node(struct walk *w, int level, u64 lba, const struct triad_ref 
 		u64 at = lba + ((u64)i << (level * TRIAD_FANOUT_SHIFT));
 
 		error = triad_map_entry(w->map->geo, node, i, &child);
-		if (!child.pba && !error)
+		if ((!child.pba || child.birth < w->map->since) && !error)
 			continue;
 		if (!error && at >= w->map->geo->logical_blocks)
 			error = -EUCLEAN;

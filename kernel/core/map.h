@@ -20,6 +20,7 @@ struct triad_map {
 	const struct triad_geometry *geo;
 	struct triad_store *store;
 	u8 checksum_kind;
+	u32 since;		/* triad_map_walk passes over what is older */
 	struct triad_ref root;
 };
 

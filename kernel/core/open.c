@@ -244,6 +244,24 @@ err:
 	return r;
 }
 
+static int prove_visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+{
+	(void)context;
+	(void)level;
+	(void)lba;
+	(void)ref;
+	return error == -ENODATA ? -EBADMSG : error;
+}
+
+int triad_core_prove(struct triad_core *core)
+{
+	struct triad_map map = core->space.map;
+	int r = triad_replay_prove(core);
+
+	map.since = core->root.generation;
+	return r ? r : triad_map_walk(&map, prove_visit, NULL);
+}
+
 /*
  * A slot that could not be read may hold the root that is really current.  It must
  * be gone for certain before its blocks are taken for others: were it read again

@@ -27,6 +27,7 @@ struct triad_record {
 	u16 nr_runs;
 	u16 nr_blocks;
 	struct triad_index *index;	/* interval it belongs to; log.c */
+	u8 chain[TRIAD_HASH_SIZE];	/* its own hash, that the next one carries; log.c, replay.c */
 	struct triad_extent extents[TRIAD_RECORD_MAX_BLOCKS];
 	struct triad_extent runs[TRIAD_RECORD_MAX_BLOCKS];
 	u32 csums[TRIAD_RECORD_MAX_BLOCKS];

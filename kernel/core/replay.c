@@ -28,15 +28,9 @@ static u32 headers_ahead(const struct triad_record *last)
 	return last->nr_blocks < WINDOW / 2 ? WINDOW : WINDOW_HEADERS;
 }
 
-struct position {
-	u64 place;
-	u64 seq;
-	u8 chain[TRIAD_HASH_SIZE];
-};
-
-static struct position position_of(const struct triad_root *root)
+static struct triad_position position_of(const struct triad_root *root)
 {
-	struct position p = { .place = root->next, .seq = root->next_seq };
+	struct triad_position p = { .place = root->next, .seq = root->next_seq };
 
 	memcpy(p.chain, root->chain, sizeof(p.chain));
 	return p;
@@ -70,7 +64,7 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
  * Read and decode the record at pos and step behind it.  1: there is none, the
  * log ends here.
  */
-static int step(struct triad_core *core, struct position *pos, u32 ahead,
+static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
 		struct triad_record *rec)
 {
 	u8 *block;
@@ -84,6 +78,7 @@ static int step(struct triad_core *core, struct position *pos, u32 ahead,
 		return 1;
 	if (r)
 		return r;
+	memcpy(rec->chain, pos->chain, sizeof(rec->chain));
 	pos->place = rec->next;
 	pos->seq++;
 	triad_yield();
@@ -159,7 +154,7 @@ static bool names(const struct triad_core *core, const struct triad_record_disk 
  * sector, which is whole, beside what proves whose it is; with rot before them it
  * may be the only one.
  */
-static u64 mark_at_end(const struct triad_core *core, const struct position *pos)
+static u64 mark_at_end(const struct triad_core *core, const struct triad_position *pos)
 {
 	const struct triad_record_disk *d;
 
@@ -174,7 +169,7 @@ static u64 mark_at_end(const struct triad_core *core, const struct position *pos
 
 static int scan_headers(struct triad_core *core, struct scan *scan)
 {
-	struct position pos = position_of(&core->root);
+	struct triad_position pos = position_of(&core->root);
 	u32 leaves;
 	int r;
 
@@ -199,7 +194,7 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 static int walk(struct triad_core *core, const struct scan *scan, u64 *nr_records,
 		triad_replay_fn visit, void *context)
 {
-	struct position pos = position_of(&core->root), before;
+	struct triad_position pos = position_of(&core->root), before;
 	struct triad_record *rec = &core->record;
 	int r;
 
@@ -358,7 +353,7 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 static int load_backup_log(struct triad_core *core)
 {
 	const struct triad_root *c = &core->root;
-	struct position pos = position_of(&core->slots[core->slot_b].root);
+	struct triad_position pos = position_of(&core->slots[core->slot_b].root);
 	u64 nr = 0;
 	int r;
 
@@ -381,12 +376,30 @@ static int load_backup_log(struct triad_core *core)
 	       !memcmp(pos.chain, c->chain, sizeof(pos.chain)) ? 0 : 1;
 }
 
+int triad_replay_prove(struct triad_core *core)
+{
+	const struct triad_root *from = core->slot_b < 0 ? &core->root :
+					&core->slots[core->slot_b].root;
+	struct triad_position pos = position_of(from);
+	int r = 0;
+
+	core->window_nr = 0;
+	while (!r && pos.seq < core->next_seq) {
+		r = step(core, &pos, WINDOW, &core->record);
+		if (!r)
+			r = verify_payload(core, &core->record);
+	}
+	return r == 1 ? -EBADMSG : r;
+}
+
 int triad_replay(struct triad_core *core)
 {
+	struct triad_position start = position_of(&core->root);
 	struct scan scan;
 	int r;
 
 	core->space.nr_taken = 1;
+	triad_log_reach(core, &start);
 	r = scan_headers(core, &scan);
 	if (r)
 		return r;

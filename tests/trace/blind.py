@@ -9,6 +9,7 @@
 # "rules" and "images" say what found it: the order of events in the trace alone, or a cut
 # whose image holds what it must not.  What no image can show has to be found by the rules.
 
+import glob
 import os
 import re
 import shutil
@@ -86,13 +87,15 @@ def build(name, where):
     with open(path, "w") as f:
         f.write(text.replace(old, new))
     must([f"{TOP}/scripts/kernel", KERNEL, "--make", where])
-    shutil.copy(f"{where}/dm-triad.ko", f"{where}/{name}.ko")
+    built, = glob.glob(f"{where}/dm-triad-[0-9]*.ko")
+    shutil.copy(built, f"{where}/{name}.ko")
     with open(path, "w") as f:
         f.write(text)
 
 
 def build_all(names, where):
     shutil.copy(f"{TOP}/Kbuild", where)
+    shutil.copy(f"{TOP}/version.mk", where)
     shutil.copytree(f"{TOP}/kernel", f"{where}/kernel",
                     ignore=shutil.ignore_patterns("*.o", ".*"))
     for name in names:
@@ -102,7 +105,8 @@ def build_all(names, where):
 def record(names, where):
     tool = f"{TOP}/userspace/triadsetup"
     vm = [f"{TOP}/scripts/vm", "--kernel", KERNEL, "--mem", 2048, "--timeout", 1800, "--tool", tool,
-          "--module", must([f"{TOP}/scripts/module", KERNEL, HERE])]
+          "--module", must([f"{TOP}/scripts/module", KERNEL, HERE]),
+          "--module", f"{where}/dm-triad-base.ko"]
     for name in names:
         base = f"{where}/{name}"
         must(["truncate", "-s", "64M", f"{base}.base"])

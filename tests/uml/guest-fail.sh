@@ -19,7 +19,7 @@ END
 debug=/sys/kernel/debug
 
 # aim memory|io|nothing: what may fail
-set -- $(grep '^dm_triad ' /proc/modules)
+set -- $(grep '^dm_triad_[0-9]' /proc/modules)
 text=$6 end=$(printf '0x%x' $(($6 + $2)))
 # span FIRST LAST: the addresses from one function to the end of another
 span()

@@ -261,7 +261,8 @@ large()
 modprobe_words()
 {
 	fmt /dev/vda
-	rmmod dm-triad
+	module=$(cd /mod && echo dm-triad-[0-9]*.ko)
+	rmmod "${module%.ko}"
 	mkdir -p /tmp/bin
 	for words in 'Key was rejected by service' 'Exec format error'; do
 		printf '#!/bin/sh\necho "modprobe: ERROR: %s" >&2\nexit 1\n' "$words" >/tmp/bin/modprobe
@@ -272,7 +273,7 @@ modprobe_words()
 	(PATH=/tmp/bin:$PATH; triadsetup open t /dev/vda 2>&1 | grep -q 'mokutil') &&
 		not_ok "only a rejected key is about Secure Boot" ||
 		ok "only a rejected key is about Secure Boot"
-	insmod /mod/dm-triad.ko
+	insmod "/mod/$module"
 }
 
 mkdir -p /m

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Another instance takes over a device that is in use.  It reads its state from the disk:
+ * the one before makes no closing commit, and who uses the device sees a pause.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "dm.h"
+#include "kernel.h"
+#include "report.h"
+#include "takeover.h"
+
+/* ---- table line --------------------------------------------------------------- */
+
+static void put_device(FILE *f, const char *path, const char *instead)
+{
+	fprintf(f, "%s", instead ? instead : path);
+}
+
+/*
+ * The line of the instance to come: that of the running one, but for devices that have
+ * another name now.  NULL when out of memory.
+ */
+static char *next_params(const char *params, const struct options *opt)
+{
+	char *copy = strdup(params), *out = NULL, *rest = NULL, *word;
+	bool root = false;
+	size_t size;
+	unsigned int nr = 0;
+	FILE *f = copy ? open_memstream(&out, &size) : NULL;
+
+	for (word = f ? strtok_r(copy, " ", &rest) : NULL; word;
+	     word = strtok_r(NULL, " ", &rest)) {
+		if (word != copy)
+			fputc(' ', f);
+		if (word == copy)
+			put_device(f, word, opt->device);
+		else if (root && nr < opt->nr_root_devices)
+			put_device(f, word, opt->root_device[nr++]);
+		else
+			fputs(word, f);
+		root = !strcmp(word, "root_dev");
+	}
+	if (copy)
+		explicit_bzero(copy, strlen(params));
+	free(copy);
+	if (f && fclose(f)) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+/* ---- the window ---------------------------------------------------------------- */
+
+void takeover_prepare(void)
+{
+	sigset_t all;
+
+	/* from here on nothing may need a block of a device that is suspended */
+	mlockall(MCL_CURRENT | MCL_FUTURE);
+#ifdef PR_SET_IO_FLUSHER
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+#endif
+	/* a suspend that waits can be interrupted: not by a key that was meant for the tool */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+int takeover_swap(const char *name, double *ms)
+{
+	struct timespec from, to;
+	int error;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	error = dm_take_over(name);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	*ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
+	return error;
+}
+
+int takeover_judge(const char *name)
+{
+	char reason[TEXT_SIZE];
+	bool suspended, failed, read_only;
+	char *line;
+	u64 sectors;
+	int r = dm_status(name, &line, &suspended, &sectors);
+
+	if (r)
+		return r;
+	failed = !strncmp(line, "fail ", 5);
+	read_only = !strncmp(line, "ro ", 3);
+	status_reason(line, reason);
+	free(line);
+	if (failed)
+		return tool_fail(TOOL_DAMAGED, "Reads and flushes fail, too, so that nobody goes on "
+				 "with older data; nothing was written.\n  With the disk that has it all: "
+				 "triadsetup restart --device DISK.\n  Else unmount, close and open it: "
+				 "it is then as this disk has it, older.  See dmesg.",
+				 "%s: it was restarted, and fails: %s", name, reason);
+	if (read_only)
+		tool_warn("%s: read-only now: %s", name, reason);
+	return 0;
+}
+
+/* ---- restart ------------------------------------------------------------------------ */
+
+static int not_loaded(const char *name, int error, const char *said)
+{
+	char advice[2048];
+
+	snprintf(advice, sizeof(advice), "Nothing was changed; the running instance goes on.%s%s",
+		 said ? "  The kernel says:" : "  dmesg says why.", said ? said : "");
+	return tool_fail(tool_exit_of(-error), advice, "%s: no new instance can be made: %s", name,
+			 strerror(error));
+}
+
+static int not_resumed(const char *name, int error, const char *said)
+{
+	char advice[2560];
+
+	snprintf(advice, sizeof(advice), "What is sent to it waits, and no user sees an error; what was "
+		 "acknowledged is in the log.\n  With the disk in order: triadsetup restart %s.  "
+		 "To let all that waits fail: dmsetup wipe_table %s.%s%s", name, name,
+		 said ? "\n  The kernel says:" : "", said ? said : "");
+	return tool_fail(TOOL_DAMAGED, advice, "%s: suspended, and the new instance cannot open the disk: %s",
+			 name, strerror(error));
+}
+
+static int restart(const struct dm_live *live, const char *params, const struct options *opt)
+{
+	char *said = NULL;
+	double ms;
+	int error, log, r;
+
+	error = dm_load_beside(live, live->target, params, &said);
+	if (error) {
+		r = not_loaded(live->name, error, said);
+		free(said);
+		return r;
+	}
+	free(said);
+	if (opt->crash && !live->suspended) {
+		error = dm_message(live->name, "crash");
+		if (error) {
+			dm_unload_beside(live->name);
+			return tool_fail(TOOL_SYSTEM, "Nothing was changed.", "%s: the module does "
+					 "not know --crash: %s", live->name, strerror(error));
+		}
+	}
+	takeover_prepare();
+	log = kernel_log_begin();
+	error = takeover_swap(live->name, &ms);
+	said = kernel_log_end(log);
+	if (error) {
+		r = not_resumed(live->name, error, said);
+		free(said);
+		return r;
+	}
+	free(said);
+	r = takeover_judge(live->name);
+	if (r)
+		return r;
+	if (opt->json)
+		json_add(json_document(), "pause_ms", json_object_new_double(ms));
+	else
+		printf("%s: restarted in %.0f ms\n", live->name, ms);
+	return 0;
+}
+
+int cmd_restart(const struct options *opt)
+{
+	const char *name = opt->args[0];
+	struct dm_live live;
+	char *params;
+	int r;
+
+	if (opt->json)
+		json_add_text(json_document(), "name", name);
+	r = dm_live_get(name, &live);
+	if (r)
+		return r;
+	params = next_params(live.params, opt);
+	r = params ? restart(&live, params, opt) :
+	    tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
+	if (params)
+		explicit_bzero(params, strlen(params));
+	free(params);
+	dm_live_free(&live);
+	return r;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * takeover.h - one instance of an open device in the place of another: what restart and
+ * upgrade share.
+ */
+#ifndef TRIAD_TAKEOVER_H
+#define TRIAD_TAKEOVER_H
+
+/* Before the first device is suspended: no page of the tool may be missing then. */
+void takeover_prepare(void);
+
+/* The table that was loaded takes over.  0 or an errno; *ms is how long that took. */
+int takeover_swap(const char *name, double *ms);
+
+/* An exit code: what became of it, said if it is not well. */
+int takeover_judge(const char *name);
+
+#endif
