@@ -438,7 +438,7 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 	why = sz;
 	DMEMIT("%s", READ_ONCE(t->why) ?: "-");
 	strreplace(result + why, ' ', '_');	/* one word of the line */
-	DMEMIT(" %d", READ_ONCE(t->why_error));
+	DMEMIT(" %d %s", READ_ONCE(t->why_error), TRIAD_VERSION);
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)

@@ -20,6 +20,7 @@ enum {
 	CHECKSUM_ERRORS = 13,
 	REASON = 17,
 	ERROR = 18,
+	VERSION = 19,
 };
 
 /* The fields of the status line, in order. */
@@ -47,6 +48,7 @@ static const struct status_field {
 	{ "memory_kib", "memory", UNIT_KIB },
 	[REASON] = { "reason", "reason", UNIT_TEXT },
 	[ERROR] = { "error_number", NULL, UNIT_ERROR },
+	[VERSION] = { "version", "version of the module", UNIT_TEXT },
 };
 
 #define NR_FIELDS	(sizeof(fields) / sizeof(fields[0]))
@@ -107,6 +109,21 @@ const char *status_reason(const char *line, char *text)
 		 status.text[REASON] : "its module does not tell why");
 	free(copy);
 	return text;
+}
+
+int dm_build_of(const char *name, char *version, size_t size)
+{
+	struct status status = { 0 };
+	char *line;
+	int r = dm_status(name, &line, &status.suspended, &status.sectors);
+
+	*version = 0;
+	if (r)
+		return r;
+	if (parse(line, &status) && status.text[VERSION])
+		snprintf(version, size, "%s", status.text[VERSION]);
+	free(line);
+	return 0;
 }
 
 static const char *explain_health(const char *health)

@@ -138,25 +138,37 @@ char *dm_params(const struct view *view, const struct options *opt)
 
 /* ---- module ------------------------------------------------------------------- */
 
-static int has_target(bool *found)
+int dm_each_target(const char *prefix, void (*fn)(const char *rest, void *context),
+		   void *context)
 {
 	struct dm_task *task = new_task(DM_DEVICE_LIST_VERSIONS, NULL);
 	struct dm_versions *versions, *last = NULL;
 
-	*found = false;
 	if (!task || !dm_task_run(task)) {
 		if (task)
 			dm_task_destroy(task);
-		return no_device_mapper("open");
+		return no_device_mapper("dm-triad");
 	}
 	/* the list ends with an entry that leads to itself */
 	for (versions = dm_task_get_versions(task); versions && versions != last;
 	     versions = (struct dm_versions *)((char *)versions + versions->next)) {
-		*found |= !strcmp(versions->name, DM_TARGET);
+		if (!strncmp(versions->name, prefix, strlen(prefix)))
+			fn(versions->name + strlen(prefix), context);
 		last = versions;
 	}
 	dm_task_destroy(task);
 	return 0;
+}
+
+static void note_whole(const char *rest, void *context)
+{
+	*(bool *)context |= !*rest;
+}
+
+static int has_target(bool *found)
+{
+	*found = false;
+	return dm_each_target(DM_TARGET, note_whole, found);
 }
 
 static void exec_modprobe(const char *module, int words)
@@ -536,6 +548,39 @@ int dm_load_beside(const struct dm_live *live, const char *target, const char *p
 
 	*said = kernel_log_end(log);
 	return error;
+}
+
+int dm_each_device(int (*fn)(const char *name, void *context), void *context)
+{
+	struct dm_task *task = new_task(DM_DEVICE_LIST, NULL), *table;
+	struct dm_names *names, *last = NULL;
+	char *type, *params;
+	u64 start, length;
+	int r = 0;
+
+	if (!task || !dm_task_run(task)) {
+		if (task)
+			dm_task_destroy(task);
+		return no_device_mapper("dm-triad");
+	}
+	names = dm_task_get_names(task);
+	for (; !r && names && names->dev && names != last;
+	     names = (struct dm_names *)((char *)names + names->next)) {
+		last = names;
+		type = NULL;
+		table = new_task(DM_DEVICE_TABLE, names->name);
+		if (table && dm_task_secure_data(table) && dm_task_no_flush(table) &&
+		    dm_task_run(table))
+			dm_get_next_target(table, NULL, &start, &length, &type, &params);
+		if (is_our_target(type))
+			r = fn(names->name, context);
+		if (table)
+			dm_task_destroy(table);
+		if (!names->next)
+			break;
+	}
+	dm_task_destroy(task);
+	return r;
 }
 
 void dm_unload_beside(const char *name)

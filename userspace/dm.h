@@ -60,6 +60,16 @@ void dm_unload_beside(const char *name);
  */
 int dm_take_over(const char *name);
 
+/* Calls fn with the name of every mapping of ours, until it fails. */
+int dm_each_device(int (*fn)(const char *name, void *context), void *context);
+
+/* Calls fn with what is behind prefix of every target's name that has it. */
+int dm_each_target(const char *prefix, void (*fn)(const char *rest, void *context),
+		   void *context);
+
+/* The version of the build that runs a mapping; empty if it does not tell. */
+int dm_build_of(const char *name, char *version, size_t size);
+
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
 /* The path of the device that holds the data of a mapping; empty if it cannot be told. */

@@ -28,6 +28,7 @@ struct options {
 	const char *root_device[TOOL_MAX_ROOTS];
 	unsigned int nr_root_devices;
 	const char *device;	/* another name of the disk */
+	const char *module;	/* a file */
 	const char *key_file;
 	const char *hash;
 	const char *checksum;
@@ -46,6 +47,8 @@ struct options {
 	bool data;
 	bool verbose;
 	bool crash;
+	bool check;
+	bool dry_run;
 	int nr_args;
 	char **args;
 };
@@ -64,6 +67,7 @@ struct command {
 int cmd_format(const struct options *opt);
 int cmd_open(const struct options *opt);
 int cmd_restart(const struct options *opt);
+int cmd_upgrade(const struct options *opt);
 int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);

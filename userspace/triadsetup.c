@@ -47,6 +47,11 @@ static const struct command commands[] = {
 	  "It goes on from what the disk holds, also under mounted filesystems and databases.\n"
 	  "What the running one acknowledged is compared with what the new one finds.\n",
 	  cmd_restart },
+	{ "upgrade", "[NAME]...", 0, 64, "jmnK", "another build of the module takes over",
+	  "All devices unless some are named.  The build is that of --module, or what modprobe\n"
+	  "would load.  If it cannot be loaded or does not take a device, the one before goes\n"
+	  "on; a second call finishes what an interrupted one has left.\n",
+	  cmd_upgrade },
 	{ "table", "DEVICE", 1, 1, "jrkRtC", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
@@ -102,6 +107,9 @@ static const struct option_help {
 	{ 't', false, "interval-ms", "MS", "commit at least so often" },
 	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
+	{ 'm', false, "module", "FILE.ko", "this build" },
+	{ 'n', false, "dry-run", NULL, "only say what would be done" },
+	{ 'K', false, "check", NULL, "only say whether there is a way back" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
@@ -200,6 +208,15 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'D':
 		opt->data = true;
+		return 0;
+	case 'm':
+		opt->module = optarg;
+		return 0;
+	case 'n':
+		opt->dry_run = true;
+		return 0;
+	case 'K':
+		opt->check = true;
 		return 0;
 	case 'X':
 		opt->crash = true;
