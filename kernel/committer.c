@@ -173,10 +173,10 @@ void triad_committer_work(struct work_struct *work)
 	if (wanted)
 		t->abandoned = r ? t->abandoned + 1 : 0;
 	if (r && READ_ONCE(t->store_error) != -ECANCELED)
-		triad_worsen(t, TRIAD_MODE_RO, "a commit failed", r);
+		triad_worsen(t, "a commit failed", r);
 	else if (wanted && !r && (!bio_list_empty(&t->todo) || t->nr_discards) &&
 		 ++t->starved > MAX_STARVED)
-		triad_worsen(t, TRIAD_MODE_RO, "commits made no room", -ENOSPC);
+		triad_worsen(t, "commits made no room", -ENOSPC);
 	if (wanted && !r) {
 		atomic64_inc(&t->stats.commits);
 		watch_space(t);

@@ -60,20 +60,31 @@ static void set_mode(struct triad *t, enum triad_mode mode, const char *why, int
 	WRITE_ONCE(t->why_error, error);
 }
 
-void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error)
+void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int error)
 {
 	lockdep_assert_held(&t->lock);
 	if (t->mode >= mode)
 		return;
 	set_mode(t, mode, why, error);
-	if (error == -ESTALE)
+	if (mode == TRIAD_MODE_HOLD)
+		DMERR("%s: now held: %s (error %d). What was acknowledged is safe, and no user hears of it: writes and what fails wait. Once the disk is well: triadsetup restart; to let it fail: triadsetup fail",
+		      triad_name(t), why, error);
+	else if (error == -ESTALE)
 		DMERR("%s: now read-only: somebody else wrote to the disk: the root in slot %d is not the one that was read or written here. Nothing more is written. Close the device, find who else uses the disk (another system, another device on it, a system that was resumed from hibernation), then run triadsetup check",
 		      triad_name(t), t->core.stranger);
 	else
 		DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
 		      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
+	if (mode == TRIAD_MODE_HOLD)
+		triad_hold_begin(t);
 	wake_up(&t->wait);
 	dm_table_event(t->ti->table);
+}
+
+void triad_worsen(struct triad *t, const char *why, int error)
+{
+	triad_worsen_to(t, triad_hold_wants(t, error) ? TRIAD_MODE_HOLD : TRIAD_MODE_RO, why,
+			error);
 }
 
 /* ---- patience ----------------------------------------------------------------- */
@@ -112,6 +123,7 @@ void triad_device_init(struct triad *t)
 {
 	INIT_LIST_HEAD(&t->instance);
 	INIT_LIST_HEAD(&t->claim.list);
+	triad_hold_init(t);
 	INIT_DELAYED_WORK(&t->patience, say_busy);
 }
 
@@ -396,7 +408,12 @@ void triad_device_fence(struct triad *t, bool noflush)
 	WRITE_ONCE(t->handover, noflush);
 	if (noflush)
 		triad_write_requeue(t);
+	else	/* a filesystem that is frozen would wait for what is held */
+		triad_hold_end(t, "a suspend");
 	mutex_unlock(&t->lock);
+	/* held bios go back, or fail */
+	triad_write_kick(t);
+	flush_work(&t->log_work);
 }
 
 void triad_device_unfence(struct triad *t)
@@ -446,6 +463,7 @@ void triad_device_stop(struct triad *t)
 		return;
 	busy_begin(t, "suspend: waiting for writes to the log");
 	cancel_delayed_work_sync(&t->timer);
+	cancel_delayed_work_sync(&t->hold_timer);
 	flush_workqueue(t->log_wq);
 	if (t->handover) {
 		busy_with(t, "suspend: waiting for a commit to end");

@@ -217,6 +217,8 @@ static void finish(struct triad_bio *tb, blk_status_t status)
 	struct bio *bio = tb->bio;
 
 	release(tb);
+	if (status && triad_hold_read(tb->triad, bio, status))
+		return;
 	bio->bi_status = status;
 	bio_endio(bio);		/* comes back to triad_read_end, which lets it pass */
 }
@@ -269,7 +271,7 @@ int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error)
 		return DM_ENDIO_INCOMPLETE;
 	}
 	release(tb);
-	return DM_ENDIO_DONE;
+	return *error && triad_hold_read(t, bio, *error) ? DM_ENDIO_INCOMPLETE : DM_ENDIO_DONE;
 }
 
 /* Fetch the missing node into the cache; nodes are verified on the way. */

@@ -140,6 +140,8 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 		return NULL;
 	t->ti = ti;
 	t->interval_ms = params->interval_ms;
+	t->hold = params->hold;
+	t->hold_ms = params->hold_ms;
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
 	t->why = "not resumed yet";
@@ -324,6 +326,7 @@ static int triad_iterate_devices(struct dm_target *ti, iterate_devices_callout_f
 
 static const char * const mode_names[] = {
 	[TRIAD_MODE_RW] = "rw",
+	[TRIAD_MODE_HOLD] = "hold",
 	[TRIAD_MODE_RO] = "ro",
 	[TRIAD_MODE_FAIL] = "fail",
 };
@@ -447,7 +450,8 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 	bool interval = t->interval_ms != TRIAD_DEFAULT_INTERVAL_MS;
 	bool cache = t->cache.max != TRIAD_DEFAULT_CACHE_BLOCKS;
 
-	nr_opts += t->read_only + 2 * !!t->key_text + 2 * interval + 2 * cache;
+	nr_opts += t->read_only + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
+		   2 * !!t->hold_ms;
 	DMEMIT("%s", t->dev->name);
 	if (!nr_opts)
 		return;
@@ -462,6 +466,10 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" interval_ms %u", t->interval_ms);
 	if (cache)
 		DMEMIT(" cache_blocks %u", t->cache.max);
+	if (t->hold)
+		DMEMIT(" on_error hold");
+	if (t->hold_ms)
+		DMEMIT(" hold_ms %u", t->hold_ms);
 }
 
 static void status_ima(struct triad *t, char *result, unsigned int maxlen)
@@ -526,7 +534,14 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 		mutex_unlock(&t->lock);
 		return 0;
 	}
-	DMERR("%s: unknown message; known are commit, crash and clear_stats", triad_name(t));
+	if (argc == 1 && !strcasecmp(argv[0], "fail")) {
+		mutex_lock(&t->lock);
+		triad_hold_end(t, "a message");
+		mutex_unlock(&t->lock);
+		return 0;
+	}
+	DMERR("%s: unknown message; known are commit, crash, fail and clear_stats",
+	      triad_name(t));
 	return -EINVAL;
 }
 

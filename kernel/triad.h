@@ -51,6 +51,7 @@
 
 enum triad_mode {	/* only ever worsens while active */
 	TRIAD_MODE_RW,
+	TRIAD_MODE_HOLD,	/* the disk cannot be reached: all that would fail waits */
 	TRIAD_MODE_RO,
 	TRIAD_MODE_FAIL,
 };
@@ -104,6 +105,8 @@ struct triad {
 	struct dm_dev *root_dev[TRIAD_NR_SLOTS];	/* [ctr] one for each slot, or NULL */
 	u32 interval_ms;			/* [ctr] */
 	bool read_only;				/* [ctr] */
+	bool hold;				/* [ctr] mode hold before ro, if the disk may come back */
+	u32 hold_ms;				/* [ctr] for so long, or 0 */
 	char *key_text;				/* [ctr] as in the table, or NULL */
 	unsigned int nr_root_dev;		/* [ctr] */
 	struct triad_hash *hash;		/* [ctr] */
@@ -156,6 +159,11 @@ struct triad {
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 
+	/* mode hold: what would have failed */
+	struct bio_list held;			/* [lock] writes of records that failed */
+	struct bio_list held_reads;		/* [queue_lock] */
+	struct delayed_work hold_timer;
+
 	/* commits */
 	struct triad_commit_host commit_host;	/* [ctr] */
 	unsigned long view_grace;		/* [commit worker] RCU state of the last view */
@@ -200,6 +208,7 @@ struct triad_bio {
 	struct list_head waiting;	/* a discard: in t->discards */
 	struct hlist_node place;	/* ... and in t->discards_at */
 	u64 needs;			/* a flush or FUA write: record to be durable */
+	bool overwritten;		/* ... that was acknowledged while it waited */
 	u32 *csums;			/* inline_csums or allocated */
 	u32 inline_csums[TRIAD_INLINE_CSUMS];
 };
@@ -250,7 +259,9 @@ void triad_device_fence(struct triad *t, bool noflush);
 void triad_device_unfence(struct triad *t);
 
 /* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
-void triad_worsen(struct triad *t, enum triad_mode mode, const char *why, int error);
+void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int error);
+/* ... to read-only; if the disk may come back and somebody waits for it, to hold first. */
+void triad_worsen(struct triad *t, const char *why, int error);
 
 /* ---- hash.c, store.c -------------------------------------------------------- */
 
@@ -295,11 +306,28 @@ void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_queue(struct triad *t, struct bio *bio);	/* hand it to the log worker */
 void triad_write_kick(struct triad *t);
+/* End bios; any context. */
+void triad_write_end(struct bio *bio, blk_status_t status);
+void triad_write_end_all(struct bio_list *list, blk_status_t status);
 /* Give what waits to be taken into the log back to device-mapper.  From presuspend only. */
 void triad_write_requeue(struct triad *t);
 /* Fail what waits to be taken into the log; true if there was anything. */
 bool triad_write_refuse(struct triad *t);
 void triad_writer_work(struct work_struct *work);
+
+/* ---- hold.c ------------------------------------------------------------------------ */
+
+void triad_hold_init(struct triad *t);		/* from the constructor */
+/* True if this error makes the device wait instead of fail.  Holds t->lock. */
+bool triad_hold_wants(const struct triad *t, int error);
+/* Mode hold has begun.  Holds t->lock. */
+void triad_hold_begin(struct triad *t);
+/* A read has failed: true if it is kept for later.  Any context. */
+bool triad_hold_read(struct triad *t, struct bio *bio, blk_status_t status);
+/* From the log worker: give back what is held, or fail it, if the time has come.  Holds t->lock. */
+void triad_hold_look(struct triad *t);
+/* Fail all that is held.  Holds t->lock. */
+void triad_hold_end(struct triad *t, const char *who);
 
 /* ---- hibernate.c ----------------------------------------------------------------- */
 

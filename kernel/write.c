@@ -84,13 +84,14 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 	struct triad_bio *tb = triad_bio(bio);
 	u32 nr = bio_sectors(bio) / TRIAD_SECTORS_PER_BLOCK;
 
-	if (nr && triad_mode(t) != TRIAD_MODE_RW)
+	if (nr && triad_mode(t) > TRIAD_MODE_HOLD)
 		return DM_MAPIO_KILL;
 	if (nr && triad_hibernate_refuses(t))
 		return DM_MAPIO_KILL;
 	/* between presuspend and the end of the wait for what is under way, and no longer */
 	if (nr && READ_ONCE(t->handover) && dm_noflush_suspending(t->ti))
 		return DM_MAPIO_REQUEUE;
+	tb->overwritten = false;
 	tb->nr = is_discard(bio) ? triad_log_step(tb->lba, nr) :
 		 min_t(u32, nr, TRIAD_RECORD_MAX_BLOCKS);
 	if (tb->nr < nr)
@@ -102,23 +103,29 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 	return DM_MAPIO_SUBMITTED;
 }
 
-static void end_bio(struct bio *bio, blk_status_t status)
+void triad_write_end(struct bio *bio, blk_status_t status)
 {
 	bio->bi_status = status;
 	bio_endio(bio);
 }
 
-static void end_all(struct bio_list *list, blk_status_t status)
+void triad_write_end_all(struct bio_list *list, blk_status_t status)
 {
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(list)))
-		end_bio(bio, status);
+		triad_write_end(bio, status);
 }
 
-static void fail_all(struct bio_list *list)
+/* The record of these bios will not be: they fail, or wait for the disk to come back. */
+static void fail_or_hold(struct triad *t, struct bio_list *list)
 {
-	end_all(list, BLK_STS_IOERR);
+	if (t->mode == TRIAD_MODE_HOLD) {
+		bio_list_merge(&t->held, list);
+		bio_list_init(list);
+	} else {
+		triad_write_end_all(list, BLK_STS_IOERR);
+	}
 }
 
 bool triad_write_refuse(struct triad *t)
@@ -132,7 +139,7 @@ bool triad_write_refuse(struct triad *t)
 	bio_list_init(&t->queue);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 	any = !bio_list_empty(&refused);
-	fail_all(&refused);
+	triad_write_end_all(&refused, BLK_STS_IOERR);
 	return any;
 }
 
@@ -277,7 +284,7 @@ static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
 			return NULL;
 		}
 		leave_queue(t, bio);
-		end_bio(bio, BLK_STS_OK);
+		triad_write_end(bio, BLK_STS_OK);
 		bio = discard ? choose_same(t, true) : choose(t);
 	}
 	return bio;
@@ -337,11 +344,11 @@ static void end_queued(struct triad *t, blk_status_t status)
 {
 	struct triad_bio *d;
 
-	end_all(&t->todo, status);
+	triad_write_end_all(&t->todo, status);
 	t->todo_blocks = 0;
 	while ((d = triad_discard_next(t, NULL))) {
 		leave_queue(t, d->bio);
-		end_bio(d->bio, status);
+		triad_write_end(d->bio, status);
 	}
 }
 
@@ -397,13 +404,29 @@ static bool build(struct triad *t)
 	return true;
 
 err_bios:
-	fail_all(&w->bios);
+	triad_worsen(t, "the log cannot be written", r);
+	fail_or_hold(t, &w->bios);
+	return false;
 err:
-	triad_worsen(t, TRIAD_MODE_RO, "the log cannot be written", r);
+	triad_worsen(t, "the log cannot be written", r);
 	return false;
 }
 
 /* ---- publishing ------------------------------------------------------------------------ */
+
+/* In mode hold such a one may not be sent again. */
+static void note_overwritten(struct triad *t, struct bio *by)
+{
+	const struct triad_bio *w = triad_bio(by);
+	struct bio *bio;
+
+	bio_list_for_each(bio, &t->waiting) {
+		struct triad_bio *tb = triad_bio(bio);
+
+		if (tb->lba < w->lba + w->nr && w->lba < tb->lba + tb->nr)
+			tb->overwritten = true;
+	}
+}
 
 static void acknowledge(struct triad *t, struct triad_write *w)
 {
@@ -415,7 +438,9 @@ static void acknowledge(struct triad *t, struct triad_write *w)
 			triad_bio(bio)->needs = w->rec.seq;
 			bio_list_add(&t->waiting, bio);
 		} else {
-			end_bio(bio, BLK_STS_OK);
+			if (t->hold)
+				note_overwritten(t, bio);
+			triad_write_end(bio, BLK_STS_OK);
 		}
 	}
 }
@@ -433,8 +458,8 @@ static void publish(struct triad *t)
 		r = blk_status_to_errno(w->status);
 		r = triad_log_publish(&t->core, &w->rec, r);
 		if (r) {
-			triad_worsen(t, TRIAD_MODE_RO, "a log record could not be written", r);
-			fail_all(&w->bios);
+			triad_worsen(t, "a log record could not be written", r);
+			fail_or_hold(t, &w->bios);
 		} else {
 			if (w->durable)
 				triad_order_made_durable(&t->core.order, w->rec.seq);
@@ -476,7 +501,7 @@ static void end_flush(struct triad *t)
 	if (!r)
 		r = READ_ONCE(t->store_error);
 	if (r)
-		triad_worsen(t, TRIAD_MODE_RO, "the device failed a flush", r);
+		triad_worsen(t, "the device failed a flush", r);
 	triad_order_flush_end(&t->core.order, t->flush_covers, r);
 }
 
@@ -502,12 +527,14 @@ static void flush(struct triad *t)
 	while ((bio = bio_list_peek(&t->waiting)) &&
 	       triad_order_is_durable(&t->core.order, triad_bio(bio)->needs)) {
 		bio_list_pop(&t->waiting);
-		end_bio(bio, BLK_STS_OK);
+		triad_write_end(bio, BLK_STS_OK);
 	}
 	if (!bio)
 		return;
+	if (triad_mode(t) == TRIAD_MODE_HOLD)
+		return;
 	if (triad_mode(t) != TRIAD_MODE_RW) {
-		fail_all(&t->waiting);
+		triad_write_end_all(&t->waiting, BLK_STS_IOERR);
 		return;
 	}
 	t->flushing = true;
@@ -534,9 +561,10 @@ void triad_writer_work(struct work_struct *work)
 		while (triad_mode(t) == TRIAD_MODE_RW && build(t))
 			;
 	}
-	if (triad_mode(t) != TRIAD_MODE_RW)
+	if (triad_mode(t) > TRIAD_MODE_HOLD)
 		end_queued(t, BLK_STS_IOERR);
 	flush(t);
+	triad_hold_look(t);
 	blk_finish_plug(&plug);
 	triad_status_note(t);
 	mutex_unlock(&t->lock);

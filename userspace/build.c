@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "build.h"
+#include "tool.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 #include "dm.h"
 #include "kernel.h"
 
-#define KEPT	"/run/triadsetup"
+#define KEPT	TOOL_RUN_DIR
 
 static const char *module_of(const char *version, char name[64])
 {

@@ -3,11 +3,16 @@
  * Another instance takes over a device that is in use.  It reads its state from the disk:
  * the one before makes no closing commit, and who uses the device sees a pause.
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "dm.h"
 #include "kernel.h"
@@ -56,6 +61,18 @@ static char *next_params(const char *params, const struct options *opt)
 }
 
 /* ---- the window ---------------------------------------------------------------- */
+
+void takeover_wait_turn(void)
+{
+	static const char path[] = TOOL_RUN_DIR "/takeover.lock";
+	int fd;
+
+	mkdir(TOOL_RUN_DIR, 0700);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	/* without the file it is the administrator who sees to it */
+	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+		;
+}
 
 void takeover_prepare(void)
 {
@@ -182,6 +199,7 @@ int cmd_restart(const struct options *opt)
 
 	if (opt->json)
 		json_add_text(json_document(), "name", name);
+	takeover_wait_turn();
 	r = dm_live_get(name, &live);
 	if (r)
 		return r;
@@ -193,4 +211,101 @@ int cmd_restart(const struct options *opt)
 	free(params);
 	dm_live_free(&live);
 	return r;
+}
+
+/* ---- a device that holds -------------------------------------------------------- */
+
+struct mode {
+	char word[16];
+	char reason[TEXT_SIZE];
+	bool suspended;
+	u64 sectors;
+};
+
+static int mode_of(const char *name, struct mode *mode)
+{
+	char *line;
+	int r = dm_status(name, &line, &mode->suspended, &mode->sectors);
+
+	if (r)
+		return r;
+	snprintf(mode->word, sizeof(mode->word), "%.*s", (int)strcspn(line, " "), line);
+	status_reason(line, mode->reason);
+	free(line);
+	return 0;
+}
+
+/* It holds, or the instance that was to take over from one that did found no disk. */
+static bool waits_for_disk(const struct mode *mode)
+{
+	return !strcmp(mode->word, "hold") ||
+	       (mode->suspended && !strcmp(mode->reason, "it could not be opened"));
+}
+
+int cmd_fail(const struct options *opt)
+{
+	const char *name = opt->args[0];
+	struct mode mode;
+	int error, r;
+
+	r = mode_of(name, &mode);
+	if (r)
+		return r;
+	if (!waits_for_disk(&mode))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "%s: it holds nothing; its mode is %s", name, mode.word);
+	error = mode.suspended ? dm_let_fail(name, mode.sectors) : dm_message(name, "fail");
+	if (error)
+		return tool_fail(tool_exit_of(-error), "It goes on waiting.", "%s: %s", name,
+				 strerror(error));
+	return 0;
+}
+
+/* In a process of its own, which the window may change. */
+static int restart_in_child(const struct options *opt)
+{
+	int status;
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (!child) {
+		status = cmd_restart(opt);
+		fflush(stdout);
+		_exit(status);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0)
+		return TOOL_SYSTEM;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_SYSTEM;
+}
+
+#define LONGEST_PAUSE	60	/* s, between two tries */
+
+int cmd_watch(const struct options *opt)
+{
+	const char *name = opt->args[0];
+	unsigned int pause = 1;
+	u32 event = 0;
+	struct mode mode;
+	int error, r;
+
+	for (;;) {
+		r = mode_of(name, &mode);
+		if (r)
+			return event ? 0 : r;	/* closed meanwhile */
+		if (!waits_for_disk(&mode)) {
+			pause = 1;
+			error = dm_wait_event(name, &event);
+			if (error == ENXIO)
+				return 0;
+			if (error)
+				return tool_fail(TOOL_SYSTEM, NULL, "%s: %s", name, strerror(error));
+			continue;
+		}
+		printf("%s: it waits for its disk; trying again in %u s\n", name, pause);
+		fflush(stdout);
+		sleep(pause);
+		pause = pause * 2 > LONGEST_PAUSE ? LONGEST_PAUSE : pause * 2;
+		restart_in_child(opt);
+	}
 }

@@ -358,6 +358,7 @@ int cmd_upgrade(const struct options *opt)
 
 	if (!up)
 		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
+	takeover_wait_turn();
 	r = find_devices(up, opt);
 	if (!r && opt->check) {
 		r = show_ways(up);

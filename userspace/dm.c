@@ -107,8 +107,10 @@ static void append_root_devices(FILE *f, const struct view *view)
 char *dm_params(const struct view *view, const struct options *opt)
 {
 	bool read_only = opt->read_only || disk_read_only(&view->disk);
+	bool hold = opt->on_error && !strcmp(opt->on_error, "hold");
 	unsigned int nr = 2 * view->disk.nr_roots + read_only + 2 * !!opt->interval_ms +
-			  2 * !!opt->cache_blocks + 2 * !!view->key_size;
+			  2 * !!opt->cache_blocks + 2 * !!view->key_size + 2 * hold +
+			  2 * (hold && opt->hold_ms);
 	char *params = NULL;
 	size_t i, size;
 	FILE *f = open_memstream(&params, &size);
@@ -125,6 +127,10 @@ char *dm_params(const struct view *view, const struct options *opt)
 		fprintf(f, " interval_ms %u", opt->interval_ms);
 	if (opt->cache_blocks)
 		fprintf(f, " cache_blocks %u", opt->cache_blocks);
+	if (hold)
+		fprintf(f, " on_error hold");
+	if (hold && opt->hold_ms)
+		fprintf(f, " hold_ms %u", opt->hold_ms);
 	if (view->key_size)
 		fprintf(f, " key ");
 	for (i = 0; i < view->key_size; i++)
@@ -596,6 +602,31 @@ int dm_take_over(const char *name)
 	struct dm_task *task = new_task(DM_DEVICE_RESUME, name);
 
 	return step(task, task && dm_task_no_flush(task) && dm_task_skip_lockfs(task), NULL);
+}
+
+int dm_wait_event(const char *name, u32 *nr)
+{
+	struct dm_task *task = new_task(DM_DEVICE_WAITEVENT, name);
+	struct dm_info info;
+	int error = 0;
+
+	if (!task || !dm_task_set_event_nr(task, *nr) || !dm_task_no_flush(task) ||
+	    !dm_task_run(task) || !dm_task_get_info(task, &info))
+		error = error_of(task);
+	else if (!info.exists)
+		error = ENXIO;
+	else
+		*nr = info.event_nr;
+	if (task)
+		dm_task_destroy(task);
+	return error;
+}
+
+int dm_let_fail(const char *name, u64 sectors)
+{
+	int error = load(name, sectors, "error", "", false);
+
+	return error ? error : dm_take_over(name);
 }
 
 int dm_message(const char *name, const char *message)

@@ -70,6 +70,12 @@ int dm_each_target(const char *prefix, void (*fn)(const char *rest, void *contex
 /* The version of the build that runs a mapping; empty if it does not tell. */
 int dm_build_of(const char *name, char *version, size_t size);
 
+/* All that is sent to a suspended mapping fails from now on; its table is lost.  0 or an errno. */
+int dm_let_fail(const char *name, u64 sectors);
+
+/* Wait for an event behind number *nr, and note its number.  0 or an errno: ENXIO, it is gone. */
+int dm_wait_event(const char *name, u32 *nr);
+
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
 /* The path of the device that holds the data of a mapping; empty if it cannot be told. */

@@ -6,6 +6,12 @@
 #ifndef TRIAD_TAKEOVER_H
 #define TRIAD_TAKEOVER_H
 
+/*
+ * One at a time on this machine: wait for another restart or upgrade to end, also one
+ * whose caller was killed.  Held until this process and its children are gone.
+ */
+void takeover_wait_turn(void);
+
 /* Before the first device is suspended: no page of the tool may be missing then. */
 void takeover_prepare(void);
 

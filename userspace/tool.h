@@ -29,6 +29,8 @@ struct options {
 	unsigned int nr_root_devices;
 	const char *device;	/* another name of the disk */
 	const char *module;	/* a file */
+	const char *on_error;	/* hold or fail */
+	u32 hold_ms;
 	const char *key_file;
 	const char *hash;
 	const char *checksum;
@@ -67,6 +69,8 @@ struct command {
 int cmd_format(const struct options *opt);
 int cmd_open(const struct options *opt);
 int cmd_restart(const struct options *opt);
+int cmd_fail(const struct options *opt);
+int cmd_watch(const struct options *opt);
 int cmd_upgrade(const struct options *opt);
 int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
@@ -76,6 +80,8 @@ int cmd_heal(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
 int cmd_export(const struct options *opt);
+
+#define TOOL_RUN_DIR	"/run/triadsetup"
 
 #define PRINTF(a, b) __attribute__((format(printf, a, b)))
 

@@ -38,7 +38,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME DEVICE", 2, 2, "vrkRtC", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME DEVICE", 2, 2, "vrkRtCEM", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n",
 	  cmd_open },
 	{ "close", "NAME", 1, 1, "", "remove the mapping",
@@ -47,12 +47,19 @@ static const struct command commands[] = {
 	  "It goes on from what the disk holds, also under mounted filesystems and databases.\n"
 	  "What the running one acknowledged is compared with what the new one finds.\n",
 	  cmd_restart },
+	{ "fail", "NAME", 1, 1, "", "let fail what a device holds that lost its disk",
+	  "Of a device opened with --on-error hold.  What was acknowledged stays in the log.\n",
+	  cmd_fail },
+	{ "watch", "NAME", 1, 1, "", "restart a device that holds, once its disk is back",
+	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the device\n"
+	  "is closed.  For a service: triad-watch@NAME.\n",
+	  cmd_watch },
 	{ "upgrade", "[NAME]...", 0, 64, "jmnK", "another build of the module takes over",
 	  "All devices unless some are named.  The build is that of --module, or what modprobe\n"
 	  "would load.  If it cannot be loaded or does not take a device, the one before goes\n"
 	  "on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
-	{ "table", "DEVICE", 1, 1, "jrkRtC", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
 	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
@@ -107,6 +114,8 @@ static const struct option_help {
 	{ 't', false, "interval-ms", "MS", "commit at least so often" },
 	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
+	{ 'E', false, "on-error", "WHAT", "when the disk cannot be reached: fail (default) or hold" },
+	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
@@ -209,6 +218,13 @@ static int take_option(struct options *opt, char letter, const char *name)
 	case 'D':
 		opt->data = true;
 		return 0;
+	case 'E':
+		opt->on_error = optarg;
+		return !strcmp(optarg, "hold") || !strcmp(optarg, "fail") ? 0 :
+		       tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "--%s: it is hold or fail, not '%s'", name, optarg);
+	case 'M':
+		return take_number(name, 0, 86400000, &opt->hold_ms);
 	case 'm':
 		opt->module = optarg;
 		return 0;

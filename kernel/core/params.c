@@ -67,6 +67,13 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 			    params->cache_blocks < 64 ||
 			    params->cache_blocks > TRIAD_MAX_CACHE_BLOCKS)
 				return fail(error, "cache_blocks is not between 64 and 16777216");
+		} else if (!strcmp(name, "on_error")) {
+			params->hold = !strcmp(value, "hold");
+			if (!params->hold && strcmp(value, "fail"))
+				return fail(error, "on_error is not hold or fail");
+		} else if (!strcmp(name, "hold_ms")) {
+			if (!parse_u32(value, &params->hold_ms) || params->hold_ms > 86400000)
+				return fail(error, "hold_ms is not between 0 and 86400000");
 		} else {
 			return fail(error, "Unknown optional argument");
 		}

@@ -22,6 +22,8 @@ struct triad_params {
 	bool read_only;
 	const char *key;		/* hex, or :<size>:<type>:<description> */
 	u32 interval_ms;		/* a log older than that is committed */
+	bool hold;			/* while the disk cannot be reached, nobody hears of it */
+	u32 hold_ms;			/* ... for so long; 0: for ever */
 	u32 cache_blocks;		/* map nodes kept in memory, at most */
 };
 

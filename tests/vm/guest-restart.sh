@@ -111,7 +111,179 @@ killed()
 	checked "after kills" vda
 }
 
-for part in ${*:-under_load upgrades killed}; do
+# ---- the disk is another, or is gone ---------------------------------------------
+
+# below linear|error NAME DISK: what lies under the device
+below()
+{
+	sectors=$(blockdev --getsz $3)
+	case $1 in
+	linear)	line="0 $sectors linear $3 0" ;;
+	error)	line="0 $sectors error" ;;
+	esac
+	if [ -e /dev/mapper/$2 ]; then
+		dmsetup suspend --noflush --nolockfs $2
+		dmsetup load $2 --table "$line"
+		dmsetup resume $2
+	else
+		dmsetup create $2 --table "$line"
+	fi
+}
+
+mode() { field t 1; }
+
+# mode_becomes MODE: within some seconds
+mode_becomes()
+{
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ "$(mode)" != "$1" ] || return 0
+		sleep 0.3
+	done
+	return 1
+}
+
+renamed()
+{
+	below linear one /dev/vda
+	fmt /dev/mapper/one
+	fmt /dev/vdb
+	map t /dev/mapper/one
+	put a t 1
+	must_fail "restart onto another device is refused" triadsetup restart --device /dev/vdb t
+	grep -q 'another device than its users know' /tmp/out && ok "and says why" || not_ok "and says why # $(cat /tmp/out)"
+	below linear two /dev/vda
+	must "restart --device: the disk has another name" triadsetup restart --device /dev/mapper/two t
+	is "$(mode)" rw "the device is writable"
+	must "it holds what was written" same a t 1
+	must "its old name is free" dmsetup remove one
+	triadsetup close t
+	dmsetup remove two
+	checked "another name" vda
+}
+
+# What the disk has lost was seen by others: nothing is answered any more.
+lost()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 1
+	triadsetup restart t >/dev/null
+	put a t 8
+	# the last record's header is zeroed behind its back, and the next instance comes
+	place=$(triadsetup dump --json /dev/vda log | tr -d ' \n' | sed 's/.*"place":\([0-9]*\).*/\1/')
+	rm -f /tmp/*.status
+	dd if=/dev/vda of=/tmp/header bs=4096 skip=$place count=1 iflag=direct 2>/dev/null
+	dmsetup suspend --noflush --nolockfs t
+	dd if=/dev/zero of=/dev/vda bs=4096 seek=$place count=1 oflag=direct 2>/dev/null
+	(dd if=/dev/mapper/t of=/tmp/read bs=4096 count=1 iflag=direct >/dev/null 2>&1; echo $? >/tmp/read.status) &
+	(dd if=/dev/zero of=/dev/mapper/t bs=4096 count=1 oflag=direct conv=fsync >/dev/null 2>&1; echo $? >/tmp/write.status) &
+	sleep 0.5
+	must_fail "restart: says that writes are lost" triadsetup restart t
+	cp /tmp/out /tmp/said
+	must "nothing waits any more" timeout 30 sh -c \
+		'while [ ! -s /tmp/write.status ] || [ ! -s /tmp/read.status ]; do sleep 0.1; done'
+	cp /tmp/said /tmp/out
+	grep -q 'lost acknowledged writes' /tmp/out && ok "in so many words" || not_ok "in so many words # $(cat /tmp/out)"
+	is "$(mode)" fail "the device fails"
+	is "$(cat /tmp/read.status) $(cat /tmp/write.status)" "1 1" "a read and a write that waited fail"
+	must_fail "a flush fails" sh -c 'sync -d /dev/mapper/t || dd if=/dev/zero of=/dev/mapper/t count=0 conv=fsync'
+	must_fail "status says so" triadsetup status t
+	must_fail "and again" triadsetup restart t
+	dd if=/tmp/header of=/dev/vda bs=4096 seek=$place oflag=direct 2>/dev/null
+	must "with the disk as it was it is restarted" triadsetup restart t
+	is "$(mode)" rw "and writable"
+	must "with all data" same a t 8
+	dmsetup suspend --noflush --nolockfs t
+	dd if=/dev/zero of=/dev/vda bs=4096 seek=$place count=1 oflag=direct 2>/dev/null
+	must_fail "it falls short again" triadsetup restart t
+	must "it can be closed" triadsetup close t
+	must "and opened as the disk has it" triadsetup open t /dev/vda
+	must "with what was before" same a t 1
+	triadsetup close t
+	checked "what is left" vda
+}
+
+# The disk goes under a mounted filesystem and comes back: nobody hears of it.
+held()
+{
+	below linear one /dev/vda
+	fmt --interval 6M /dev/mapper/one
+	must "open --on-error hold" triadsetup open --on-error hold t /dev/mapper/one
+	dmsetup table t | grep -q 'on_error hold' && ok "the table line has it" || not_ok "the table line has it"
+	mkfs.ext4 -q /dev/mapper/t
+	mount /dev/mapper/t /m
+	fio --name=h --directory=/m --rw=randrw --bsrange=4k-64k --size=16M --numjobs=2 --direct=1 \
+		--ioengine=libaio --iodepth=8 --fsync=16 --time_based --runtime=$(some 40) \
+		--verify=crc32c --verify_backlog=64 >/tmp/fio 2>&1 &
+	job=$!
+	for i in 1 2 3 4; do
+		sleep 2
+		below error one /dev/vda
+		mode_becomes hold && ok "$i: the device holds" || not_ok "$i: the device holds # $(mode)"
+		must_fail "$i: status says so" triadsetup status t
+		must_fail "$i: a restart finds no disk" triadsetup restart t
+		sleep 1
+		below linear one /dev/vda
+		must "$i: a restart finds it" triadsetup restart t
+		is "$(mode)" rw "$i: the device goes on"
+	done
+	must "fio verify passes" wait $job
+	# a service does the same
+	rm -f /tmp/*.status
+	triadsetup watch t >/tmp/watch 2>&1 &
+	below error one /dev/vda
+	(dd if=/dev/zero of=/m/file bs=4k count=16 conv=fsync >/dev/null 2>&1; echo $? >/tmp/write.status) &
+	mode_becomes hold && ok "watched: it holds" || not_ok "watched: it holds # $(mode)"
+	sleep 3
+	below linear one /dev/vda
+	must "watched: a writer never hears of it" timeout 30 sh -c 'while [ ! -s /tmp/write.status ]; do sleep 0.1; done; grep -qx 0 /tmp/write.status'
+	is "$(mode)" rw "watched: the device goes on"
+	must "unmounted" umount /m
+	must "e2fsck" e2fsck -fn /dev/mapper/t
+	triadsetup close t
+	must "the watcher ends" timeout 20 sh -c 'while pidof triadsetup; do sleep 0.2; done'
+	grep -q 'restarted' /tmp/watch && ok "the watcher says what it did and ends" || not_ok "the watcher # $(cat /tmp/watch)"
+	dmsetup remove one
+	checked "what was held" vda
+}
+
+# Who gives up: a message, a time limit, a suspend.
+given_up()
+{
+	for how in fail limit suspend parked; do
+		below linear one /dev/vda
+		fmt /dev/mapper/one
+		rm -f /tmp/*.status
+		triadsetup open --on-error hold $([ $how != limit ] || echo --hold-ms 2000) t /dev/mapper/one
+		put a t 1
+		below error one /dev/vda
+		(dd if=/dev/zero of=/dev/mapper/t bs=4k count=1 oflag=direct >/dev/null 2>&1; echo $? >/tmp/write.status) &
+		(dd if=/dev/mapper/t of=/dev/null bs=4k skip=256 count=1 iflag=direct >/dev/null 2>&1; echo $? >/tmp/read.status) &
+		mode_becomes hold && ok "$how: it holds" || not_ok "$how: it holds # $(mode)"
+		case $how in
+		fail)	sleep 1; must "triadsetup fail" triadsetup fail t ;;
+		suspend) sleep 1; dmsetup suspend t; dmsetup resume t ;;
+		parked)	dmsetup suspend --noflush --nolockfs t
+			must_fail "its instance finds no disk" dmsetup resume t
+			must "triadsetup fail, of a parked one" triadsetup fail t ;;
+		esac
+		must "$how: nothing waits any more" timeout 30 sh -c \
+			'while [ ! -s /tmp/write.status ] || [ ! -s /tmp/read.status ]; do sleep 0.1; done'
+		is "$(cat /tmp/write.status) $(cat /tmp/read.status)" "1 1" "$how: what was held fails"
+		case $how in
+		fail|limit) is "$(mode)" ro "$how: the device is read-only" ;;
+		esac
+		below linear one /dev/vda
+		triadsetup close t
+		map t /dev/mapper/one
+		must "$how: what was acknowledged is there" same a t 1
+		triadsetup close t
+		dmsetup remove one
+	done
+}
+
+pattern a
+for part in ${*:-under_load upgrades killed renamed lost held given_up}; do
 	echo "# $part"
 	$part
 done
