@@ -33,6 +33,7 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[WITH_BLOCK_SUBSETS] = "all subsets, <= 12 blocks",
 	[WITH_SECTOR_SUBSETS] = "all subsets, <= 12 sectors",
 	[WITH_WARM_RESTART] = "warm restart before",
+	[WITH_RESTART] = "another instance took over",
 	[WITH_ROOT_LANDED] = "failed root write, landed",
 	[WITH_ROOT_UNKNOWN] = "failed root write, cached",
 	[WITH_ROOT_LEFT] = "... and not repeated",
@@ -98,7 +99,7 @@ static u32 write_script(struct explorer *x, struct step *script, u32 max)
 		script[nr++].kind = STEP_FILL;
 	do {
 		for (i = 0; i < left && nr < max - 2; i++)
-			script[nr++].kind = STEP_OPERATE;
+			script[nr++].kind = rng_percent(&x->rng, 3) ? STEP_RESTART : STEP_OPERATE;
 		fails = rng_percent(&x->rng, 12);
 		if (fails)
 			script[nr++].kind = STEP_FAIL;

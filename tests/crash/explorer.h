@@ -44,6 +44,7 @@ enum circumstance {
 	WITH_BLOCK_SUBSETS,	/* one of all subsets of up to 12 pending blocks */
 	WITH_SECTOR_SUBSETS,	/* ... of up to 12 pending sectors */
 	WITH_WARM_RESTART,	/* the driver was restarted before, the disk was not */
+	WITH_RESTART,		/* another instance took over before */
 	WITH_ROOT_LANDED,	/* a root write was reported failed, yet had landed */
 	WITH_ROOT_UNKNOWN,	/* ... and stayed in the cache */
 	WITH_ROOT_LEFT,		/* ... and was not repeated before the driver died */
@@ -80,7 +81,7 @@ struct fault {
 	struct rng *rng;
 };
 
-enum step_kind { STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM };
+enum step_kind { STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM, STEP_RESTART };
 
 struct step {
 	enum step_kind kind;
@@ -99,7 +100,7 @@ struct life {
 	bool clean_lineage;	/* no root write was lost and nothing rotted before */
 	bool leftovers;		/* see leaves_planes() */
 	bool damaged;		/* a map node is rotten: errors are allowed, lies are not */
-	bool failed_commit, root_left, same_again, warm;
+	bool failed_commit, root_left, same_again, warm, restarted;
 	u32 nr_recovery_ops;	/* of the trace: opening and healing */
 	u32 nr_recoveries;	/* crashes in a row that hit a recovery */
 };
@@ -128,6 +129,7 @@ struct explorer {
 	u32 life;
 	u32 old_roots[TRIAD_NR_SLOTS][64];	/* of the lives before, on the main line */
 	u32 nr_old_roots[TRIAD_NR_SLOTS];
+	const struct triad_position *expected;	/* how far the image's driver had published */
 	struct life *running;	/* whose lines explain a violation */
 	struct fault fault;	/* the newest */
 	struct beginning beginning;

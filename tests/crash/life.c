@@ -62,19 +62,13 @@ static void fail(struct explorer *x, struct life *life)
 	memset(&disk->fault, 0, sizeof(disk->fault));
 }
 
-/*
- * The kernel dies, the disk keeps its power and its cache: the next opening
- * sees what was written, and what was pending is pending still.
- */
-static void warm_restart(struct explorer *x, struct life *life)
+/* The driver is gone, the disk keeps its power: what was pending is pending still. */
+static void keep_cache(struct life *life)
 {
 	struct trace old = life->trace, *trace = &life->trace;
 	u32 at, last = 0, i, nr_old = life->trace.nr_root_devices;
-	struct fault none = { 0 };
 	struct cutter cutter;
-	int state;
 
-	driver_close(&life->driver);
 	for (at = 0; at < old.nr; at++)
 		if (old.ops[at].kind == DISK_FLUSH)
 			last = at + 1;
@@ -97,7 +91,16 @@ static void warm_restart(struct explorer *x, struct life *life)
 	trace->nr_old = trace->nr;
 	cutter_free(&cutter);
 	trace_free(&old);
+}
 
+/* The kernel dies: the next opening sees what was written, acknowledged or not. */
+static void warm_restart(struct explorer *x, struct life *life)
+{
+	struct fault none = { 0 };
+	int state;
+
+	driver_close(&life->driver);
+	keep_cache(life);
 	driver_say(&life->driver, "-- warm restart");
 	state = check_state(x, life->view, life->driver.published_state, life->oracle.nr,
 			    &none, life);
@@ -105,6 +108,53 @@ static void warm_restart(struct explorer *x, struct life *life)
 	life->warm = true;
 	life->nr_recovery_ops = 0;
 	open_or_die(x, life);
+}
+
+/* A commit that goes no further, from some step or some write of its own on. */
+static void abandon_commit(struct life *life)
+{
+	struct driver *driver = &life->driver;
+
+	driver->abandons = true;
+	driver->abandon_at = rng_below(&life->rng, TRIAD_COMMIT_PREPARED + 1);
+	driver->abandon_write = driver->abandon_at == TRIAD_COMMIT_PREPARED ?
+		rng_below(&life->rng, 30) : 0;
+	if (driver_commit(driver, false) == -ECANCELED)
+		driver_say(driver, "abandoned");
+	driver->abandons = false;
+	memset(&life->disk.fault, 0, sizeof(life->disk.fault));
+}
+
+/*
+ * Another instance takes over: what is under way ends and is published, a commit may be
+ * left where it stands, and at times not even a flush is sent.  What device-mapper got
+ * back is as if it was never sent.  The next one finds all of what was published.
+ */
+static void restart(struct explorer *x, struct life *life)
+{
+	struct driver *driver = &life->driver;
+	struct triad_position expected;
+	struct fault none = { 0 };
+
+	if (rng_percent(&life->rng, 60))
+		abandon_commit(life);
+	driver_drain(driver);
+	if (rng_percent(&life->rng, 50))
+		driver_flush(driver);
+	if (driver->error)
+		return;
+	expected = driver->core.published;
+	driver_close(driver);
+	keep_cache(life);
+	driver_say(driver, "-- restart");
+	check_state(x, life->view, life->oracle.nr, life->oracle.nr, &none, life);
+	life->restarted = true;
+	life->nr_recovery_ops = 0;
+	driver->expected = &expected;
+	open_or_die(x, life);
+	driver->expected = NULL;
+	if (driver->fell_short)
+		violation(x, "a restart does not find what was published", NULL);
 }
 
 static void step(struct explorer *x, struct life *life, const struct step *step)
@@ -130,6 +180,10 @@ static void step(struct explorer *x, struct life *life, const struct step *step)
 		check_live(x, life);
 		explore_life(x, life, 0, 30);
 		warm_restart(x, life);
+		break;
+	case STEP_RESTART:
+		check_live(x, life);
+		restart(x, life);
 		break;
 	}
 	if (driver->error == -EBADMSG && life->damaged)
@@ -232,6 +286,9 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, u3
 	} else {
 		for (i = 0; i < nr; i++)
 			steps[i] = (struct step){ STEP_OPERATE, rng_next(&x->rng) };
+		for (i = 0; i < nr; i++)
+			if (rng_percent(&x->rng, 5))
+				steps[i].kind = STEP_RESTART;
 		if (nr && rng_percent(&x->rng, 8))
 			steps[nr - 1].kind = STEP_FAIL;
 		run(x, life, steps, nr);
@@ -255,6 +312,7 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_BLOCK_SUBSETS] = x->subset == WITH_BLOCK_SUBSETS,
 		[WITH_SECTOR_SUBSETS] = x->subset == WITH_SECTOR_SUBSETS,
 		[WITH_WARM_RESTART] = life->warm,
+		[WITH_RESTART] = life->restarted,
 		[WITH_ROOT_LANDED] = driver->nr_landed,
 		[WITH_ROOT_UNKNOWN] = driver->nr_unknown,
 		[WITH_ROOT_LEFT] = life->root_left,
@@ -284,6 +342,7 @@ struct moment {
 	u32 at;
 	u32 from, to;		/* states that may be found */
 	u32 nr_recoveries;
+	bool end;		/* the driver still stands there */
 };
 
 static void explore_image(struct explorer *x, struct life *life, u32 *image,
@@ -293,7 +352,9 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image,
 	u32 *found, percent;
 
 	make_fault(x, life, m->at, image, &fault);
+	x->expected = m->end && !life->driver.error ? &life->driver.core.published : NULL;
 	check_state(x, image, m->from, m->to, &fault, life);
+	x->expected = NULL;
 	count(x, life, &fault, m->depth, m->nr_recoveries);
 	percent = fault.class == CLASS_PLAIN ? 3 : 15;
 	if (m->nr_recoveries)
@@ -356,6 +417,7 @@ static void explore_moment(struct explorer *x, struct life *life, struct cutter 
 	u32 i, mark;
 
 	if (end) {
+		m.end = true;
 		m.from = life->oracle.acked;
 		m.to = life->oracle.nr;
 	}

@@ -94,7 +94,7 @@ static const char *name_of(const struct step *step)
 {
 	static const char * const names[] = {
 		[STEP_OPERATE] = "operate", [STEP_FILL] = "fill", [STEP_FAIL] = "failing disk",
-		[STEP_WARM] = "warm restart",
+		[STEP_WARM] = "warm restart", [STEP_RESTART] = "restart",
 	};
 
 	return names[step->kind];

@@ -151,6 +151,7 @@ int check_state(struct explorer *x, u32 *image, u32 from, u32 to, struct fault *
 	if (fault->class == CLASS_DEAD_SLOT)
 		disk.dead_slot = fault->slot;
 	driver_init(&driver, &disk, &x->rng, &x->load);
+	driver.expected = x->expected;
 	if (driver_open(&driver, false))
 		cannot_open(x, &driver);
 	x->counts.cases[driver.core.choice.which - 1]++;
@@ -160,6 +161,8 @@ int check_state(struct explorer *x, u32 *image, u32 from, u32 to, struct fault *
 	if (check_read_damaged(&driver.core, &disk, x->content) && !damaged)
 		violation(x, "the map cannot be read", NULL);
 	state = find_state(x, oracle, from, to, fault);
+	if (x->expected && state < (int)life->driver.published_state && !driver.fell_short)
+		violation(x, "what users saw is lost, and the next instance does not notice", NULL);
 	if (life->clean_lineage && untouched && driver.core.space.nr_rotten)
 		violation(x, "a plane or the summary is bad that nobody touched", NULL);
 	if (life->clean_lineage && untouched && driver.core.replayed_records &&

@@ -78,6 +78,7 @@ int driver_open(struct driver *driver, bool heal)
 	memset(core, 0, sizeof(*core));
 	core->store = &driver->disk->store;
 	core->hash = &driver->hash;
+	core->expected = driver->expected;
 	driver->error = 0;
 	driver->nr_flights = 0;
 	driver->slipping = false;
@@ -85,6 +86,8 @@ int driver_open(struct driver *driver, bool heal)
 	if (r)
 		return failed(driver, "open", r);
 	driver->open = true;
+	driver->fell_short = triad_core_fell_short(core);
+	core->expected = NULL;
 	driver->max_frees = core->commit.frees.max;
 	driver_say(driver, "open: case %d, slot %d, next %llu, %llu records%s",
 		   core->choice.which, core->slot_c, (unsigned long long)core->space.next,
@@ -480,15 +483,24 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 	driver->step = next[ended];
 	if (driver->error)
 		return driver->error;
+	if (driver->abandons && ended == driver->abandon_at)
+		return -ECANCELED;
 	disk->preparing = ended == TRIAD_COMMIT_ANNOUNCED;
 	disk->hook = disk->preparing && !driver->clean ? slip : NULL;
+	if (disk->preparing && driver->abandons && driver->abandon_write) {
+		/* writers are held off by then */
+		disk->hook = NULL;
+		disk->nr_writes = 0;
+		disk->fault = (struct disk_fault){
+			.kind = FAULT_WRITE, .at = driver->abandon_write, .forever = true,
+			.error = -ECANCELED,
+		};
+	}
 	disk->hook_context = driver;
 	if (disk->preparing)
 		return 0;
 	if (driver->core.commit.frees.max != driver->max_frees)
 		return failed(driver, "a commit freed more than it has memory for", -ENOMEM);
-	if (ended == TRIAD_COMMIT_PREPARED && driver->give_up)
-		return -ECANCELED;
 	if (ended == TRIAD_COMMIT_PREPARED)
 		driver->nr_prepared = driver->nr_records;
 	if (!driver->clean)

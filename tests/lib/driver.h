@@ -57,7 +57,11 @@ struct driver {
 	bool clean;		/* the commit that runs: nobody writes beside it */
 	bool slipping;
 	bool waiting;		/* for room */
-	bool give_up;		/* commits end with -ECANCELED before their root */
+	bool abandons;		/* commits end with -ECANCELED ... */
+	enum triad_commit_step abandon_at;	/* ... behind this step */
+	u32 abandon_write;	/* ... or at this write of nodes and planes; 0: at none */
+	const struct triad_position *expected;	/* by the next opening, or NULL */
+	bool fell_short;	/* ... and it was not there */
 	int error;		/* the first */
 	const char *failed;	/* where */
 	const char *step;	/* of the commit that runs: what comes next */

@@ -353,6 +353,16 @@ MUTANTS = [
     ("old-planes-with-the-summary", "plane.c", "	if (!r && space->sums && sum_of", "	if (0 && sum_of",
      "a plane with the right number of blocks may be an old one", "test_open"),
 
+    # one instance behind another
+    ("chain-not-compared", "log.c", "!memcmp(expected->chain, pos->chain, sizeof(pos->chain));",
+     "true;", "another log of the same length is not what was published", "test_replay"),
+    ("start-not-compared", "replay.c", "	triad_log_reach(core, &start);\n", "",
+     "what was published may be what c holds", "crash"),
+    ("only-c-is-proven", "replay.c", "	const struct triad_root *from = core->slot_b < 0 ? &core->root :\n					&core->slots[core->slot_b].root;",
+     "	const struct triad_root *from = &core->root;", "payload between b and c is proven, too", "test_replay"),
+    ("nodes-not-proven", "open.c", "	return r ? r : triad_map_walk(&map, prove_visit, NULL);", "	return r;",
+     "nodes of the last commit are proven", "test_replay"),
+
     # sizes
     ("reserve-missing", "geometry.c", "	       reserve_for(usable, logical_blocks);", "	       0;",
      "overwriting a full device has room", "test_geometry"),

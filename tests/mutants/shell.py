@@ -7,7 +7,7 @@ The killer is a command in a folder of tests, behind KERNEL=... if need be; it r
 MUTANTS = [
     ("commit-does-not-wait", "committer.c", "	r = order->published >= seq ? 0 : -EIO;", "	r = 0;",
      "a commit ends when a record before its freeze has failed", "test-device failing"),
-    ("failed-write-succeeds", "write.c", "	end_all(list, BLK_STS_IOERR);", "	end_all(list, BLK_STS_OK);",
+    ("failed-write-succeeds", "write.c", "		triad_write_end_all(list, BLK_STS_IOERR);", "		triad_write_end_all(list, BLK_STS_OK);",
      "a failed write never becomes a success", "test-device failing"),
     ("read-not-verified", "read.c", "tb->csums[i])\n			return false;", "tb->csums[i])\n			return true;",
      "rotten data is not handed out", "test-device rot"),

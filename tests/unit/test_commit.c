@@ -276,9 +276,10 @@ static void commit_without_root(struct device *d, u32 nr)
 	d->driver.core.space.cursor[TRIAD_CURSOR_NODE] = (struct triad_cursor) {
 		.zone = rng_below(&d->rng, d->driver.core.geo.nr_zones), .chosen = true,
 	};
-	d->driver.give_up = true;
+	d->driver.abandons = true;
+	d->driver.abandon_at = TRIAD_COMMIT_PREPARED;
 	assert_int_equal(driver_commit(&d->driver, false), -ECANCELED);
-	d->driver.give_up = false;
+	d->driver.abandons = false;
 }
 
 static void planes_of_a_commit_that_never_landed_are_all_replaced(void **state)

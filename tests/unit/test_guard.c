@@ -111,7 +111,8 @@ static void who_comes_during_a_commit_is_noticed_before_its_root(void **state)
 	struct triad_core *core = &d->driver.core;
 	u32 id;
 
-	d->driver.give_up = true;
+	d->driver.abandons = true;
+	d->driver.abandon_at = TRIAD_COMMIT_PREPARED;
 	assert_int_equal(driver_commit(&d->driver, false), -ECANCELED);
 	stranger_commits(d);
 	id = *slot(d, core->slot_a);
@@ -196,9 +197,10 @@ static void the_own_root_is_no_stranger_when_its_write_is_repeated(void **state)
 		nr = core->slot_a;
 		old = *slot(d, nr);
 		device_write(d, i, 3);
-		d->driver.give_up = true;
+		d->driver.abandons = true;
+		d->driver.abandon_at = TRIAD_COMMIT_PREPARED;
 		assert_int_equal(driver_commit(&d->driver, false), -ECANCELED);
-		d->driver.give_up = false;
+		d->driver.abandons = false;
 		d->disk.root_fault = faults[i & 1];
 		assert_int_equal(triad_commit_root(core), -EIO);
 		if (i / 2 == 1)

@@ -352,6 +352,112 @@ static void a_damaged_log_of_b_makes_a_new_backup_first(void **state)
 	device_check(f->d);
 }
 
+/* The next instance opens what this one leaves; true if it finds all that was published. */
+static bool is_found(struct fixture *f, const struct triad_position *published)
+{
+	f->d->driver.expected = published;
+	assert_int_equal(device_reopen(f->d, false), 0);
+	f->d->driver.expected = NULL;
+	return !f->d->driver.fell_short;
+}
+
+static void what_was_published_is_found_by_the_next_instance(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	assert_int_equal(published.seq, f->rec[RECORDS].seq + 1);
+	assert_true(is_found(f, &published));
+	/* also behind a commit, and with its root lost */
+	assert_int_equal(driver_commit(&f->d->driver, false), 0);
+	device_write(f->d, 3, 1);
+	published = f->d->driver.core.published;
+	assert_true(is_found(f, &published));
+	f->d->disk.view[TRIAD_SLOT_PBA(f->d->driver.core.slot_c)] = content_rotten(&f->d->rng);
+	assert_true(is_found(f, &published));
+}
+
+static void a_log_that_is_shorter_falls_short(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	/* what was published and never flushed */
+	f->d->disk.view[f->rec[RECORDS].place] = content_rotten(&f->d->rng);
+	assert_false(is_found(f, &published));
+}
+
+static void payload_that_is_not_there_falls_short(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	f->d->disk.view[f->rec[5].runs[0].start] = content_rotten(&f->d->rng);
+	assert_false(is_found(f, &published));
+}
+
+static void another_log_of_the_same_length_falls_short(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	published.chain[7] ^= 1;
+	assert_false(is_found(f, &published));
+	published.chain[7] ^= 1;
+	published.place++;
+	assert_false(is_found(f, &published));
+	published.place--;
+	assert_true(is_found(f, &published));
+}
+
+/* A log that goes on behind it is another one's: nobody else may write. */
+static void a_root_behind_what_was_published_falls_short(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	device_write(f->d, 3, 1);
+	assert_int_equal(driver_commit(&f->d->driver, false), 0);
+	assert_int_equal(driver_commit(&f->d->driver, true), 0);
+	assert_false(is_found(f, &published));
+}
+
+/* After an error of the disk also what counts as durable is looked at. */
+static void payload_below_the_mark_is_proven(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	u64 pba = f->rec[2].runs[0].start;
+	u32 id = f->d->disk.view[pba];
+
+	assert_int_equal(triad_core_prove(core), 0);
+	rot(f, pba);
+	assert_int_equal(triad_core_prove(core), -EBADMSG);
+	f->d->disk.view[pba] = id;
+	assert_int_equal(device_reopen(f->d, false), 0);
+	/* between b and c, too */
+	assert_int_equal(driver_commit(&f->d->driver, false), 0);
+	assert_int_equal(triad_core_prove(core), 0);
+	f->d->disk.view[pba] = content_rotten(&f->d->rng);
+	assert_int_equal(triad_core_prove(core), -EBADMSG);
+}
+
+static void nodes_of_the_last_commit_are_proven(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	struct triad_ref leaf;
+	u8 *block;
+
+	assert_int_equal(driver_commit(&f->d->driver, false), 0);
+	assert_int_equal(device_reopen(f->d, false), 0);
+	block = (u8 *)content_of(f->d->disk.view[core->root.map.pba]);
+	assert_int_equal(triad_map_entry(&core->geo, (void *)block, 0, &leaf), 0);
+	assert_int_equal(triad_core_prove(core), 0);
+	f->d->disk.view[leaf.pba] = content_rotten(&f->d->rng);
+	assert_int_equal(triad_core_prove(core), -EBADMSG);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -372,6 +478,13 @@ int main(void)
 		T(other_read_errors_fail_the_opening),
 		T(an_error_of_visit_ends_the_walk),
 		T(a_damaged_log_of_b_makes_a_new_backup_first),
+		T(what_was_published_is_found_by_the_next_instance),
+		T(a_log_that_is_shorter_falls_short),
+		T(payload_that_is_not_there_falls_short),
+		T(another_log_of_the_same_length_falls_short),
+		T(a_root_behind_what_was_published_falls_short),
+		T(payload_below_the_mark_is_proven),
+		T(nodes_of_the_last_commit_are_proven),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);
