@@ -401,18 +401,24 @@ int triad_device_start(struct triad *t)
  * Nothing here that could not be undone: a suspend that waits can be interrupted.  What
  * is not in the log yet goes back to device-mapper, so that nobody waits for a commit to
  * make room; records under way, reads and flushes end as ever.
+ *
+ * What goes back is sent again at once, and goes back again, until device-mapper lets
+ * nothing through any more: right behind this.  That may keep the processor from the
+ * log worker, so once it has begun nothing is waited for.
  */
 void triad_device_fence(struct triad *t, bool noflush)
 {
 	mutex_lock(&t->lock);
 	WRITE_ONCE(t->handover, noflush);
-	if (noflush)
+	if (noflush) {
 		triad_write_requeue(t);
-	else	/* a filesystem that is frozen would wait for what is held */
-		triad_hold_end(t, "a suspend");
+		triad_hold_look(t);
+		mutex_unlock(&t->lock);
+		return;
+	}
+	/* a filesystem that is frozen would wait for what is held */
+	triad_hold_end(t, "a suspend");
 	mutex_unlock(&t->lock);
-	/* held bios go back, or fail */
-	triad_write_kick(t);
 	flush_work(&t->log_work);
 }
 
