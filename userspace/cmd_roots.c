@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
+#include <libdevmapper.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "dm.h"
 #include "report.h"
-#include "view.h"
 
 #define SHORT_HASH	4	/* bytes shown of a version */
+#define LOOKS		5	/* at roots that a commit may be moving */
+#define LOOK_AGAIN_US	100000
 
 static bool has_content(const struct triad_slot *slot)
 {
@@ -128,25 +133,78 @@ static void fill_json(const struct view *view)
 	json_add_bool(out, "hash_holds", choice->which == 1);
 }
 
-int cmd_roots(const struct options *opt)
+/*
+ * The name of an open device, or its node, stands for what it lies on.  A file or
+ * another device of that name goes first.
+ */
+static bool find_mapping(const char *what, struct dm_source *source)
+{
+	size_t dir = strlen(dm_dir());
+	struct stat st;
+
+	if (!strncmp(what, dm_dir(), dir) && what[dir] == '/')
+		return dm_source(what + dir + 1, source);
+	return !strchr(what, '/') && stat(what, &st) && dm_source(what, source);
+}
+
+/* Three roots cannot be read at once: what a commit tore apart is whole the next time. */
+static int look(struct view *view, const struct options *opt, bool live)
+{
+	int r, nr = 0;
+
+	while (!(r = view_probe(view, opt, opt->args[0])) && live && view->choice.which != 1 &&
+	       ++nr < LOOKS) {
+		view_close(view);
+		usleep(LOOK_AGAIN_US);
+	}
+	return r;
+}
+
+static int show(const struct options *opt, const char *mapping)
 {
 	struct view view;
-	int r;
+	int r = look(&view, opt, mapping);
 
-	r = view_probe(&view, opt, opt->args[0]);
 	if (!r) {
-		if (opt->json)
+		if (opt->json) {
 			fill_json(&view);
-		else
+			json_add_text(json_document(), "mapping", mapping);
+		} else {
 			print_table(&view, opt);
+		}
 		/* what open would say to it */
 		r = view_ready(&view);
-		if (!r && !opt->json)
+		if (!r && !opt->json && mapping)
+			printf("%s is open: its commits may have moved the letters meanwhile\n",
+			       mapping);
+		else if (!r && !opt->json)
 			printf("open would use slot %d%s\n", view.choice.cur, view.choice.degraded ?
 			       " and heal the bad slot before anything is written" : "");
 		if (!r && view.choice.degraded)
 			r = TOOL_DEGRADED;
 	}
 	view_close(&view);
+	return r;
+}
+
+int cmd_roots(const struct options *opt)
+{
+	struct options its = *opt;
+	struct dm_source source;
+	char *path = source.device;
+	unsigned int i;
+	int r;
+
+	if (!find_mapping(opt->args[0], &source))
+		return show(opt, NULL);
+	its.args = &path;
+	its.nr_root_devices = source.nr_roots;
+	for (i = 0; i < source.nr_roots; i++)
+		its.root_device[i] = source.root[i];
+	/* one in the kernel's keyring is not ours to read */
+	if (source.key[0] && source.key[0] != ':')
+		its.key = source.key;
+	r = show(&its, opt->args[0]);
+	explicit_bzero(source.key, sizeof(source.key));
 	return r;
 }

@@ -222,6 +222,7 @@ static int judge(const struct status *status)
 int cmd_status(const struct options *opt)
 {
 	struct status status = { .name = opt->args[0] };
+	struct dm_source source;
 	char *line;
 	int r;
 
@@ -230,7 +231,9 @@ int cmd_status(const struct options *opt)
 	r = dm_status(status.name, &line, &status.suspended, &status.sectors);
 	if (r)
 		return r;
-	dm_data_device(status.name, status.device, sizeof(status.device));
+	dm_source(status.name, &source);
+	explicit_bzero(source.key, sizeof(source.key));
+	snprintf(status.device, sizeof(status.device), "%s", source.device);
 	if (!parse(line, &status)) {
 		free(line);
 		return tool_fail(TOOL_SYSTEM,

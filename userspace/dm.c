@@ -15,7 +15,10 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "params.h"
 #include "report.h"
+
+#define MAX_WORDS	32u	/* of a table line */
 
 /* libdevmapper's own words, kept for the one message that we print. */
 static char last_words[256];
@@ -666,19 +669,44 @@ static void device_path(const char *device, char *path, size_t size)
 		fclose(f);
 }
 
-void dm_data_device(const char *name, char *path, size_t size)
+/* The words of the live table's line, for triad_params_parse(); in place. */
+static unsigned int split(char *params, char **words, unsigned int max)
+{
+	unsigned int nr = 0;
+	char *rest = NULL, *word;
+
+	for (word = strtok_r(params, " ", &rest); word && nr < max;
+	     word = strtok_r(NULL, " ", &rest))
+		words[nr++] = word;
+	return nr;
+}
+
+bool dm_source(const char *name, struct dm_source *source)
 {
 	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
-	char *type = NULL, *params = NULL, device[256];
+	char *type = NULL, *params = NULL, *words[MAX_WORDS];
+	struct triad_params parsed;
+	const char *error;
 	u64 start, length;
+	bool ok = false;
+	unsigned int i;
 
-	path[0] = 0;
+	memset(source, 0, sizeof(*source));
 	/* the line may hold a key */
 	if (task && dm_task_secure_data(task) && dm_task_no_flush(task) && dm_task_run(task)) {
 		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-		if (params && sscanf(params, "%255s", device) == 1)
-			device_path(device, path, size);
+		ok = type && params && !strcmp(type, DM_TARGET) &&
+		     !triad_params_parse(&parsed, split(params, words, MAX_WORDS), words, &error);
+	}
+	if (ok) {
+		device_path(parsed.device, source->device, sizeof(source->device));
+		source->nr_roots = parsed.nr_root_dev;
+		for (i = 0; i < parsed.nr_root_dev; i++)
+			device_path(parsed.root_dev[i], source->root[i], sizeof(source->root[i]));
+		if (parsed.key)
+			snprintf(source->key, sizeof(source->key), "%s", parsed.key);
 	}
 	if (task)
 		dm_task_destroy(task);
+	return ok;
 }

@@ -78,7 +78,15 @@ int dm_wait_event(const char *name, u32 *nr);
 
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
-/* The path of the device that holds the data of a mapping; empty if it cannot be told. */
-void dm_data_device(const char *name, char *path, size_t size);
+/* What a mapping lies on, as paths, and its key as in the table; overwrite that. */
+struct dm_source {
+	char device[512];
+	char root[TRIAD_NR_SLOTS][512];
+	unsigned int nr_roots;
+	char key[1024];		/* empty: none */
+};
+
+/* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */
+bool dm_source(const char *name, struct dm_source *source);
 
 #endif

@@ -32,6 +32,7 @@ struct options {
 	const char *on_error;	/* hold or fail */
 	u32 hold_ms;
 	const char *key_file;
+	const char *key;	/* in hexadecimal digits, if there is no file */
 	const char *hash;
 	const char *checksum;
 	const char *label;

@@ -64,8 +64,9 @@ static const struct command commands[] = {
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
 	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
 	  "it has failed or is read-only though nobody asked for that.\n", cmd_status },
-	{ "roots", "DEVICE", 1, 1, "jvrk", "show the three roots and which one counts",
-	  "Works on open devices and on images, changes nothing.\n", cmd_roots },
+	{ "roots", "DEVICE|NAME", 1, 1, "jvrk", "show the three roots and which one counts",
+	  "Changes nothing.  NAME is that of an open device: its mapping knows where the\n"
+	  "roots lie.  They may move meanwhile.\n", cmd_roots },
 	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },

@@ -46,6 +46,21 @@ static int parse_key(FILE *f, u8 *key, size_t *size)
 	return high >= 0 || !*size;
 }
 
+/* What the kernel took, it has shown to be one. */
+static int take_key(const char *digits, u8 **key, size_t *size)
+{
+	FILE *f = fmemopen((void *)digits, strlen(digits), "r");
+
+	*key = calloc(1, MAX_KEY);
+	if (!*key || !f || parse_key(f, *key, size)) {
+		if (f)
+			fclose(f);
+		return tool_fail(TOOL_MEMORY, untouched, "out of memory");
+	}
+	fclose(f);
+	return 0;
+}
+
 int key_read(const char *path, u8 **key, size_t *size)
 {
 	struct stat st;
@@ -204,11 +219,10 @@ static int probe(struct view *view, const struct options *opt, const char *path,
 		return tool_fail(TOOL_MEMORY, untouched, "out of memory");
 	if (json_document())
 		json_add_text(json_document(), "device", path);
-	if (opt->key_file) {
-		r = key_read(opt->key_file, &view->key, &view->key_size);
-		if (r)
-			return r;
-	}
+	r = opt->key_file ? key_read(opt->key_file, &view->key, &view->key_size) :
+	    opt->key ? take_key(opt->key, &view->key, &view->key_size) : 0;
+	if (r)
+		return r;
 	r = open_devices(view, opt, mode);
 	if (r)
 		return r;

@@ -112,6 +112,38 @@ read_only()
 	blockdev --setrw /dev/vdb
 }
 
+# The roots of an open device, by its name: where they lie and the key are in its table.
+living()
+{
+	echo 00112233445566778899aabbccddeeff >/tmp/key
+	fmt --root-device /dev/vdb --hash 'hmac(sha256)' --key-file /tmp/key /dev/vda
+	must "open" triadsetup open --root-device /dev/vdb --key-file /tmp/key t /dev/vda
+	dmsetup message t 0 commit
+	for name in t /dev/mapper/t; do
+		triadsetup roots $name >/tmp/out 2>&1
+		is $? 0 "roots $name: of an open device"
+		grep -q "is open: its commits may have moved the letters" /tmp/out &&
+			ok "it says that they may move" || not_ok "it says that they may move # $(cat /tmp/out)"
+	done
+	triadsetup roots --json t | tr -d ' \n' >/tmp/out
+	slot=$(sed 's/.*"current":\([0-9]*\).*/\1/' /tmp/out)
+	is "$(field t 2 | cut -c $((slot + 1)))" c "roots --json: the letters are those of the status"
+	grep -q '"device":"/dev/vdb"' /tmp/out && grep -q '"mapping":"t"' /tmp/out &&
+		ok "and where they lie" || not_ok "and where they lie # $(cat /tmp/out)"
+	fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k --direct=1 --time_based \
+		--runtime=4 --size=4M >/dev/null 2>&1 &
+	job=$! n=0 bad=0
+	while kill -0 $job 2>/dev/null; do
+		dmsetup message t 0 commit
+		triadsetup roots t >/tmp/out 2>&1 || { bad=$((bad + 1)); cp /tmp/out /tmp/bad; }
+		n=$((n + 1))
+	done
+	is $bad 0 "roots of a device that commits, $n times # $(cat /tmp/bad 2>/dev/null)"
+	triadsetup close t
+	says 4 "roots: no such mapping" 'no such device' roots t
+	fmt /dev/vda
+}
+
 # ---- close -----------------------------------------------------------------------
 
 closing()
@@ -277,7 +309,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening paths read_only closing in_use exporting large modprobe_words}; do
+for part in ${*:-opening paths read_only living closing in_use exporting large modprobe_words}; do
 	echo "# $part"
 	$part
 done
