@@ -69,19 +69,36 @@ static int flush_device(struct triad *t, struct block_device *bdev)
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	atomic64_inc(&t->stats.flushes);
-	if (r)
-		WRITE_ONCE(t->store_error, r);
 	return r;
+}
+
+/* Of three root devices one may fail: then its slot is lost. */
+static int flush_roots(struct triad *t)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < t->nr_root_dev; i++) {
+		if (t->store.lost & 1u << i)
+			continue;
+		/* one device holds all three slots, or each has its own */
+		r = flush_device(t, t->root_dev[i]->bdev);
+		if (r && t->nr_root_dev != TRIAD_NR_SLOTS)
+			return r;
+		if (r)
+			t->store.lost |= 1u << i;
+	}
+	return 0;
 }
 
 int triad_store_flush_all(struct triad *t)
 {
 	int r = flush_device(t, t->dev->bdev);
-	unsigned int i;
 
-	/* one device holds all three slots, or each has its own */
-	for (i = 0; i < t->nr_root_dev && !r; i++)
-		r = flush_device(t, t->root_dev[i]->bdev);
+	if (!r)
+		r = flush_roots(t);
+	if (r)
+		WRITE_ONCE(t->store_error, r);
 	return r;
 }
 

@@ -229,7 +229,7 @@ static int open_side(struct side *side)
 		return r;
 	check_say(check, CHECK_DEGRADED, "summary",
 		  "%s: the summary in slot %d's blocks is damaged: %s", side->name,
-		  side->root->slot,
+		  triad_root_planes(side->root),
 		  side->reach == &check->current ?
 		  "it is rebuilt from the map, and a new backup is made" : "the backup is lost");
 	return 0;
@@ -290,13 +290,13 @@ static int check_plane(struct side *side, u64 zone)
 		check_say(side->check, side->wrong, "summary",
 			  "%s: zone %" PRIu64 ": used blocks are %u, its summary says %u",
 			  side->name, zone, used, z->used);
-	r = triad_space_read_plane(&side->space, zone, side->root->slot, side->root->hwm_zones,
+	r = triad_space_read_plane(&side->space, zone, triad_root_planes(side->root), side->root->hwm_zones,
 				   side->has_summary ? z->changed : 0, side->bits,
 				   side->space.buffer);
 	if (r == -EBADMSG) {
 		check_say(side->check, side->rotten, "plane", "%s: the plane of zone %" PRIu64
 			  " (block %" PRIu64 ") is damaged: %s", side->name, zone,
-			  triad_plane_pba(geo, zone, side->root->slot),
+			  triad_plane_pba(geo, zone, triad_root_planes(side->root)),
 			  side->reach == &side->check->current ? "it is rebuilt from the map" :
 			  "the backup is lost");
 		return 0;
@@ -348,6 +348,13 @@ static void check_count(struct check *check, const char *name, u64 said, u64 cou
 			  name, said, counted);
 }
 
+/* c repeats b: what it says of its predecessor is of the one before. */
+static bool is_repeat(const struct triad_core *core)
+{
+	return triad_root_turn(&core->slots[core->choice.backup].root) ==
+	       triad_root_turn(&core->root);
+}
+
 /* Blocks of b that are not in c any more. */
 static u32 pending_in(const struct check *check, u64 zone)
 {
@@ -362,10 +369,11 @@ static u32 pending_in(const struct check *check, u64 zone)
 static void check_counters(struct check *check, const struct triad_zone *zones)
 {
 	const struct triad_root *root = &check->view->core.root;
+	bool know_b = check->backup_counts && !is_repeat(&check->view->core);
 	u64 zone, used = 0, pending = 0;
 
 	for (zone = 0; zone < root->hwm_zones; zone++) {
-		u32 nr = check->backup_counts ? pending_in(check, zone) : zones[zone].pending;
+		u32 nr = know_b ? pending_in(check, zone) : zones[zone].pending;
 
 		used += zones[zone].used;
 		pending += zones[zone].pending;
@@ -373,7 +381,7 @@ static void check_counters(struct check *check, const struct triad_zone *zones)
 			check_say(check, CHECK_DAMAGED, "summary",
 				  "zone %" PRIu64 ": pending blocks are %u, its summary says %u",
 				  zone, nr, zones[zone].pending);
-		if ((u32)root->generation - zones[zone].changed >= 0x80000000u)
+		if ((u32)triad_root_turn(root) - zones[zone].changed >= 0x80000000u)
 			check_say(check, CHECK_DAMAGED, "summary",
 				  "zone %" PRIu64 " changed after the root it belongs to", zone);
 	}
@@ -433,7 +441,7 @@ static int check_log_places(struct check *check)
 		r = check_log_list(check, &core->space.log_active, false, &nr_dead);
 	if (!r)
 		r = check_log_list(check, &core->space.log_backup, true, &nr_dead);
-	if (!r && check->backup_counts && core->slot_b >= 0)
+	if (!r && check->backup_counts && core->slot_b >= 0 && !is_repeat(core))
 		check_count(check, "dead", core->root.dead, nr_dead);
 	if (!r)
 		r = check_log_block(check, core->space.next, false, &nr_dead);

@@ -75,6 +75,8 @@ static void collect(struct fields *f, const struct triad_root *root)
 	add_number(f, "dead", root->dead);
 	add_number(f, "time", root->time);
 	add_number(f, "branch", root->branch);
+	add_number(f, "repeats", root->repeats);
+	add_number(f, "planes", triad_root_planes(root));
 }
 
 static void dump_slot(const struct view *view, unsigned int nr, struct json_object *list)

@@ -695,7 +695,7 @@ bool dm_source(const char *name, struct dm_source *source)
 	/* the line may hold a key */
 	if (task && dm_task_secure_data(task) && dm_task_no_flush(task) && dm_task_run(task)) {
 		dm_get_next_target(task, NULL, &start, &length, &type, &params);
-		ok = type && params && !strcmp(type, DM_TARGET) &&
+		ok = params && is_our_target(type) &&
 		     !triad_params_parse(&parsed, split(params, words, MAX_WORDS), words, &error);
 	}
 	if (ok) {

@@ -3,7 +3,8 @@
  * The order of a commit.  The interval is frozen and a new one begins at once; the frozen
  * one is sorted, and its entries are put into a copy of the map's nodes, at places that
  * neither b nor c reaches.  Planes and summary of slot a say what the new root reaches.
- * All that is durable before the root is written over a; then the letters move.
+ * All that is durable before the root is written over a; then the letters move.  While a is
+ * lost the root goes over b instead, and only that.
  *
  * Before the first plane is written an intent record names the zones of the nodes: should
  * the commit never land, slot a's planes of these zones belong to no root, and the next
@@ -111,7 +112,6 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	struct triad_space *space = &core->space;
 
 	commit->clean = clean;
-	commit->slot = core->slot_a;
 	commit->root = core->root;
 	capture(core);
 	commit->reserved = core->interval.nr_nodes;
@@ -240,13 +240,13 @@ static int update_map(struct triad_core *core)
 static void doubt_planes(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
-	u32 now = (u32)commit->root.generation;
+	u32 now = (u32)triad_root_turn(&commit->root);
 	u64 zone;
 
 	for (zone = 0; zone < commit->root.hwm_zones; zone++)
 		if (core->suspects[zone])
 			commit->zones[zone].changed = now;
-	for (zone = 0; core->degraded && zone < commit->root.hwm_zones; zone++) {
+	for (zone = 0; core->doubtful && zone < commit->root.hwm_zones; zone++) {
 		u32 changed = commit->zones[zone].changed;
 
 		if (!changed || now - changed <= TRIAD_TURNS)
@@ -259,7 +259,7 @@ static int update_zones(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	const struct triad_geometry *geo = &core->geo;
-	u32 now = (u32)commit->root.generation;
+	u32 now = (u32)triad_root_turn(&commit->root);
 	struct triad_zone *z;
 	u64 zone, hwm = core->space.hwm;
 	u32 i;
@@ -297,17 +297,17 @@ static int update_zones(struct triad_core *core)
 
 /*
  * Does the slot's plane on disk differ from what it must say?  The slot had its
- * turn three generations ago.
+ * turn three turns ago.
  */
 static bool plane_is_old(const struct triad_commit *commit, u64 zone)
 {
-	return (u32)commit->root.generation - commit->zones[zone].changed < TRIAD_TURNS;
+	return (u32)triad_root_turn(&commit->root) - commit->zones[zone].changed < TRIAD_TURNS;
 }
 
 /* A summary entry changes once more in the commit behind a change: pending ends. */
 static bool summary_is_old(const struct triad_commit *commit, u64 zone)
 {
-	return (u32)commit->root.generation - commit->zones[zone].changed <= TRIAD_TURNS;
+	return (u32)triad_root_turn(&commit->root) - commit->zones[zone].changed <= TRIAD_TURNS;
 }
 
 /* Set and clear the bits of one zone; lists are sorted, at and behind pos. */
@@ -345,14 +345,14 @@ static int write_plane(struct triad_core *core, u64 zone, u32 *add, u32 *free)
 	if (r)
 		return r;
 	if (rebuilt)
-		commit->zones[zone].changed = (u32)commit->root.generation;
+		commit->zones[zone].changed = (u32)triad_root_turn(&commit->root);
 	/* two ways to know how much is used: they must agree */
 	if (triad_bits_count(commit->bits, 0, size) !=
 	    commit->zones[zone].used + size - triad_zone_usable(&core->geo, zone))
 		return -EUCLEAN;
 	memcpy(commit->plane->bits, commit->bits, sizeof(commit->plane->bits));
 	return triad_space_write(&core->space, TRIAD_PLANE_MAGIC, zone, &commit->root,
-				 triad_plane_pba(&core->geo, zone, commit->slot), commit->plane);
+				 triad_plane_pba(&core->geo, zone, commit->planes), commit->plane);
 }
 
 /* Planes and summary blocks of the slot that are older than what they describe. */
@@ -381,7 +381,7 @@ static int write_space(struct triad_core *core)
 						 block->zone);
 			r = triad_space_write(&core->space, TRIAD_SUMMARY_MAGIC, first,
 					      &commit->root,
-					      triad_summary_pba(&core->geo, first, commit->slot),
+					      triad_summary_pba(&core->geo, first, commit->planes),
 					      block);
 			if (r)
 				return r;
@@ -392,13 +392,25 @@ static int write_space(struct triad_core *core)
 	return add == commit->adds.nr && free == commit->frees.nr ? 0 : -EUCLEAN;
 }
 
-int triad_commit_prepare(struct triad_core *core)
+/* The slot that the root will lie in. */
+static void aim(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+
+	commit->slot = triad_lost_next(core);
+	commit->root.slot = commit->slot;
+	commit->root.plane_shift = (commit->planes + TRIAD_NR_SLOTS - commit->slot) %
+				   TRIAD_NR_SLOTS;
+}
+
+/* The root, but for what it reaches. */
+static int begin_root(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_root *root = &commit->root;
 	int r;
 
-	root->slot = commit->slot;
+	aim(core);
 	root->generation = core->root.generation + 1;
 	if (core->degraded)
 		root->branch = root->generation;
@@ -409,11 +421,24 @@ int triad_commit_prepare(struct triad_core *core)
 	r = triad_root_next_version(core->hash, core->parent, core->root.version, root->version);
 	/* with no record before it: see triad_log_start */
 	if (!r && !core->session)
-		r = core->store->ops->flush(core->store);
-	if (!r)
-		r = update_map(core);
-	if (!r)
-		r = update_zones(core);
+		r = triad_lost_flush(core);
+	return r;
+}
+
+static int seal_root(struct triad_core *core)
+{
+	aim(core);	/* the flush may have lost the slot */
+	return triad_root_seal(&core->commit.root, core->hash, core->commit.block);
+}
+
+/* Planes, summary and the root's counters, durable; and the root sealed. */
+static int end_root(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_root *root = &commit->root;
+	int r;
+
+	r = update_zones(core);
 	if (!r)
 		r = write_space(core);
 	if (!r)
@@ -421,10 +446,22 @@ int triad_commit_prepare(struct triad_core *core)
 				    root->summary_sum);
 	/* rule 2: all of the interval is durable before the root is written */
 	if (!r)
-		r = core->store->ops->flush(core->store);
+		r = triad_lost_flush(core);
+	return r ? r : seal_root(core);
+}
+
+int triad_commit_prepare(struct triad_core *core)
+{
+	int r, planes_c = triad_root_planes(&core->root);
+
+	/* those that neither c nor its parent has; they may share theirs */
+	core->commit.planes = core->planes_b == planes_c ? (planes_c + 1) % TRIAD_NR_SLOTS :
+			      TRIAD_NR_SLOTS - core->planes_b - planes_c;
+	r = begin_root(core);
+
 	if (!r)
-		r = triad_root_seal(root, core->hash, commit->block);
-	return r;
+		r = update_map(core);
+	return r ? r : end_root(core);
 }
 
 int triad_commit_root(struct triad_core *core)
@@ -432,13 +469,15 @@ int triad_commit_root(struct triad_core *core)
 	return triad_guard_write(core, core->commit.slot, core->commit.block);
 }
 
-void triad_commit_land(struct triad_core *core)
+/* The letters, and what is known of c and b. */
+static void move_letters(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_space *space = &core->space;
 	struct triad_zone *zones = space->zones;
 
 	memcpy(core->parent, core->root.version, sizeof(core->parent));
+	core->planes_b = triad_root_planes(&core->root);
 	core->slot_b = core->slot_c;
 	core->slot_c = commit->slot;
 	core->slot_a = 3 - core->slot_b - core->slot_c;
@@ -448,8 +487,8 @@ void triad_commit_land(struct triad_core *core)
 
 	space->zones = commit->zones;
 	commit->zones = zones;
-	space->slot_b = core->slot_b;
-	space->slot_c = core->slot_c;
+	space->slot_b = core->planes_b;
+	space->slot_c = commit->planes;
 	space->hwm = core->root.hwm_zones;
 	space->used = core->root.used;
 	space->pending = core->root.pending;
@@ -458,9 +497,16 @@ void triad_commit_land(struct triad_core *core)
 	swap_lists(&space->log_backup, &space->log_frozen);
 	space->log_frozen.nr = 0;
 	space->nodes.nr = 0;
-	memset(core->suspects, 0, core->geo.nr_zones);
 	triad_space_recount(space);
+}
 
+void triad_commit_land(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+
+	move_letters(core);
+	core->doubtful = false;
+	memset(core->suspects, 0, core->geo.nr_zones);
 	core->spare = core->frozen;
 	core->spare_is_dirty = true;
 	core->frozen = NULL;
@@ -539,14 +585,14 @@ static int announce(struct triad_core *core, struct triad_commit_host *host)
 	if (r || nothing)
 		return r;
 	r = wait_published(host, seq);
-	return r ? r : core->store->ops->flush(core->store);
+	return r ? r : triad_lost_flush(core);
 }
 
 /*
  * Rule 2: a root write of unknown outcome is repeated with the same image; until it
  * succeeds nothing else is written that this image could contradict.
  */
-static int write_root(struct triad_core *core, struct triad_commit_host *host)
+static int try_root(struct triad_core *core, struct triad_commit_host *host)
 {
 	u32 nr = 0;
 	int r;
@@ -555,6 +601,26 @@ static int write_root(struct triad_core *core, struct triad_commit_host *host)
 		r = triad_commit_root(core);
 	while (r && r != -ESTALE && host->try_again && host->try_again(host, ++nr, r));
 	return r;
+}
+
+/*
+ * The root could not be written over a: it may be there all the same, or land later.  It
+ * goes over b as well, another one of the same state: the branch tells them apart, and
+ * makes this one count.
+ */
+static int write_root(struct triad_core *core, struct triad_commit_host *host)
+{
+	struct triad_root *root = &core->commit.root;
+	int r = try_root(core, host);
+
+	if (!r || r == -ESTALE || core->commit.slot != core->slot_a ||
+	    triad_lost_give_up(core, core->slot_a))
+		return r;
+	root->branch = root->generation;
+	r = seal_root(core);
+	if (!r)
+		r = step(host, TRIAD_COMMIT_GIVEN_UP);
+	return r ? r : try_root(core, host);
 }
 
 /* What runs beside writes. */
@@ -569,8 +635,10 @@ static int build(struct triad_core *core, struct triad_commit_host *host, u64 la
 		return r;
 	triad_commit_sort(core);
 	r = step(host, TRIAD_COMMIT_SORTED);
-	if (!r)
+	if (!r) {
+		triad_lost_look(core);
 		r = triad_guard_check(core);
+	}
 	if (!r)
 		r = announce(core, host);
 	if (!r)
@@ -620,4 +688,28 @@ int triad_commit_alone(struct triad_core *core, bool clean)
 	};
 
 	return triad_commit_run(core, clean, &host);
+}
+
+int triad_commit_again(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	int r = triad_guard_check(core);
+
+	if (r)
+		return r;
+	commit->clean = false;
+	commit->root = core->root;
+	commit->root.repeats++;
+	commit->planes = triad_root_planes(&core->root);
+	memcpy(commit->zones, core->space.zones, core->geo.nr_zones * sizeof(*commit->zones));
+	r = begin_root(core);
+	if (!r)
+		r = seal_root(core);
+	if (!r)
+		r = triad_commit_root(core);
+	if (r)
+		return r;
+	move_letters(core);
+	triad_space_forget_backup(&core->space);
+	return 0;	/* and what was doubtful is so still */
 }

@@ -34,6 +34,7 @@ enum triad_commit_step {
 	TRIAD_COMMIT_TAKEN,	/* places of nodes; the intent record is under way */
 	TRIAD_COMMIT_ANNOUNCED,	/* it is durable */
 	TRIAD_COMMIT_PREPARED,	/* all but the root is durable, the root is sealed */
+	TRIAD_COMMIT_GIVEN_UP,	/* the slot: the root is sealed again, for another one */
 	TRIAD_COMMIT_WRITTEN,	/* the root is durable, the letters have not moved */
 	TRIAD_COMMIT_LANDED,
 };
@@ -41,6 +42,7 @@ enum triad_commit_step {
 struct triad_commit {
 	bool clean;		/* writes are fenced off: empty segment pointer */
 	int slot;		/* that is overwritten */
+	int planes;		/* the slot in whose places the planes go */
 	struct triad_root root;	/* the next root */
 	void *block;		/* ... sealed */
 	u64 *scratch;
@@ -97,7 +99,9 @@ struct triad_core {
 	struct triad_root root;		/* c, as it is on disk */
 	u8 parent[TRIAD_HASH_SIZE];	/* b's version, goes into the next one */
 	int slot_a, slot_b, slot_c;
+	int planes_b;		/* as triad_root_planes(), of the parent */
 	bool degraded;
+	bool doubtful;		/* it was when opened: any slot may have missed a turn */
 	struct triad_seen seen[TRIAD_NR_SLOTS];
 	int stranger;		/* slot that somebody else wrote, after -ESTALE */
 
@@ -157,6 +161,12 @@ static inline bool triad_core_is_occupied(const struct triad_core *core)
 	return core->degraded && core->choice.occupied;
 }
 
+/* True if the slot was given up for this session: see lost.c. */
+static inline bool triad_core_has_lost(const struct triad_core *core, int slot)
+{
+	return core->store->lost & 1u << slot;
+}
+
 /* True if a root is bad, or the healing of one was cut short. */
 static inline bool triad_core_needs_heal(const struct triad_core *core)
 {
@@ -164,13 +174,16 @@ static inline bool triad_core_needs_heal(const struct triad_core *core)
 }
 
 /*
- * Make three good roots and a protected backup again, if core needs it.
- * Sequential; to be called before anything is written.  -EEXIST: the slot is
- * occupied, nothing was written.
+ * Make three good roots and a protected backup again, if core needs it; two, if the bad
+ * slot is lost: it is left alone then.  Sequential; to be called before anything is
+ * written.  -EEXIST: the slot is occupied, nothing was written.
  */
 int triad_core_heal(struct triad_core *core);
 
-/* The same over what is not this device's: only when a person has said so. */
+/*
+ * The same over what is not this device's, or cannot be read: only when a person has
+ * said so.
+ */
 int triad_core_heal_over(struct triad_core *core);
 
 void triad_core_close(struct triad_core *core);
@@ -295,19 +308,39 @@ int triad_log_publish(struct triad_core *core, const struct triad_record *rec, i
 /* All before this position is published. */
 void triad_log_reach(struct triad_core *core, const struct triad_position *pos);
 
+/* ---- lost.c ------------------------------------------------------------------- */
+
+/* Give a slot up; an error if that would be one too many. */
+int triad_lost_give_up(struct triad_core *core, int slot);
+
+/* The store's flush, which may give slots up. */
+int triad_lost_flush(struct triad_core *core);
+
+/* The slot that the next root goes over: a, or while that is lost the one of b. */
+int triad_lost_next(const struct triad_core *core);
+
+/* Before a commit: if a is lost, but can be read and may be written over, it is none any more. */
+void triad_lost_look(struct triad_core *core);
+
 /* ---- guard.c ------------------------------------------------------------------ */
 
 /* block was read from slot nr at the opening. */
 void triad_guard_read(struct triad_core *core, int nr, const void *block);
 
 /*
- * Are a and c, on the disk, what this instance read or wrote last?  -ESTALE if
- * somebody else wrote them: nothing may be written then.  No lock needed, but no
- * root may be written meanwhile.
+ * Are c and the slot that is written next, on the disk, what this instance read or wrote
+ * last?  -ESTALE if somebody else wrote them: nothing may be written then.  No lock
+ * needed, but no root may be written meanwhile.
  */
 int triad_guard_check(struct triad_core *core);
 
-/* Check, then write a sealed root over slot nr, which is a or c. */
+/*
+ * Slot nr was not looked at for a while: may what lies there now be written over?  Zeroes
+ * may, and roots of this device, but none that is younger than c.
+ */
+bool triad_guard_accept(struct triad_core *core, int nr);
+
+/* Check, then write a sealed root over slot nr, which is written next, or c. */
 int triad_guard_write(struct triad_core *core, int nr, const void *block);
 
 /* ---- commit.c ----------------------------------------------------------------- */
@@ -359,6 +392,13 @@ int triad_commit_run(struct triad_core *core, bool clean, struct triad_commit_ho
 /* The same for callers without concurrency. */
 int triad_commit_alone(struct triad_core *core, bool clean);
 
+/*
+ * Write c once more, as the next root: same map and planes, same place in the log.  This
+ * sector is all that is written, so that nothing is overwritten which a root in a lost slot
+ * may reach.  Sequential, and before the session's first record.
+ */
+int triad_commit_again(struct triad_core *core);
+
 /* ---- the steps of a commit, in the order in which triad_commit_run takes them ---- */
 
 /* No lookup can be using the spare index any more: make it ready. */
@@ -384,8 +424,8 @@ int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void 
 int triad_commit_prepare(struct triad_core *core);
 
 /*
- * Write the root over a.  No lock needed.  An error leaves the outcome unknown:
- * repeat until it succeeds, or go read-only (rule 2).
+ * Write the root.  No lock needed.  An error leaves the outcome unknown: repeat until
+ * it succeeds, give the slot up, or go read-only (rule 2).
  */
 int triad_commit_root(struct triad_core *core);
 

@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The pure core: the same files for the module, the tool and the tests.
-TRIAD_CORE := geometry root record index list map plane summary space order guard log replay open commit params
+TRIAD_CORE := geometry root record index list map plane summary space order guard lost log replay open commit params

@@ -102,7 +102,8 @@ struct triad_root_disk {
 	u8 map_depth;
 	u8 entry_size;			/* 16 */
 	u8 fanout_shift;		/* 8 */
-	u8 reserved0[2];
+	u8 plane_shift;			/* 0-2, see triad_root_planes */
+	u8 reserved0;
 	__le64 device_blocks;
 	__le64 logical_blocks;
 	__le32 zone_blocks;
@@ -127,13 +128,15 @@ struct triad_root_disk {
 	__le64 dead;			/* log blocks since the predecessor not reached */
 	__le64 time;			/* of the commit, seconds since 1970 */
 	__le64 branch;			/* generation of the last heal before it, 0: none */
-	u8 reserved2[52];
+	__le64 repeats;			/* roots before it that repeated their predecessor, and it */
+	u8 reserved2[44];
 	__le32 crc;			/* crc32c of bytes 0-475 */
 	u8 seal[TRIAD_HASH_SIZE];	/* H of bytes 0-479 */
 };
 static_assert(sizeof(struct triad_root_disk) == 512, "root");
 static_assert(offsetof(struct triad_root_disk, version) == 144, "root.version");
 static_assert(offsetof(struct triad_root_disk, branch) == 416, "root.branch");
+static_assert(offsetof(struct triad_root_disk, repeats) == 424, "root.repeats");
 static_assert(offsetof(struct triad_root_disk, crc) == 476, "root.crc");
 static_assert(offsetof(struct triad_root_disk, seal) == 480, "root.seal");
 
@@ -196,7 +199,7 @@ static_assert(offsetof(struct triad_record_disk, body) == 128, "record.body");
 struct triad_space_header_disk {
 	__le64 magic;
 	__le64 index;			/* number of the zone, or of the first zone */
-	__le64 generation;		/* of the root it was written with */
+	__le64 turn;			/* of the root it was written with */
 	u8 uuid[TRIAD_UUID_SIZE];
 	u8 version[16];			/* first half of that root's version */
 	u8 slot;
@@ -214,7 +217,7 @@ static_assert(sizeof(struct triad_plane_disk) == TRIAD_BLOCK_SIZE, "plane");
 struct triad_zone_disk {
 	__le16 used;			/* blocks the root reaches */
 	__le16 pending;			/* blocks only its predecessor reaches */
-	__le32 changed;			/* low half of the last generation that changed it */
+	__le32 changed;			/* low half of the last turn that changed it */
 };
 
 struct triad_summary_disk {

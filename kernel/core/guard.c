@@ -3,7 +3,7 @@
  * Rule 12 as far as the disk can tell: has somebody else written roots here?
  *
  * Who does that commits over slot a, or writes the pointer of c: those two are looked at
- * before anything is written that relies on them.  Not all that differs is somebody
+ * before anything is written that relies on them; with a lost, what is written in its place.  Not all that differs is somebody
  * else's: the disk may have lost a root, or a part of it, and a write that failed may
  * have come as far as the disk or not.  All that heals by being written anew.
  */
@@ -58,9 +58,27 @@ void triad_guard_read(struct triad_core *core, int nr, const void *block)
 
 int triad_guard_check(struct triad_core *core)
 {
-	int r = check(core, core->slot_a);
+	int r = check(core, triad_lost_next(core));
 
 	return r ? r : check(core, core->slot_c);
+}
+
+bool triad_guard_accept(struct triad_core *core, int nr)
+{
+	struct triad_seen *seen = &core->seen[nr];
+	void *block = core->commit.plane;
+	struct triad_slot slot;
+
+	if (core->store->ops->read_root(core->store, nr, block))
+		return false;
+	triad_root_decode(&slot, nr, block);
+	if (memcmp(block, seen->last, SECTOR) && slot.state != TRIAD_SLOT_EMPTY &&
+	    (slot.state == TRIAD_SLOT_FOREIGN ||
+	     memcmp(slot.root.uuid, core->root.uuid, sizeof(slot.root.uuid)) ||
+	     (slot.state == TRIAD_SLOT_VALID && slot.root.generation > core->root.generation)))
+		return false;
+	memcpy(seen->before, block, SECTOR);
+	return true;
 }
 
 int triad_guard_write(struct triad_core *core, int nr, const void *block)

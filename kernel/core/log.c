@@ -230,11 +230,13 @@ static int point(struct triad_core *core)
 
 	root.segment = root.next;
 	r = triad_root_seal(&root, core->hash, core->window);
-	if (!r)
-		r = triad_guard_write(core, core->slot_c, core->window);
+	if (r)
+		return r;
+	r = triad_guard_write(core, core->slot_c, core->window);
 	if (!r)
 		core->root = root;
-	return r;
+	/* with or without it, or torn: b leads to the same (rule 6 asks for no pointer) */
+	return r && r != -ESTALE ? triad_lost_give_up(core, core->slot_c) : r;
 }
 
 int triad_log_start(struct triad_core *core)
@@ -249,9 +251,10 @@ int triad_log_start(struct triad_core *core)
 	 * root's own device, if only the kernel died: places are taken, and written
 	 * to, on their word.
 	 */
-	r = core->store->ops->flush(core->store);
+	r = triad_lost_flush(core);
 	/* rule 8: c is the only good root until it is healed, and the new root points */
-	if (!r && !core->root.segment && !core->degraded)
+	if (!r && !core->root.segment && !core->degraded &&
+	    !triad_core_has_lost(core, core->slot_c))
 		r = point(core);
 	else if (!r)
 		r = triad_guard_check(core);
@@ -262,7 +265,7 @@ int triad_log_start(struct triad_core *core)
 	if (!r)
 		r = core->store->ops->write(core->store, rec->place, 1, core->window);
 	if (!r)
-		r = core->store->ops->flush(core->store);
+		r = triad_lost_flush(core);
 	if (r)
 		return r;
 	triad_order_made_durable(&core->order, rec->seq);

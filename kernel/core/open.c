@@ -98,7 +98,8 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 	    (root->segment && !triad_geometry_valid_pba(geo, root->segment)) ||
 	    (root->map.pba && !triad_geometry_valid_pba(geo, root->map.pba)) ||
 	    root->used > geo->usable || root->pending > geo->usable ||
-	    root->dead > geo->usable || root->branch > root->generation)
+	    root->dead > geo->usable || root->branch > root->generation ||
+	    root->repeats >= root->generation)
 		return -EUCLEAN;
 	return device_blocks < root->device_blocks ? -ENOSPC : 0;
 }
@@ -113,8 +114,8 @@ static int load_space(struct triad_core *core)
 	if (r)
 		return r;
 	space->hash = core->hash;
-	space->slot_c = core->slot_c;
-	space->slot_b = core->slot_b;
+	space->slot_c = triad_root_planes(root);
+	space->slot_b = core->slot_b < 0 ? -1 : core->planes_b;
 	space->hwm = root->hwm_zones;
 	space->used = root->used;
 	memcpy(space->uuid, root->uuid, sizeof(space->uuid));
@@ -137,19 +138,11 @@ static int load_space(struct triad_core *core)
 				     core->geo.nr_zones);
 		space->pending = root->pending;
 		space->dead = root->dead;
+		/* c repeats b, whose summary tells of the root before */
+		if (core->planes_b == space->slot_c)
+			triad_space_forget_backup(space);
 	}
 	return r;
-}
-
-/* Nothing is kept for b any more: what only b reaches is free. */
-static void forget_backup(struct triad_space *space)
-{
-	u64 zone;
-
-	space->pending = 0;
-	space->dead = 0;
-	for (zone = 0; zone < space->hwm; zone++)
-		space->zones[zone].pending = 0;
 }
 
 /* Is the map of c on this disk?  Its uppermost node tells. */
@@ -161,6 +154,24 @@ static int find_map(struct triad_core *core)
 	if (map->root.pba)
 		r = triad_map_read_node(map, &map->root, (void *)core->window);
 	return r == -ENODATA ? -EBADMSG : r;
+}
+
+/* Where the planes of b lie. */
+static void load_planes(struct triad_core *core)
+{
+	const struct triad_root *parent = &core->slots[core->choice.parent].root;
+	int planes_c = triad_root_planes(&core->root);
+
+	core->planes_b = triad_root_planes(parent);
+	if (core->planes_b != planes_c) {
+		/* the parent is a: of b only its planes are there */
+		if (core->choice.which == 3)
+			core->planes_b = TRIAD_NR_SLOTS - core->planes_b - planes_c;
+	} else if (triad_root_turn(parent) != triad_root_turn(&core->root)) {
+		/* no commit makes that: b counts as lost */
+		core->slot_b = -1;
+		core->degraded = true;
+	}
 }
 
 /* Find the letters, and what hangs off c. */
@@ -178,6 +189,7 @@ static int load_current(struct triad_core *core, u64 device_blocks)
 	core->slot_b = core->degraded ? -1 : core->choice.backup;
 	memcpy(core->parent, core->slots[core->choice.parent].root.version,
 	       sizeof(core->parent));
+	load_planes(core);
 
 	r = check_root(core, device_blocks);
 	if (!r)
@@ -214,6 +226,7 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 	bool was_degraded;
 	int r;
 
+	core->store->lost = 0;
 	r = read_roots(core);
 	if (r)
 		return r;
@@ -230,10 +243,16 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 	if (!r && core->degraded && !was_degraded)
 		r = find_map(core);
 	if (!r) {
-		core->space.slot_b = core->slot_b;
-		if (core->slot_b < 0)
-			forget_backup(&core->space);
+		if (core->slot_b < 0) {
+			core->space.slot_b = -1;
+			triad_space_forget_backup(&core->space);
+		}
+		/* two roots on the same device say whose place it is, others do not */
+		if (core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE &&
+		    core->root.root_layout == TRIAD_ROOTS_THREE_DEVICES)
+			core->store->lost = 1u << core->slot_a;
 		core->interval.budget = triad_div64(core->geo.usable - core->space.used, 3);
+		core->doubtful = core->degraded;
 		r = triad_commit_init(core);
 	}
 	if (r)
@@ -273,24 +292,46 @@ static int blank_slot(struct triad_core *core)
 	return core->store->ops->write_root(core->store, core->slot_a, core->window);
 }
 
+/*
+ * Two roots, or the one that was lost could come back in the place of the only one that
+ * says so.  A slot that stays lost may hold what was current: both are made before
+ * anything is written that such a root may reach.
+ */
+static int make_roots(struct triad_core *core)
+{
+	int r = 0;
+
+	while (!r && triad_core_needs_heal(core))
+		r = triad_core_has_lost(core, core->slot_a) ? triad_commit_again(core) :
+		    triad_commit_alone(core, false);
+	return r;
+}
+
+static bool must_blank(const struct triad_core *core)
+{
+	return core->degraded && core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE &&
+	       !triad_core_has_lost(core, core->slot_a);
+}
+
 int triad_core_heal_over(struct triad_core *core)
 {
 	int r = 0;
 
-	if (core->degraded && core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE)
+	core->store->lost = 0;
+	if (must_blank(core))
 		r = blank_slot(core);
-	/*
-	 * Two roots, or the one that was lost could come back in the place of the only
-	 * one that says so.
-	 */
-	while (!r && triad_core_needs_heal(core))
-		r = triad_commit_alone(core, false);
-	return r;
+	return r ? r : make_roots(core);
 }
 
 int triad_core_heal(struct triad_core *core)
 {
-	return triad_core_is_occupied(core) ? -EEXIST : triad_core_heal_over(core);
+	int r = 0;
+
+	if (triad_core_is_occupied(core))
+		return -EEXIST;
+	if (must_blank(core) && blank_slot(core))
+		r = triad_lost_give_up(core, core->slot_a);
+	return r ? r : make_roots(core);
 }
 
 void triad_core_close(struct triad_core *core)

@@ -43,10 +43,10 @@ int triad_space_write(const struct triad_space *space, u64 magic, u64 index,
 	memset(head, 0, sizeof(*head));
 	head->magic = cpu_to_le64(magic);
 	head->index = cpu_to_le64(index);
-	head->generation = cpu_to_le64(root->generation);
+	head->turn = cpu_to_le64(triad_root_turn(root));
 	memcpy(head->uuid, root->uuid, sizeof(head->uuid));
 	memcpy(head->version, root->version, sizeof(head->version));
-	head->slot = root->slot;
+	head->slot = triad_root_planes(root);
 	head->crc = cpu_to_le32(block_crc(head));
 	return space->store->ops->write(space->store, pba, 1, block);
 }
@@ -98,7 +98,7 @@ int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned i
 			     triad_plane_pba(space->geo, zone, slot), buffer);
 	if (r)
 		return r;
-	if (changed && (u32)le64_to_cpu(buffer->head.generation) - changed >= TRIAD_TURNS)
+	if (changed && (u32)le64_to_cpu(buffer->head.turn) - changed >= TRIAD_TURNS)
 		return -EBADMSG;
 	memcpy(bits, buffer->bits, TRIAD_PLANE_BITS / 8);
 	return 0;

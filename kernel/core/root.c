@@ -33,6 +33,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->hash[TRIAD_HASH_NAME_SIZE] = 0;
 	r->checksum_kind = d->checksum_kind;
 	r->slot = d->slot;
+	r->plane_shift = d->plane_shift;
 	r->root_layout = d->root_layout;
 	r->map_depth = d->map_depth;
 	r->device_blocks = le64_to_cpu(d->device_blocks);
@@ -59,6 +60,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->dead = le64_to_cpu(d->dead);
 	r->time = le64_to_cpu(d->time);
 	r->branch = le64_to_cpu(d->branch);
+	r->repeats = le64_to_cpu(d->repeats);
 }
 
 void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block)
@@ -82,7 +84,7 @@ void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *blo
 	else if (d->slot != nr)
 		bad(slot, TRIAD_SLOT_FOREIGN, "written for another slot");
 	else if (d->entry_size != sizeof(struct triad_entry_disk) ||
-		 d->fanout_shift != TRIAD_FANOUT_SHIFT ||
+		 d->fanout_shift != TRIAD_FANOUT_SHIFT || d->plane_shift >= TRIAD_NR_SLOTS ||
 		 d->checksum_kind > TRIAD_CHECKSUM_XXH64)
 		bad(slot, TRIAD_SLOT_FOREIGN, "of a geometry this program does not know");
 	else
@@ -118,6 +120,7 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	memcpy(d->hash, r->hash, sizeof(d->hash));
 	d->checksum_kind = r->checksum_kind;
 	d->slot = r->slot;
+	d->plane_shift = r->plane_shift;
 	d->root_layout = r->root_layout;
 	d->map_depth = r->map_depth;
 	d->entry_size = sizeof(struct triad_entry_disk);
@@ -146,6 +149,7 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	d->dead = cpu_to_le64(r->dead);
 	d->time = cpu_to_le64(r->time);
 	d->branch = cpu_to_le64(r->branch);
+	d->repeats = cpu_to_le64(r->repeats);
 	d->crc = cpu_to_le32(triad_crc32c(d, CRC_BYTES));
 	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
 }
@@ -342,9 +346,7 @@ static void judge_third(struct triad_slot *third, const struct triad_root *cur,
 		bad(third, TRIAD_SLOT_STALE, was_replaced(&third->root, cur) ?
 		    "it was lost once, and healing put another in its place" :
 		    "an older copy: its version does not belong to the others");
-	choice->occupied = third->state == TRIAD_SLOT_FOREIGN ||
-			   (third->state == TRIAD_SLOT_UNREADABLE &&
-			    cur->root_layout == TRIAD_ROOTS_THREE_DEVICES);
+	choice->occupied = third->state == TRIAD_SLOT_FOREIGN;
 }
 
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],

@@ -24,6 +24,7 @@ struct triad_root {
 	char hash[TRIAD_HASH_NAME_SIZE + 1];
 	u8 checksum_kind;
 	u8 slot;
+	u8 plane_shift;
 	u8 root_layout;
 	u8 map_depth;
 	u64 device_blocks;
@@ -48,6 +49,7 @@ struct triad_root {
 	u64 dead;
 	u64 time;
 	u64 branch;
+	u64 repeats;
 };
 
 enum triad_slot_state {
@@ -80,6 +82,24 @@ struct triad_choice {
 };
 
 /*
+ * A root that repeats its predecessor has the same map, planes and summary.  So planes
+ * are not counted by generations but by turns, which leave the repeats out.
+ */
+static inline u64 triad_root_turn(const struct triad_root *root)
+{
+	return root->generation - root->repeats;
+}
+
+/*
+ * The slot in whose places the planes and the summary of this root lie: its own, as long as
+ * the slots take turns.  When one of them is lost the planes take turns all the same.
+ */
+static inline unsigned int triad_root_planes(const struct triad_root *root)
+{
+	return (root->slot + root->plane_shift) % TRIAD_NR_SLOTS;
+}
+
+/*
  * Decode one slot's sector without trusting any of it.  Says what it is, but
  * not whether it is sealed: that needs H, whose name is in the root.
  */
@@ -110,8 +130,7 @@ int triad_root_seal(const struct triad_root *root, struct triad_hash *hash, void
  * was made on the other.
  *
  * A slot is occupied unless it holds zeroes or what names itself as a root of this
- * device: healing would destroy what belongs to somebody else.  That cannot be told of
- * one that cannot be read; but two roots on the same device say whose place it is.
+ * device: healing would destroy what belongs to somebody else.
  */
 int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 		      struct triad_hash *hash, struct triad_choice *choice);

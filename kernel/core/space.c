@@ -95,6 +95,16 @@ void triad_space_recount(struct triad_space *space)
 		space->loaded[i].loaded = false;
 }
 
+void triad_space_forget_backup(struct triad_space *space)
+{
+	u64 zone;
+
+	space->pending = 0;
+	space->dead = 0;
+	for (zone = 0; zone < space->hwm; zone++)
+		space->zones[zone].pending = 0;
+}
+
 /* ---- taking blocks --------------------------------------------------------- */
 
 static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)

@@ -22,7 +22,7 @@
 struct triad_zone {
 	u16 used;		/* plane(c) */
 	u16 pending;		/* plane(b) without plane(c) */
-	u32 changed;		/* low half of the generation of the last change */
+	u32 changed;		/* low half of the turn of the last change */
 };
 
 enum triad_cursor_use {
@@ -66,7 +66,7 @@ struct triad_space {
 	struct triad_list nodes;
 	u64 next;			/* place of the next record */
 
-	int slot_c, slot_b;		/* slot_b -1: nothing to protect */
+	int slot_c, slot_b;		/* of their planes; slot_b -1: nothing to protect */
 	u64 hwm_b;
 	u8 uuid[TRIAD_UUID_SIZE];
 	struct triad_map map;		/* of c, to rebuild a rotten plane */
@@ -100,6 +100,9 @@ int triad_space_take(struct triad_space *space, enum triad_cursor_use use, u32 n
 
 /* Count blocks as taken since c (after replay); they need not be in any plane. */
 void triad_space_count(struct triad_space *space, const struct triad_list *list);
+
+/* Nothing is reached by b alone, or nothing of that is kept. */
+void triad_space_forget_backup(struct triad_space *space);
 
 /* After the letters moved: forget what was taken, count the active log anew. */
 void triad_space_recount(struct triad_space *space);

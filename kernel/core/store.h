@@ -25,7 +25,9 @@ struct triad_store_ops {
 
 	/*
 	 * Wait for every write of this store, then make durable all that the disk and
-	 * the devices of the roots have in their caches, whoever put it there.
+	 * the devices of the roots have in their caches, whoever put it there.  The
+	 * device of a slot that is lost is not asked; if another one that holds a
+	 * single slot fails, that is no error: its slot is lost.
 	 */
 	int (*flush)(struct triad_store *store);
 
@@ -44,6 +46,7 @@ struct triad_store_ops {
 
 struct triad_store {
 	const struct triad_store_ops *ops;
+	u8 lost;	/* bit n: slot n was given up, see lost.c */
 };
 
 #endif

@@ -24,6 +24,7 @@ int triad_space_sum(const struct triad_space *space, const struct triad_zone *zo
 int triad_space_load_summary(struct triad_space *space, const struct triad_root *root)
 {
 	struct triad_summary_disk *block = (struct triad_summary_disk *)space->buffer;
+	unsigned int slot = triad_root_planes(root);
 	u8 sum[TRIAD_HASH_SIZE];
 	u64 zone, first = 0;
 	int r;
@@ -34,8 +35,8 @@ int triad_space_load_summary(struct triad_space *space, const struct triad_root 
 
 		if (!zone || zone - first == TRIAD_SUMMARY_ZONES) {
 			first = zone;
-			r = triad_space_read(space, TRIAD_SUMMARY_MAGIC, first, root->slot,
-					     triad_summary_pba(space->geo, first, root->slot),
+			r = triad_space_read(space, TRIAD_SUMMARY_MAGIC, first, slot,
+					     triad_summary_pba(space->geo, first, slot),
 					     block);
 			if (r)
 				return r;

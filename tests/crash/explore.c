@@ -37,6 +37,9 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[WITH_ROOT_LANDED] = "failed root write, landed",
 	[WITH_ROOT_UNKNOWN] = "failed root write, cached",
 	[WITH_ROOT_LEFT] = "... and not repeated",
+	[WITH_SLOT_DEAD] = "a slot was dead",
+	[WITH_SLOT_GIVEN_UP] = "... given up by its root",
+	[WITH_SLOT_BACK] = "... back, and written again",
 	[WITH_ROOT_LOST] = "root write silently lost",
 	[WITH_LATE_RECORD] = "records behind root image",
 	[WITH_VOID_DISCARD] = "discards without a record",
@@ -100,6 +103,10 @@ static u32 write_script(struct explorer *x, struct step *script, u32 max)
 	do {
 		for (i = 0; i < left && nr < max - 2; i++)
 			script[nr++].kind = rng_percent(&x->rng, 3) ? STEP_RESTART : STEP_OPERATE;
+		if (!x->load.lose_root_writes && rng_percent(&x->rng, 20))
+			script[rng_between(&x->rng, 0, nr - 1)].kind = STEP_LOSE;
+		if (rng_percent(&x->rng, 25))
+			script[rng_between(&x->rng, nr / 2, nr - 1)].kind = STEP_REVIVE;
 		fails = rng_percent(&x->rng, 12);
 		if (fails)
 			script[nr++].kind = STEP_FAIL;
@@ -138,7 +145,10 @@ static void end_life(struct explorer *x, struct life *life)
 	cutter_free(&cutter);
 	check_state(x, b->image, from, to, &fault, life);
 	memcpy(b->content, x->content, life->oracle.nr_lbas * sizeof(*b->content));
-	b->clean_lineage &= fault.class == CLASS_PLAIN || fault.class == CLASS_DATA;
+	b->bad = fault.bad;
+	b->lost |= life->lost;
+	b->clean_lineage &= fault.class == CLASS_PLAIN || fault.class == CLASS_DATA ||
+			    fault.class == CLASS_DEAD_SLOT;
 	b->leftovers |= leaves_planes(&fault);
 }
 

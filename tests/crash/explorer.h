@@ -48,6 +48,9 @@ enum circumstance {
 	WITH_ROOT_LANDED,	/* a root write was reported failed, yet had landed */
 	WITH_ROOT_UNKNOWN,	/* ... and stayed in the cache */
 	WITH_ROOT_LEFT,		/* ... and was not repeated before the driver died */
+	WITH_SLOT_DEAD,		/* a slot's device was dead */
+	WITH_SLOT_GIVEN_UP,	/* a root write failed for good, the root went over b */
+	WITH_SLOT_BACK,		/* ... and with it, or another in its place, all was well */
 	WITH_ROOT_LOST,		/* a root write was reported done and had been lost */
 	WITH_LATE_RECORD,	/* records came in behind a finished root image */
 	WITH_VOID_DISCARD,	/* a discard was acknowledged without a record */
@@ -73,6 +76,7 @@ struct fault {
 	u64 seq;		/* of the record that is hit */
 	u64 pba;
 	bool durable;		/* ... it is behind a durable mark */
+	u8 bad;			/* slots that may hold anything */
 	bool unseen;		/* an old root that passes for a root not yet overwritten */
 	int state;		/* that is found without the fault (data, node) */
 	u64 nr_candidates;
@@ -81,7 +85,9 @@ struct fault {
 	struct rng *rng;
 };
 
-enum step_kind { STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM, STEP_RESTART };
+enum step_kind {
+	STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM, STEP_RESTART, STEP_LOSE, STEP_REVIVE,
+};
 
 struct step {
 	enum step_kind kind;
@@ -101,6 +107,8 @@ struct life {
 	bool leftovers;		/* see leaves_planes() */
 	bool damaged;		/* a map node is rotten: errors are allowed, lies are not */
 	bool failed_commit, root_left, same_again, warm, restarted;
+	bool lost;		/* a slot was bad at some time, also in a life before */
+	bool dead, back;
 	u32 nr_recovery_ops;	/* of the trace: opening and healing */
 	u32 nr_recoveries;	/* crashes in a row that hit a recovery */
 };
@@ -108,7 +116,8 @@ struct life {
 /* Where a life on the main line begins: all that is needed to repeat it. */
 struct beginning {
 	u32 *image, *content;
-	bool clean_lineage, leftovers;
+	bool clean_lineage, leftovers, lost;
+	u8 bad;			/* slots that may hold anything */
 	u64 states;		/* explored before */
 	u64 random;		/* state of the generators */
 	struct rng test_random;
@@ -153,6 +162,12 @@ void profile_first_image(struct explorer *x, u32 *image, u32 *content);
 void make_fault(struct explorer *x, const struct life *life, u32 at, u32 *image,
 		struct fault *fault);
 
+/* Nothing is rotten in this image of a life, and what was bad was healed. */
+bool may_have_fault(const struct life *life, const u32 *image);
+
+/* The slot in which anything may lie at this moment, or -1. */
+int bad_slot(const struct life *life, u32 at);
+
 /* Rot in the log that cannot be told from its end. */
 bool cuts_log(const struct fault *fault);
 
@@ -170,7 +185,7 @@ void open_or_die(struct explorer *x, struct life *life);
 int find_plain_state(struct explorer *x, const struct oracle *oracle, u32 from, u32 to);
 
 /* life.c */
-struct life *life_create(struct explorer *x, const u32 *image, const u32 *content);
+struct life *life_create(struct explorer *x, const u32 *image, const u32 *content, u8 bad);
 void life_destroy(struct explorer *x, struct life *life);
 
 /* The script, from x->beginning; every moment of it may be explored. */

@@ -42,9 +42,13 @@ static void fail(struct explorer *x, struct life *life)
 	bool repeat = x->load.repeat_root_writes;
 	u32 slip = x->load.percent_slip, i;
 
+	/* one slot may fail; with the disk's errors on top nothing is promised */
+	if (disk->bad)
+		return;
 	driver_write(driver);
 	if (repeat && rng_percent(&life->rng, 30)) {
 		disk->root_fault = ROOT_UNKNOWN;
+		driver->give_in = rng_percent(&life->rng, 50);
 		x->load.repeat_root_writes = false;
 	} else {
 		fail_some(life);
@@ -59,7 +63,54 @@ static void fail(struct explorer *x, struct life *life)
 	life->root_left |= driver->error && !x->load.repeat_root_writes && repeat;
 	x->load.repeat_root_writes = repeat;
 	x->load.percent_slip = slip;
+	driver->give_in = false;
 	memset(&disk->fault, 0, sizeof(disk->fault));
+}
+
+/* One slot's device answers with errors from now on; what is written there may land. */
+static void lose(struct life *life)
+{
+	struct disk *disk = &life->disk;
+
+	if (disk->bad || disk->dead_slot >= 0 || !may_have_fault(life, life->view))
+		return;
+	disk->dead_slot = rng_below(&life->rng, TRIAD_NR_SLOTS);
+	disk->dead_keeps = rng_percent(&life->rng, 50);
+	disk->dead_flushes = rng_percent(&life->rng, 50);
+	disk->bad = 1u << disk->dead_slot;
+	life->dead = true;
+	driver_say(&life->driver, "slot %d dies%s%s", disk->dead_slot,
+		   disk->dead_keeps ? ", but keeps what is written" : "",
+		   disk->dead_flushes ? "" : ", with its device");
+}
+
+/* It answers again: as it was, empty, with what it held in the beginning, or as text. */
+static void revive(struct life *life)
+{
+	static const u8 text[TRIAD_BLOCK_SIZE] = "somebody else's";
+	struct disk *disk = &life->disk;
+	u32 pba;
+
+	if (disk->dead_slot < 0)
+		return;
+	pba = TRIAD_SLOT_PBA(disk->dead_slot);
+	switch (rng_below(&life->rng, 4)) {
+	case 0:
+		disk_replace_root(disk, pba, 0);
+		break;
+	case 1:
+		disk_replace_root(disk, pba, life->trace.base[pba]);
+		break;
+	case 2:
+		if (rng_percent(&life->rng, 30))
+			disk_replace_root(disk, pba, content_id(text));
+		break;
+	default:
+		break;
+	}
+	driver_say(&life->driver, "slot %d answers again", disk->dead_slot);
+	disk->dead_slot = -1;
+	life->back = true;
 }
 
 /* The driver is gone, the disk keeps its power: what was pending is pending still. */
@@ -79,12 +130,13 @@ static void keep_cache(struct life *life)
 		cutter_complete(&cutter);
 	trace_init(trace, cutter.durable);
 	trace->nr_root_devices = nr_old;
+	trace->bad = life->disk.bad;
 	trace->max = old.nr - last + cutter.nr_pending + 1;
 	trace->ops = calloc(trace->max, sizeof(*trace->ops));
 	for (i = 0; i < cutter.nr_pending; i++)
 		trace->ops[trace->nr++] = (struct disk_op) {
 			.kind = DISK_WRITE, .pba = cutter.pending[i].pba,
-			.id = cutter.pending[i].id,
+			.id = cutter.pending[i].id, .bad = life->disk.bad,
 		};
 	memcpy(trace->ops + trace->nr, old.ops + last, (old.nr - last) * sizeof(*trace->ops));
 	trace->nr += old.nr - last;
@@ -176,6 +228,12 @@ static void step(struct explorer *x, struct life *life, const struct step *step)
 		fail(x, life);
 		check_live(x, life);
 		return;
+	case STEP_LOSE:
+		lose(life);
+		break;
+	case STEP_REVIVE:
+		revive(life);
+		break;
 	case STEP_WARM:
 		check_live(x, life);
 		explore_life(x, life, 0, 30);
@@ -186,6 +244,7 @@ static void step(struct explorer *x, struct life *life, const struct step *step)
 		restart(x, life);
 		break;
 	}
+	life->lost |= life->disk.bad;
 	if (driver->error == -EBADMSG && life->damaged)
 		return;
 	if (driver->error) {
@@ -207,18 +266,21 @@ static void run(struct explorer *x, struct life *life, const struct step *steps,
 /* ---- lives ------------------------------------------------------------------ */
 
 /* A device that starts from an image with a known content. */
-struct life *life_create(struct explorer *x, const u32 *image, const u32 *content)
+struct life *life_create(struct explorer *x, const u32 *image, const u32 *content, u8 bad)
 {
 	struct life *life = calloc(1, sizeof(*life));
 
 	life->rng.state = rng_next(&x->rng);
 	life->view = disk_copy(disk_new_view(), image);
 	trace_init(&life->trace, image);
+	life->trace.bad = bad;
 	life->trace.nr_root_devices = x->load.nr_root_devices;
 	oracle_init(&life->oracle, x->load.logical_blocks, content);
 	disk_init(&life->disk, life->view, &life->rng);
 	life->disk.broken = x->broken;
 	driver_init(&life->driver, &life->disk, &life->rng, &x->load);
+	life->disk.bad = bad;
+	life->lost = bad;
 	life->disk.trace = &life->trace;
 	life->disk.submitted = &life->oracle.nr;
 	life->disk.acked = &life->oracle.acked;
@@ -253,7 +315,8 @@ struct life *life_of_script(struct explorer *x)
 
 	x->rng.state = b->random;
 	test_random = b->test_random;
-	life = life_create(x, b->image, b->content);
+	life = life_create(x, b->image, b->content, b->bad);
+	life->lost |= b->lost;
 	life->clean_lineage = b->clean_lineage && !x->load.lose_root_writes;
 	life->leftovers = b->leftovers;
 	begin(x, life);
@@ -266,12 +329,20 @@ struct life *life_of_script(struct explorer *x)
 static void live_on(struct explorer *x, const u32 *image, const u32 *content, u32 depth,
 		    const struct life *parent, const struct fault *fault, u32 nr_recoveries)
 {
-	struct life *before = x->running, *life = life_create(x, image, content);
-	struct step steps[12];
+	struct life *before = x->running, *life = life_create(x, image, content, fault->bad);
+	struct step steps[14];
 	u32 i, nr = rng_below(&x->rng, x->most_steps);
 
+	if (fault->class == CLASS_DEAD_SLOT) {
+		life->disk.dead_slot = fault->slot;
+		life->disk.dead_keeps = rng_percent(&x->rng, 50);
+		life->disk.dead_flushes = rng_percent(&x->rng, 50);
+		life->dead = true;
+	}
+	life->lost |= parent->lost;
 	life->clean_lineage = parent->clean_lineage &&
-			      (fault->class == CLASS_PLAIN || fault->class == CLASS_DATA);
+			      (fault->class == CLASS_PLAIN || fault->class == CLASS_DATA ||
+			       fault->class == CLASS_DEAD_SLOT);
 	life->leftovers = parent->leftovers || leaves_planes(fault);
 	life->damaged = parent->damaged || fault->class == CLASS_NODE;
 	life->nr_recoveries = nr_recoveries;
@@ -291,6 +362,10 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, u3
 				steps[i].kind = STEP_RESTART;
 		if (nr && rng_percent(&x->rng, 8))
 			steps[nr - 1].kind = STEP_FAIL;
+		else if (nr > 1 && rng_percent(&x->rng, 10))
+			steps[rng_below(&x->rng, nr)].kind = STEP_LOSE;
+		if (nr > 1 && life->dead && rng_percent(&x->rng, 50))
+			steps[nr - 2].kind = STEP_REVIVE;
 		run(x, life, steps, nr);
 	}
 	check_live(x, life);
@@ -316,6 +391,9 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_ROOT_LANDED] = driver->nr_landed,
 		[WITH_ROOT_UNKNOWN] = driver->nr_unknown,
 		[WITH_ROOT_LEFT] = life->root_left,
+		[WITH_SLOT_DEAD] = life->dead,
+		[WITH_SLOT_GIVEN_UP] = driver->nr_given_up,
+		[WITH_SLOT_BACK] = life->back && !life->disk.bad,
 		[WITH_ROOT_LOST] = driver->nr_lost,
 		[WITH_LATE_RECORD] = driver->nr_late,
 		[WITH_VOID_DISCARD] = driver->nr_void,
@@ -359,8 +437,7 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image,
 	percent = fault.class == CLASS_PLAIN ? 3 : 15;
 	if (m->nr_recoveries)
 		percent = 18;
-	if (m->depth == MAX_DEPTH || fault.class == CLASS_DEAD_SLOT ||
-	    !rng_percent(&x->rng, percent))
+	if (m->depth == MAX_DEPTH || !rng_percent(&x->rng, percent))
 		return;
 	found = malloc(life->oracle.nr_lbas * sizeof(*found));
 	memcpy(found, x->content, life->oracle.nr_lbas * sizeof(*found));

@@ -205,7 +205,7 @@ static void rot_root(struct explorer *x, const struct trace *trace, u32 at, u32 
 /* ---- one fault at a time ----------------------------------------------------- */
 
 /* Nothing is rotten, and a commit landed since an earlier fault. */
-static bool may_have_fault(const struct life *life, const u32 *image)
+bool may_have_fault(const struct life *life, const u32 *image)
 {
 	u64 block, was, is;
 	u32 nr_roots;
@@ -236,6 +236,33 @@ static enum class pick_class(struct explorer *x)
 	return shares[i].class;
 }
 
+int bad_slot(const struct life *life, u32 at)
+{
+	u8 bad = at ? life->trace.ops[at - 1].bad : life->trace.bad;
+	int slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+		if (bad & 1u << slot)
+			return slot;
+	return -1;
+}
+
+/* One slot is bad already: it stays dead, or comes back as it was, or another way. */
+static void make_bad_slot(struct explorer *x, const struct life *life, u32 at, u32 *image,
+			  struct fault *fault, int slot)
+{
+	u32 what = rng_below(&x->rng, 100);
+
+	fault->slot = slot;
+	fault->bad = 1u << slot;
+	if (what < 40) {
+		fault->class = CLASS_DEAD_SLOT;
+	} else if (what < 70) {
+		fault->class = CLASS_ROOT;
+		rot_root(x, &life->trace, at, image, slot);
+	}
+}
+
 void make_fault(struct explorer *x, const struct life *life, u32 at, u32 *image,
 		struct fault *fault)
 {
@@ -245,6 +272,10 @@ void make_fault(struct explorer *x, const struct life *life, u32 at, u32 *image,
 	memset(fault, 0, sizeof(*fault));
 	fault->rng = &x->rng;
 	fault->first_seq = oracle->nr ? oracle->ops[0].seq : ~0ULL;
+	if (!life->damaged && bad_slot(life, at) >= 0) {
+		make_bad_slot(x, life, at, image, fault, bad_slot(life, at));
+		return;
+	}
 	if (class == CLASS_PLAIN || x->load.lose_root_writes || !may_have_fault(life, image))
 		return;
 	fault->class = class;
@@ -271,6 +302,7 @@ void make_fault(struct explorer *x, const struct life *life, u32 at, u32 *image,
 			fault->class = CLASS_PLAIN;
 		break;
 	default:		/* a dead slot is the disk's affair */
+		fault->bad = 1u << fault->slot;
 		break;
 	}
 }

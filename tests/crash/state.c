@@ -120,12 +120,11 @@ static void revive_slot(struct explorer *x, struct driver *driver, u32 from, u32
 
 	driver_close(driver);
 	r = driver_open(driver, true);
-	if (degraded && !r)
-		violation(x, "healed into a slot that cannot be written", NULL);
-	if (degraded && r != -EIO)
+	if (r)
 		cannot_open(x, driver);
-	if (driver->open)
-		driver_close(driver);
+	if (degraded && driver->core.degraded)
+		violation(x, "not healed for the sake of a dead slot", NULL);
+	driver_close(driver);
 	disk->dead_slot = -1;
 	r = driver_open(driver, false);
 	if (r)
@@ -165,7 +164,7 @@ int check_state(struct explorer *x, u32 *image, u32 from, u32 to, struct fault *
 		violation(x, "what users saw is lost, and the next instance does not notice", NULL);
 	if (life->clean_lineage && untouched && driver.core.space.nr_rotten)
 		violation(x, "a plane or the summary is bad that nobody touched", NULL);
-	if (life->clean_lineage && untouched && driver.core.replayed_records &&
+	if (life->clean_lineage && !life->lost && untouched && driver.core.replayed_records &&
 	    !driver.core.root.segment)
 		violation(x, "there is a log, but the pointer is empty", NULL);
 	if (!damaged)

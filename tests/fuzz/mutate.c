@@ -326,7 +326,7 @@ static void change_space(struct mutation *m)
 	if (!b)
 		return;
 	if (rng_below(m->rng, 3) == 0) {
-		change(m, b->data + offsetof(struct triad_space_header_disk, generation), 8);
+		change(m, b->data + offsetof(struct triad_space_header_disk, turn), 8);
 	} else if (plane) {
 		i = sizeof(struct triad_space_header_disk);
 		if (rng_below(m->rng, 8))

@@ -34,9 +34,9 @@ void parse_root(const u8 *bytes, size_t size)
 	struct triad_slot slot, same;
 	unsigned int nr = d->slot % TRIAD_NR_SLOTS;
 
-	if (d->reserved0[0] & 1)
+	if (d->reserved0 & 1)
 		d->magic = cpu_to_le64(TRIAD_ROOT_MAGIC);
-	if (d->reserved0[0] & 2)
+	if (d->reserved0 & 2)
 		d->crc = cpu_to_le32(triad_crc32c(d, offsetof(struct triad_root_disk, crc)));
 	triad_root_decode(&slot, nr, d);
 	assert(triad_slot_state_name(slot.state));

@@ -234,7 +234,7 @@ static void fix_summary(struct repairer *r, struct triad_root_disk *root)
 {
 	static struct triad_zone_disk zones[MAX_ZONES];
 	u64 zone, hwm = min_t(u64, le64_to_cpu(root->hwm_zones), r->geo.nr_zones), used = 0;
-	u8 slot = root->slot;
+	u8 slot = (root->slot + root->plane_shift) % TRIAD_NR_SLOTS;
 
 	if (hwm > MAX_ZONES || slot >= TRIAD_NR_SLOTS)
 		return;

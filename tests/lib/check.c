@@ -134,7 +134,7 @@ static const char *check_planes(struct triad_core *core, const struct disk *disk
 		if (triad_space_read_current(&core->space, zone, bits, &buffer, &rebuilt))
 			return say("plane of zone %llu in slot %llu cannot be had", zone,
 				   core->slot_c, 0);
-		plane = disk->view[triad_plane_pba(geo, zone, core->slot_c)];
+		plane = disk->view[triad_plane_pba(geo, zone, core->space.slot_c)];
 		if (rebuilt && !leftovers && !content_is_rotten(plane))
 			return say("plane of zone %llu in slot %llu is bad or old", zone,
 				   core->slot_c, 0);
@@ -182,9 +182,9 @@ static const char *check_backup(struct triad_core *core, const struct disk *disk
 	u32 i, n;
 
 	for (zone = 0; zone < geo->nr_zones; zone++) {
-		if (content_is_rotten(disk->view[triad_plane_pba(geo, zone, core->slot_b)]))
+		if (content_is_rotten(disk->view[triad_plane_pba(geo, zone, core->space.slot_b)]))
 			continue;
-		if (triad_space_read_plane(&core->space, zone, core->slot_b, core->space.hwm_b,
+		if (triad_space_read_plane(&core->space, zone, core->space.slot_b, core->space.hwm_b,
 					   0, bits, &buffer))
 			return say("plane of zone %llu in b's slot is unreadable", zone, 0, 0);
 		start = triad_zone_start(geo, zone);

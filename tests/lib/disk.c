@@ -179,7 +179,7 @@ static void record(struct disk *disk, enum disk_op_kind kind, u32 pba, u32 id)
 		assert(trace->ops);
 	}
 	trace->ops[trace->nr++] = (struct disk_op) {
-		.kind = kind, .pba = pba, .id = id,
+		.kind = kind, .pba = pba, .id = id, .bad = disk->bad,
 		.submitted = disk->submitted ? *disk->submitted : 0,
 		.acked = disk->acked ? *disk->acked : 0,
 	};
@@ -277,8 +277,12 @@ static int flush(struct disk *disk, bool everywhere)
 	    (disk->broken == BREAK_COMMIT_FLUSH && disk->preparing))
 		return 0;
 	record(disk, DISK_FLUSH, 0, 0);
-	if (disk->trace)
-		disk->trace->ops[disk->trace->nr - 1].everywhere = everywhere;
+	if (disk->trace) {
+		struct disk_op *op = &disk->trace->ops[disk->trace->nr - 1];
+
+		op->everywhere = everywhere;
+		op->dead = disk->store.lost;
+	}
 	return 0;
 }
 
@@ -291,8 +295,10 @@ static int disk_flush(struct triad_store *store)
 {
 	struct disk *disk = (struct disk *)store;
 
-	if (disk->dead_slot >= 0)
-		return -EIO;
+	if (disk->dead_slot >= 0 && !disk->dead_flushes) {
+		disk->store.lost |= 1u << disk->dead_slot;
+		disk->bad = 1u << disk->dead_slot;
+	}
 	return flush(disk, disk->broken != BREAK_ROOT_FLUSH);
 }
 
@@ -305,6 +311,13 @@ static int disk_read_root(struct triad_store *store, unsigned int slot, void *bu
 	return read_blocks(disk, TRIAD_SLOT_PBA(slot), 1, buf);
 }
 
+/* With another one bad it will be written again, or nothing will. */
+static void may_be_bad(struct disk *disk, u32 slot)
+{
+	if (!disk->bad)
+		disk->bad = 1u << slot;
+}
+
 static int disk_write_root(struct triad_store *store, unsigned int slot, const void *buf)
 {
 	struct disk *disk = (struct disk *)store;
@@ -312,10 +325,18 @@ static int disk_write_root(struct triad_store *store, unsigned int slot, const v
 	u32 pba = TRIAD_SLOT_PBA(slot), id = content_id(buf), place;
 
 	disk->root_fault = ROOT_FINE;
-	if ((int)slot == disk->dead_slot)
+	if ((int)slot == disk->dead_slot) {
+		disk->bad = 1u << slot;
+		if (disk->dead_keeps) {
+			disk->view[pba] = id;
+			record(disk, DISK_WRITE, pba, id);
+		}
 		return -EIO;
-	if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes))
+	}
+	if (fails(&disk->fault, FAULT_WRITE, ++disk->nr_writes)) {
+		may_be_bad(disk, slot);
 		return fail_write(disk, pba, id);
+	}
 	place = place_of(disk, pba, id);
 	if (fault == ROOT_LOST || place == NOWHERE)
 		return 0;
@@ -323,7 +344,18 @@ static int disk_write_root(struct triad_store *store, unsigned int slot, const v
 	disk->unreadable &= ~(1u << slot);
 	record(disk, disk->broken == BREAK_FUA || fault == ROOT_UNKNOWN ? DISK_WRITE : DISK_ROOT,
 	       place, id);
-	return fault == ROOT_FINE ? 0 : -EIO;
+	if (fault != ROOT_FINE) {
+		may_be_bad(disk, slot);
+		return -EIO;
+	}
+	disk->bad &= ~(1u << slot);
+	return 0;
+}
+
+void disk_replace_root(struct disk *disk, u32 pba, u32 id)
+{
+	disk->view[pba] = id;
+	record(disk, DISK_ROOT, pba, id);
 }
 
 static const struct triad_store_ops disk_ops = {
@@ -400,13 +432,25 @@ static u32 cache_of(const struct trace *trace, u32 pba)
 	return 0;
 }
 
+/* Does the flush reach the cache that a block is pending in? */
+static bool reaches(const struct cutter *cutter, const struct disk_op *flush, u32 pba)
+{
+	u32 cache = cache_of(cutter->trace, pba);
+
+	if (!cache)
+		return true;
+	/* each slot that is dead has a device of its own, if it has one at all */
+	return flush->everywhere && !(cutter->trace->nr_root_devices == TRIAD_NR_SLOTS &&
+				      flush->dead & 1u << (cache - 1));
+}
+
 /* Flushing the disk alone leaves what is pending for a root elsewhere. */
-static void complete_flush(struct cutter *cutter, bool everywhere)
+static void complete_flush(struct cutter *cutter, const struct disk_op *flush)
 {
 	u32 i, nr = 0;
 
 	for (i = 0; i < cutter->nr_pending; i++) {
-		if (!everywhere && cache_of(cutter->trace, cutter->pending[i].pba))
+		if (!reaches(cutter, flush, cutter->pending[i].pba))
 			cutter->pending[nr++] = cutter->pending[i];
 		else
 			cutter->durable[cutter->pending[i].pba] = cutter->pending[i].id;
@@ -421,7 +465,7 @@ void cutter_complete(struct cutter *cutter)
 	if (cutter->root_pending)
 		complete_root(cutter);
 	if (op && op->kind == DISK_FLUSH)
-		complete_flush(cutter, op->everywhere);
+		complete_flush(cutter, op);
 }
 
 bool cutter_step(struct cutter *cutter)

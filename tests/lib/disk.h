@@ -40,6 +40,8 @@ enum disk_op_kind { DISK_WRITE, DISK_FLUSH, DISK_ROOT };
 struct disk_op {
 	u8 kind;
 	bool everywhere;	/* of a flush: it reaches the root devices, too */
+	u8 dead;		/* ... but not those of these slots */
+	u8 bad;			/* slots that may hold anything, when it was issued */
 	u32 pba;
 	u32 id;
 	/* what the oracle knew when it was issued */
@@ -54,6 +56,7 @@ struct trace {
 	u32 max;
 	u32 nr_old;		/* taken over from before, already explored */
 	u32 nr_root_devices;	/* 0: the slots share the disk's cache; else 1 or 3 */
+	u8 bad;			/* slots, at the beginning */
 };
 
 void trace_init(struct trace *trace, const u32 *base);
@@ -114,6 +117,9 @@ struct disk {
 	enum disk_root_fault root_fault;	/* of the next root write */
 	u8 unreadable;		/* bit n: slot n cannot be read until it is written */
 	int dead_slot;		/* -1, or a slot whose own device answers with errors */
+	bool dead_keeps;	/* what is written there lands in a cache all the same */
+	bool dead_flushes;	/* only that slot is bad, not its device */
+	u8 bad;			/* slots that failed and were not written since */
 	struct disk_fault fault;
 	struct disk_lying lying;
 	u32 end;		/* blocks left of a disk that shrank, but for slots; 0: all */
@@ -123,6 +129,9 @@ struct disk {
 };
 
 void disk_init(struct disk *disk, u32 *view, struct rng *rng);
+
+/* Another block lies in a slot's place, as if its device had been replaced. */
+void disk_replace_root(struct disk *disk, u32 pba, u32 id);
 
 /* What the shell does for FLUSH and FUA: root devices are not asked. */
 int disk_flush_data(struct disk *disk);

@@ -56,7 +56,9 @@ u32 driver_format(struct driver *driver)
 {
 	const struct workload *load = driver->load;
 	struct triad_geometry geo;
-	struct triad_root root = { .checksum_kind = load->checksum_kind };
+	struct triad_root root = {
+		.checksum_kind = load->checksum_kind, .root_layout = load->nr_root_devices,
+	};
 	const char *why = "";
 
 	failed(driver, "geometry",
@@ -95,7 +97,8 @@ int driver_open(struct driver *driver, bool heal)
 		   core->degraded ? ", degraded" : "");
 	if (heal && triad_core_needs_heal(core)) {
 		/* as if a person had looked at what lies there */
-		r = failed(driver, "heal", triad_core_heal_over(core));
+		r = failed(driver, "heal", triad_core_is_occupied(core) ?
+			   triad_core_heal_over(core) : triad_core_heal(core));
 		driver_say(driver, "healed: slot %d", core->slot_c);
 	}
 	driver->published_state = driver->oracle ? driver->oracle->nr : 0;
@@ -474,7 +477,8 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 	static const char * const next[] = {
 		[TRIAD_COMMIT_FROZEN] = "sort", [TRIAD_COMMIT_SORTED] = "announce",
 		[TRIAD_COMMIT_TAKEN] = "announce", [TRIAD_COMMIT_ANNOUNCED] = "prepare",
-		[TRIAD_COMMIT_PREPARED] = "root", [TRIAD_COMMIT_WRITTEN] = "land",
+		[TRIAD_COMMIT_PREPARED] = "root", [TRIAD_COMMIT_GIVEN_UP] = "root again",
+		[TRIAD_COMMIT_WRITTEN] = "land",
 		[TRIAD_COMMIT_LANDED] = "land",
 	};
 	struct driver *driver = driver_of(host);
@@ -483,6 +487,13 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 	driver->step = next[ended];
 	if (driver->error)
 		return driver->error;
+	if (ended == TRIAD_COMMIT_GIVEN_UP) {
+		driver->nr_given_up++;
+		driver_say(driver, "slot %d is given up, the root goes over %d",
+			   driver->core.slot_a, driver->core.commit.slot);
+		if (driver->give_in)
+			return failed(driver, driver->step, -EIO);
+	}
 	if (driver->abandons && ended == driver->abandon_at)
 		return -ECANCELED;
 	disk->preparing = ended == TRIAD_COMMIT_ANNOUNCED;

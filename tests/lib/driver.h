@@ -62,6 +62,7 @@ struct driver {
 	u32 abandon_write;	/* ... or at this write of nodes and planes; 0: at none */
 	const struct triad_position *expected;	/* by the next opening, or NULL */
 	bool fell_short;	/* ... and it was not there */
+	bool give_in;		/* they end with -EIO when a slot is lost by its root write */
 	int error;		/* the first */
 	const char *failed;	/* where */
 	const char *step;	/* of the commit that runs: what comes next */
@@ -74,6 +75,7 @@ struct driver {
 	u32 calm;		/* commits until a root write may be lost again */
 	u64 nr_commits, nr_records;
 	u64 nr_lost, nr_landed, nr_unknown;	/* root writes */
+	u64 nr_given_up;	/* slots, by a root write */
 	u64 nr_prepared;	/* records when the root image was finished */
 	u64 nr_late;		/* commits with records behind the finished root image */
 	u64 nr_void;		/* discards that needed no record */

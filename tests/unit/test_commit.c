@@ -85,7 +85,9 @@ static void check_cached_root(u32 nr_root_devices, bool record_first)
 	d->disk.trace = &trace;
 	device_write(d, 0, 3);
 	d->disk.root_fault = ROOT_UNKNOWN;
+	d->driver.give_in = true;
 	assert_int_equal(driver_commit(&d->driver, false), -EIO);
+	d->driver.give_in = false;
 	assert_int_equal(device_reopen(d, true), 0);
 	if (record_first)
 		device_write(d, 1, 3);

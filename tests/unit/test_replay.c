@@ -274,7 +274,7 @@ static int open_with(struct fixture *f, struct triad_core *core, u64 bad, int er
 	};
 	static struct picky p;
 
-	p = (struct picky){ { &ops }, &f->d->disk.store, bad, error };
+	p = (struct picky){ { .ops = &ops }, &f->d->disk.store, bad, error };
 	memset(core, 0, sizeof(*core));
 	core->store = &p.store;
 	core->hash = &f->d->driver.hash;

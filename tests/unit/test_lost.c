@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "device.h"
+
+static int setup(void **state)
+{
+	struct device *d = device_create(2048);
+
+	device_steps(d, 20);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 3);
+	*state = d;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	device_destroy(*state);
+	return 0;
+}
+
+static bool lost(const struct device *d, int slot)
+{
+	return triad_core_has_lost(&d->driver.core, slot);
+}
+
+static int letter(const struct device *d, u32 i)
+{
+	const struct triad_core *core = &d->driver.core;
+
+	return i == 0 ? core->slot_a : i == 1 ? core->slot_b : core->slot_c;
+}
+
+static u32 *root_in(struct device *d, int slot)
+{
+	return &d->disk.view[TRIAD_SLOT_PBA(slot)];
+}
+
+static void assert_holds_all(struct device *d)
+{
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+}
+
+/* More than a round of commits with something in each. */
+static void write_on(struct device *d, u32 nr)
+{
+	while (nr--) {
+		device_write(d, nr * 7, 5);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		device_check(d);
+	}
+	device_write(d, 1, 2);
+	assert_int_equal(driver_flush(&d->driver), 0);
+}
+
+/* Whatever letter it has, and whether what was written there landed or not. */
+static void a_lost_slot_is_not_the_end_of_commits(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 i, id;
+	int slot;
+
+	for (i = 0; i < 12; i++) {
+		slot = letter(d, i % 3);
+		d->disk.dead_slot = slot;
+		d->disk.dead_keeps = i & 1;
+		d->disk.dead_flushes = i & 2;
+		write_on(d, 4);
+		assert_true(lost(d, slot));
+		id = *root_in(d, slot);
+		write_on(d, 3);
+		/* given up once, it is left alone */
+		assert_int_equal(*root_in(d, slot), id);
+		assert_int_equal(core->slot_a, slot);
+
+		/* without it, and with what it holds now */
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_true(core->degraded);
+		assert_holds_all(d);
+		d->disk.dead_slot = -1;
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_holds_all(d);
+		device_check(d);
+		write_on(d, 3);
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_equal(core->choice.which, 1);
+	}
+}
+
+/* Empty, or older, or the root of unknown outcome: the next commit goes over it. */
+static void a_slot_that_answers_again_is_written_again(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 i, old;
+	int slot;
+
+	for (i = 0; i < 9; i++) {
+		slot = letter(d, i % 3);
+		old = *root_in(d, slot);
+		d->disk.dead_slot = slot;
+		d->disk.dead_keeps = true;
+		write_on(d, 4);
+		d->disk.dead_slot = -1;
+		if (i / 3 == 1)
+			*root_in(d, slot) = 0;
+		if (i / 3 == 2)
+			*root_in(d, slot) = old;
+		write_on(d, 1);
+		assert_false(lost(d, slot));
+		assert_int_equal(core->slot_c, slot);
+		assert_int_equal(device_reopen(d, false), 0);
+		assert_int_equal(core->choice.which, 1);
+		assert_holds_all(d);
+		assert_int_equal(device_reopen(d, true), 0);
+		device_write(d, 9, 1);
+	}
+}
+
+/* Another device's disk, text, and a root of this device that nobody here wrote. */
+static void what_others_put_into_a_lost_slot_is_left_alone(void **state)
+{
+	static u8 text[TRIAD_BLOCK_SIZE] = "LUKS\xba\xbe";
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_root other;
+	u8 block[TRIAD_BLOCK_SIZE];
+	u32 i, id;
+
+	d->disk.dead_slot = core->slot_a;
+	write_on(d, 4);
+	d->disk.dead_slot = -1;
+	for (i = 0; i < 3; i++) {
+		other = core->root;
+		other.slot = core->slot_a;
+		if (i == 1)
+			other.uuid[0] ^= 1;
+		if (i == 2)
+			other.generation += 5;
+		assert_int_equal(triad_root_seal(&other, &d->driver.hash, block), 0);
+		id = content_id(i ? block : text);
+		*root_in(d, core->slot_a) = id;
+		write_on(d, 3);
+		assert_true(lost(d, core->slot_a));
+		assert_int_equal(*root_in(d, core->slot_a), id);
+	}
+	*root_in(d, core->slot_a) = 0;
+	write_on(d, 1);
+	assert_int_equal(core->store->lost, 0);
+}
+
+/* What a slot that cannot be read may reach is whole until two roots know better. */
+static void without_a_slot_only_roots_are_written_first(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct trace trace;
+	u32 i, n, nr;
+	int slot, held;
+
+	for (i = 0; i < 9; i++) {
+		device_steps(d, 6);
+		assert_int_equal(driver_commit(&d->driver, i & 1), 0);
+		device_write(d, i, 3);
+		held = device_state(d);
+		slot = letter(d, i % 3);
+		d->disk.dead_slot = slot;
+		trace_init(&trace, d->disk.view);
+		d->disk.trace = &trace;
+		assert_int_equal(device_reopen(d, true), 0);
+		d->disk.trace = NULL;
+		for (n = nr = 0; n < trace.nr; n++) {
+			assert_int_not_equal(trace.ops[n].kind, DISK_WRITE);
+			nr += trace.ops[n].kind == DISK_ROOT;
+		}
+		assert_int_equal(nr, 2);
+		trace_free(&trace);
+		assert_false(triad_core_needs_heal(core));
+		assert_true(lost(d, slot));
+		assert_int_equal(device_state(d), held);
+		device_check(d);
+		write_on(d, 1);
+		d->disk.dead_slot = -1;
+		write_on(d, 3);
+		assert_int_equal(core->store->lost, 0);
+	}
+}
+
+static void a_second_loss_ends_commits(void **state)
+{
+	struct device *d = *state;
+	static const u8 text[TRIAD_BLOCK_SIZE] = "somebody else's";
+	struct triad_core *core = &d->driver.core;
+	u64 generation;
+
+	d->disk.dead_slot = core->slot_a;
+	write_on(d, 2);
+	generation = core->root.generation;
+	*root_in(d, core->slot_a) = content_id(text);
+	/* the other devices still flush */
+	d->disk.dead_flushes = true;
+	d->disk.dead_slot = TRIAD_NR_SLOTS - core->slot_a - core->slot_c;
+	assert_int_equal(driver_commit(&d->driver, false), -EIO);
+	assert_int_equal(core->root.generation, generation);
+	d->disk.dead_slot = -1;
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_holds_all(d);
+}
+
+/* The pointer of a closed device cannot be written: b leads to the same content. */
+static void a_pointer_that_cannot_be_written_is_done_without(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	int slot;
+
+	assert_int_equal(driver_commit(&d->driver, true), 0);
+	assert_int_equal(device_reopen(d, true), 0);
+	slot = core->slot_c;
+	d->disk.dead_slot = slot;
+	d->disk.dead_flushes = true;
+	device_write(d, 4, 4);
+	assert_true(lost(d, slot));
+	assert_int_equal(driver_flush(&d->driver), 0);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_holds_all(d);
+	d->disk.dead_slot = -1;
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_holds_all(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_lost_slot_is_not_the_end_of_commits, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_slot_that_answers_again_is_written_again, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_others_put_into_a_lost_slot_is_left_alone,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(without_a_slot_only_roots_are_written_first,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_second_loss_ends_commits, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_pointer_that_cannot_be_written_is_done_without,
+						setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
