@@ -177,6 +177,7 @@ void triad_committer_work(struct work_struct *work)
 	else if (wanted && !r && (!bio_list_empty(&t->todo) || t->nr_discards) &&
 		 ++t->starved > MAX_STARVED)
 		triad_worsen(t, "commits made no room", -ENOSPC);
+	triad_watch_slots(t);
 	if (wanted && !r) {
 		atomic64_inc(&t->stats.commits);
 		watch_space(t);

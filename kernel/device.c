@@ -23,7 +23,8 @@ static int claim(struct triad *t)
 	t->claim.nr = 0;
 	t->claim.bdev[t->claim.nr++] = t->dev->bdev;
 	for (i = 0; i < t->nr_root_dev; i++)
-		t->claim.bdev[t->claim.nr++] = t->root_dev[i]->bdev;
+		if (t->root_dev[i])
+			t->claim.bdev[t->claim.nr++] = t->root_dev[i]->bdev;
 	r = triad_base_claim(&t->claim);
 	if (r)
 		return r;
@@ -155,6 +156,28 @@ static void set_mode_opened(struct triad *t)
 			 -EOPNOTSUPP);
 }
 
+void triad_watch_slots(struct triad *t)
+{
+	u8 changed = t->store.lost ^ t->lost_said;
+	int i;
+
+	lockdep_assert_held(&t->lock);
+	if (!changed)
+		return;
+	t->lost_said = t->store.lost;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		if (!(changed & 1u << i))
+			continue;
+		if (t->store.lost & 1u << i)
+			DMERR("%s: the root in slot %d cannot be written or flushed: it is given up, and commits go on with two. Nothing is lost, but with another one lost, too, the device gets read-only. Put its device back, or an empty one in its place: the next commit takes it in",
+			      triad_name(t), i);
+		else
+			DMINFO("%s: the root in slot %d was written again: all three are well",
+			       triad_name(t), i);
+	}
+	dm_table_event(t->ti->table);
+}
+
 /* Another device is named by its UUID. */
 static void say_slots(struct triad *t)
 {
@@ -180,6 +203,9 @@ static void say_opened(struct triad *t)
 	say_slots(t);
 	if (triad_core_is_occupied(core))
 		DMWARN("%s: opened degraded and read-only; nothing is lost, but what lies in slot %d may be somebody else's: if it is not, close the device and run triadsetup heal --force",
+		       triad_name(t), core->slot_a);
+	else if (t->store.lost)
+		DMWARN("%s: opened degraded; nothing is lost, and commits go on with two roots; put the device of slot %d back, or an empty one in its place",
 		       triad_name(t), core->slot_a);
 	else if (core->degraded || core->space.nr_rotten)
 		DMWARN("%s: opened degraded; nothing is lost%s", triad_name(t),
@@ -327,6 +353,7 @@ static int load(struct triad *t)
 		triad_core_close(&t->core);
 		return r;
 	}
+	t->lost_said = t->store.lost;
 	set_mode_opened(t);
 	triad_base_leave(md_of(t), NULL);
 	return 0;

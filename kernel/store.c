@@ -82,7 +82,7 @@ static int flush_roots(struct triad *t)
 		if (t->store.lost & 1u << i)
 			continue;
 		/* one device holds all three slots, or each has its own */
-		r = flush_device(t, t->root_dev[i]->bdev);
+		r = t->root_dev[i] ? flush_device(t, t->root_dev[i]->bdev) : -ENXIO;
 		if (r && t->nr_root_dev != TRIAD_NR_SLOTS)
 			return r;
 		if (r)
@@ -113,28 +113,22 @@ static int store_flush(struct triad_store *store)
 	return r ? r : triad_store_flush_all(t);
 }
 
-static struct block_device *slot_place(struct triad *t, unsigned int slot, u64 *pba)
+static int root_io(struct triad *t, unsigned int slot, blk_opf_t opf, void *buf)
 {
-	*pba = t->nr_root_dev == TRIAD_NR_SLOTS ? 0 : TRIAD_SLOT_PBA(slot);
-	return t->nr_root_dev ? t->root_dev[slot]->bdev : t->dev->bdev;
+	u64 pba = t->nr_root_dev == TRIAD_NR_SLOTS ? 0 : TRIAD_SLOT_PBA(slot);
+	struct dm_dev *dev = t->nr_root_dev ? t->root_dev[slot] : t->dev;
+
+	return dev ? triad_io_wait(t, dev->bdev, opf | REQ_META, pba, 1, buf) : -ENXIO;
 }
 
 static int store_read_root(struct triad_store *store, unsigned int slot, void *buf)
 {
-	struct triad *t = triad_of(store);
-	u64 pba;
-	struct block_device *bdev = slot_place(t, slot, &pba);
-
-	return triad_io_wait(t, bdev, REQ_OP_READ | REQ_META, pba, 1, buf);
+	return root_io(triad_of(store), slot, REQ_OP_READ, buf);
 }
 
 static int store_write_root(struct triad_store *store, unsigned int slot, const void *buf)
 {
-	struct triad *t = triad_of(store);
-	u64 pba;
-	struct block_device *bdev = slot_place(t, slot, &pba);
-
-	return triad_io_wait(t, bdev, REQ_OP_WRITE | REQ_META | REQ_FUA, pba, 1, (void *)buf);
+	return root_io(triad_of(store), slot, REQ_OP_WRITE | REQ_FUA, (void *)buf);
 }
 
 static bool store_node_get(struct triad_store *store, u64 pba, u32 birth, void *buf)

@@ -32,6 +32,8 @@ static int get_devices(struct triad *t, const struct triad_params *params)
 	for (i = 0; t->nr_root_dev && i < TRIAD_NR_SLOTS; i++) {
 		const char *name = params->root_dev[t->nr_root_dev == 1 ? 0 : i];
 
+		if ((int)i == params->missing)
+			continue;
 		r = dm_get_device(ti, name, dm_table_get_mode(ti->table), &t->root_dev[i]);
 		if (r) {
 			ti->error = "A root device cannot be opened";
@@ -318,7 +320,8 @@ static int triad_iterate_devices(struct dm_target *ti, iterate_devices_callout_f
 
 	r = fn(ti, t->dev, 0, used_sectors(t->dev), data);
 	for (i = 0; i < t->nr_root_dev && !r; i++)
-		r = fn(ti, t->root_dev[i], 0, used_sectors(t->root_dev[i]), data);
+		if (t->root_dev[i])
+			r = fn(ti, t->root_dev[i], 0, used_sectors(t->root_dev[i]), data);
 	return r;
 }
 
@@ -331,7 +334,12 @@ static const char * const mode_names[] = {
 	[TRIAD_MODE_FAIL] = "fail",
 };
 
-/* Which letter each slot has; '-' for a root that is bad. */
+static const char *root_dev_name(const struct triad *t, unsigned int i)
+{
+	return t->root_dev[i] ? t->root_dev[i]->name : "-";
+}
+
+/* Which letter each slot has; '-' for a root that is bad, or not written any more. */
 static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
 {
 	const struct triad_core *core = &t->core;
@@ -342,7 +350,7 @@ static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
 	out[core->slot_c] = 'c';
 	if (core->slot_b >= 0)
 		out[core->slot_b] = 'b';
-	if (!core->degraded)
+	if (!core->degraded && !triad_core_has_lost(core, core->slot_a))
 		out[core->slot_a] = 'a';
 }
 
@@ -379,7 +387,7 @@ void triad_status_note(struct triad *t)
 {
 	const struct triad_core *core = &t->core;
 	struct triad_status s = {
-		.degraded = core->degraded,
+		.degraded = core->degraded || (t->active && t->store.lost),
 		.generation = core->root.generation,
 		.log_records = t->active ? core->next_seq - core->root.next_seq : 0,
 		.log_blocks = core->space.nr_taken,
@@ -457,7 +465,7 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		return;
 	DMEMIT(" %u", nr_opts);
 	for (i = 0; i < t->nr_root_dev; i++)
-		DMEMIT(" root_dev %s", t->root_dev[i]->name);
+		DMEMIT(" root_dev %s", root_dev_name(t, i));
 	if (t->read_only)
 		DMEMIT(" read_only");
 	if (t->key_text)
@@ -480,7 +488,7 @@ static void status_ima(struct triad *t, char *result, unsigned int maxlen)
 	DMEMIT(",device_name=%s,hash=%s,keyed=%c,read_only=%c", t->dev->name, t->hash_name,
 	       t->key_text ? 'y' : 'n', t->read_only ? 'y' : 'n');
 	for (i = 0; i < t->nr_root_dev; i++)
-		DMEMIT(",root_dev_%u=%s", i, t->root_dev[i]->name);
+		DMEMIT(",root_dev_%u=%s", i, root_dev_name(t, i));
 	DMEMIT(";");
 }
 

@@ -102,7 +102,8 @@ struct triad_stats {
 struct triad {
 	struct dm_target *ti;			/* [ctr] */
 	struct dm_dev *dev;			/* [ctr] */
-	struct dm_dev *root_dev[TRIAD_NR_SLOTS];	/* [ctr] one for each slot, or NULL */
+	struct dm_dev *root_dev[TRIAD_NR_SLOTS];	/* [ctr] one for each slot, or NULL; of three
+						 * one may be missing */
 	u32 interval_ms;			/* [ctr] */
 	bool read_only;				/* [ctr] */
 	bool hold;				/* [ctr] mode hold before ro, if the disk may come back */
@@ -175,6 +176,7 @@ struct triad {
 	bool closing;				/* [lock] the commit to come is the clean one */
 	unsigned int starved;			/* [lock] commits that made no room */
 	bool low_space;				/* [lock] said so already */
+	u8 lost_said;				/* [lock] of the store's slots */
 	u64 nr_rotten;				/* [lock] rotten planes said so far */
 	u8 abandoned;				/* [commit worker, resume] in a row, for a restart */
 
@@ -262,6 +264,9 @@ void triad_device_unfence(struct triad *t);
 void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int error);
 /* ... to read-only; if the disk may come back and somebody waits for it, to hold first. */
 void triad_worsen(struct triad *t, const char *why, int error);
+
+/* Tell of slots that were lost, or are back; the caller holds t->lock. */
+void triad_watch_slots(struct triad *t);
 
 /* ---- hash.c, store.c -------------------------------------------------------- */
 

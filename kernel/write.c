@@ -399,6 +399,7 @@ static bool build(struct triad *t)
 		goto err_bios;
 	submit(t, w);
 	watch_planes(t);
+	triad_watch_slots(t);
 	if (triad_log_is_long(&t->core))
 		triad_committer_ask(t, false);
 	return true;

@@ -110,9 +110,13 @@ static void verdict(const struct check *check)
 			       path, check->view->choice.overwrite, path);
 			break;
 		}
-		printf("%s: usable but degraded.  Data is at risk only from a second fault.\n"
-		       "  Next: triadsetup open NAME %s heals it.\n",
-		       path, args);
+		printf("%s: usable but degraded.  Data is at risk only from a second fault.\n", path);
+		if (view_has_lost(check->view))
+			printf("  Next: put the device of slot %d back, or an empty one in its place; "
+			       "without it triadsetup\n  open goes on with two roots.\n",
+			       check->view->choice.overwrite);
+		else
+			printf("  Next: triadsetup open NAME %s heals it.\n", args);
 		break;
 	default:
 		printf("%s: ok\n", path);

@@ -147,8 +147,13 @@ static int open_devices(struct format *f)
 {
 	const struct options *opt = f->opt;
 	const char *which;
+	unsigned int i;
 	int r;
 
+	for (i = 0; i < opt->nr_root_devices; i++)
+		if (!strcmp(opt->root_device[i], DEVICE_MISSING))
+			return tool_fail(TOOL_USAGE, unchanged,
+					 "--root-device: a new device has none that is missing");
 	if (opt->nr_root_devices == 2)
 		return tool_fail(TOOL_USAGE, unchanged,
 				 "--root-device is given twice: it takes one device or three");

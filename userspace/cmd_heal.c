@@ -35,6 +35,18 @@ static int refuse_occupied(const struct view *view)
 			 view->path, nr);
 }
 
+/* Two roots carry on without it: there is nothing to be done before its device is there. */
+static int refuse_lost(const struct view *view)
+{
+	int nr = view->core.slot_a;
+
+	return tool_fail(TOOL_DEVICE,
+			 "Nothing was changed; it can be opened as it is.  Put its device back, or an "
+			 "empty one in its\n  place.  If it can be written though not read: --force.",
+			 "%s: the root in slot %d cannot be had: %s", view->path, nr,
+			 view->core.slots[nr].reason);
+}
+
 static int heal(struct view *view, const struct options *opt)
 {
 	struct triad_core *core = &view->core;
@@ -55,6 +67,9 @@ static int heal(struct view *view, const struct options *opt)
 	}
 	if (triad_core_is_occupied(core) && !opt->force)
 		return refuse_occupied(view);
+	if (triad_core_has_lost(core, slot) &&
+	    (!opt->force || disk_missing(&view->disk) == slot))
+		return refuse_lost(view);
 	r = opt->force ? triad_core_heal_over(core) : triad_core_heal(core);
 	if (r)
 		return tool_fail(tool_exit_of(r),

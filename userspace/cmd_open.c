@@ -36,6 +36,11 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 			  view_case(&view->choice), view->choice.overwrite,
 			  view->slots[view->choice.overwrite].reason,
 			  view_owner(&view->slots[view->choice.overwrite], owner), path);
+	else if (view_has_lost(view))
+		tool_warn("%s: usable but degraded: the root in slot %d cannot be had: %s.\n"
+			  "  Nothing is lost, and the other two carry on.  Put its device back, or an "
+			  "empty one in its place.", path, view->choice.overwrite,
+			  view->slots[view->choice.overwrite].reason);
 	else if (view->choice.degraded)
 		tool_warn("%s: usable but degraded: %s.\n  %s", path,
 			  view_case(&view->choice), opens_read_only(view, opt) ?

@@ -23,7 +23,7 @@
 
 static void put_device(FILE *f, const char *path, const char *instead)
 {
-	fprintf(f, "%s", instead ? instead : path);
+	fprintf(f, "%s", !instead ? path : strcmp(instead, DEVICE_MISSING) ? instead : "-");
 }
 
 /*

@@ -178,7 +178,8 @@ static int show(const struct options *opt, const char *mapping)
 			printf("%s is open: its commits may have moved the letters meanwhile\n",
 			       mapping);
 		else if (!r && !opt->json)
-			printf("open would use slot %d%s\n", view.choice.cur, view.choice.degraded ?
+			printf("open would use slot %d%s\n", view.choice.cur, view_has_lost(&view) ?
+			       " and go on with two roots" : view.choice.degraded ?
 			       " and heal the bad slot before anything is written" : "");
 		if (!r && view.choice.degraded)
 			r = TOOL_DEGRADED;

@@ -471,8 +471,24 @@ static int disk_flush(struct triad_store *store)
 	int r = fdatasync(disk->data.fd);
 
 	for (i = 0; i < disk->nr_roots && !r; i++)
-		r = fdatasync(disk->roots[i].fd);
+		if (!(disk->store.lost & 1u << i))
+			r = fdatasync(disk->roots[i].fd);
 	return r ? -errno : 0;
+}
+
+static bool is_missing(const char *path)
+{
+	return !strcmp(path, DEVICE_MISSING);
+}
+
+int disk_missing(const struct disk *disk)
+{
+	unsigned int i;
+
+	for (i = 0; i < disk->nr_roots; i++)
+		if (is_missing(disk->roots[i].path))
+			return i;
+	return -1;
 }
 
 const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset)
@@ -489,7 +505,8 @@ static int disk_read_root(struct triad_store *store, unsigned int slot, void *bu
 	struct disk *disk = disk_of(store);
 	u64 offset;
 	const struct device *dev = disk_slot(disk, slot, &offset);
-	int r = read_bytes(dev, offset, TRIAD_BLOCK_SIZE, disk->bounce);
+	int r = dev->fd < 0 ? -ENXIO :
+		read_bytes(dev, offset, TRIAD_BLOCK_SIZE, disk->bounce);
 
 	if (!r)
 		memcpy(buf, disk->bounce, TRIAD_BLOCK_SIZE);
@@ -503,6 +520,8 @@ static int disk_write_root(struct triad_store *store, unsigned int slot, const v
 	const struct device *dev = disk_slot(disk, slot, &offset);
 	int r;
 
+	if (dev->fd < 0)
+		return -ENXIO;
 	memcpy(disk->bounce, buf, TRIAD_BLOCK_SIZE);
 	r = write_bytes(dev, offset, TRIAD_BLOCK_SIZE, disk->bounce);
 	if (!r && fdatasync(dev->fd))
@@ -527,12 +546,19 @@ static int check_devices(const struct disk *disk, const char **which)
 		return -ENOTSUP;
 	for (i = 0; i < disk->nr_roots; i++) {
 		*which = disk->roots[i].path;
+		if (disk->roots[i].fd < 0) {
+			/* one of three at most */
+			if (disk->nr_roots != TRIAD_NR_SLOTS || disk_missing(disk) != (int)i)
+				return -ENXIO;
+			continue;
+		}
 		if (disk->roots[i].sector > TRIAD_BLOCK_SIZE)
 			return -ENOTSUP;
 		if (device_same(&disk->roots[i], &disk->data))
 			return -EEXIST;
 		for (j = 0; j < i; j++)
-			if (device_same(&disk->roots[i], &disk->roots[j]))
+			if (disk->roots[j].fd >= 0 &&
+			    device_same(&disk->roots[i], &disk->roots[j]))
 				return -EEXIST;
 	}
 	return 0;
@@ -564,8 +590,9 @@ int disk_open(struct disk *disk, const char *path, const char *const *root_paths
 		return -ENOMEM;
 	r = device_open(&disk->data, path, mode);
 	for (i = 0; i < nr_roots && !r; i++) {
-		*which = root_paths[i];
-		r = device_open(&disk->roots[i], root_paths[i], mode);
+		*which = disk->roots[i].path = root_paths[i];
+		if (!is_missing(root_paths[i]))
+			r = device_open(&disk->roots[i], root_paths[i], mode);
 	}
 	if (!r)
 		r = check_devices(disk, which);
@@ -610,7 +637,7 @@ int disk_attached(const struct disk *disk, const char **which)
 		const struct device *dev = i ? &disk->roots[i - 1] : &disk->data;
 
 		*which = dev->path;
-		if (dev->block)
+		if (dev->block || dev->fd < 0)
 			continue;
 		device_who_uses(dev->path, users, sizeof(users));
 		if (users[0])

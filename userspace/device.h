@@ -13,7 +13,7 @@
 
 struct device {
 	const char *path;	/* the caller's */
-	int fd;			/* -1: not open */
+	int fd;			/* -1: not open, or missing */
 	u64 bytes;
 	bool block;		/* a block device, read and written past the page cache */
 	bool read_only;		/* a block device that is write-protected */
@@ -65,8 +65,10 @@ struct disk {
 	void *bounce;		/* aligned for direct I/O */
 };
 
+#define DEVICE_MISSING	"missing"	/* in the place of a root device's path */
+
 /*
- * Open all devices.  On an error nothing stays open and *which is the path that
+ * Open all devices, but for those that are named as missing.  On an error nothing stays open and *which is the path that
  * failed.  -EEXIST: two of them are the same device; -ENOTSUP: sectors larger
  * than a block.
  */
@@ -82,6 +84,9 @@ int disk_attached(const struct disk *disk, const char **which);
 
 /* 0, or -EBUSY with *which set: somebody has claimed one of the devices. */
 int disk_claimed(const struct disk *disk, const char **which);
+
+/* The number of the root device that is missing, or -1. */
+int disk_missing(const struct disk *disk);
 
 /* Which device a slot lies on, and at which byte. */
 const struct device *disk_slot(const struct disk *disk, unsigned int slot, u64 *offset);

@@ -103,7 +103,10 @@ static void append_root_devices(FILE *f, const struct view *view)
 
 	for (i = 0; i < view->disk.nr_roots; i++) {
 		fprintf(f, " root_dev ");
-		print_device(f, &view->disk.roots[i]);
+		if (disk_missing(&view->disk) == (int)i)
+			putc('-', f);
+		else
+			print_device(f, &view->disk.roots[i]);
 	}
 }
 
@@ -702,7 +705,11 @@ bool dm_source(const char *name, struct dm_source *source)
 		device_path(parsed.device, source->device, sizeof(source->device));
 		source->nr_roots = parsed.nr_root_dev;
 		for (i = 0; i < parsed.nr_root_dev; i++)
-			device_path(parsed.root_dev[i], source->root[i], sizeof(source->root[i]));
+			if ((int)i == parsed.missing)
+				strcpy(source->root[i], DEVICE_MISSING);
+			else
+				device_path(parsed.root_dev[i], source->root[i],
+					    sizeof(source->root[i]));
 		if (parsed.key)
 			snprintf(source->key, sizeof(source->key), "%s", parsed.key);
 	}

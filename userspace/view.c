@@ -113,6 +113,9 @@ static int open_devices(struct view *view, const struct options *opt, enum devic
 		      mode, &which);
 	if (r == -EEXIST)
 		return tool_fail(TOOL_USAGE, untouched, "%s is named twice", which);
+	if (r == -ENXIO && !strcmp(which, DEVICE_MISSING))
+		return tool_fail(TOOL_USAGE, untouched,
+				 "one root device of three may be missing, no more");
 	if (r)
 		return tool_fail_open(which, r, mode == DEVICE_WRITE);
 	if (mode == DEVICE_WRITE)
@@ -268,6 +271,12 @@ bool view_too_short(const struct view *view)
 	const struct triad_root *root = view_current(view);
 
 	return root && root->device_blocks > disk_blocks(&view->disk);
+}
+
+bool view_has_lost(const struct view *view)
+{
+	return view->choice.degraded && view->disk.nr_roots == TRIAD_NR_SLOTS &&
+	       view->slots[view->choice.overwrite].state == TRIAD_SLOT_UNREADABLE;
 }
 
 /* ---- refusals ------------------------------------------------------------------ */

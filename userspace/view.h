@@ -33,6 +33,9 @@ int view_probe(struct view *view, const struct options *opt, const char *path);
 /* The same for a command that will write: the devices must be used by nobody else. */
 int view_probe_to_write(struct view *view, const struct options *opt, const char *path);
 
+/* One of three root devices is missing, or cannot be read: two roots carry on. */
+bool view_has_lost(const struct view *view);
+
 /* Say why nothing can be proven; the exit code is that of the refusal. */
 int view_refuse(const struct view *view);
 

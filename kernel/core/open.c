@@ -24,7 +24,7 @@ static int read_slot(struct triad_slot *slot, struct triad_store *store, unsigne
 	}
 	memset(slot, 0, sizeof(*slot));
 	slot->state = TRIAD_SLOT_UNREADABLE;
-	slot->reason = "its device reports a read error";
+	slot->reason = r == -ENXIO ? "its device is missing" : "its device reports a read error";
 	slot->error = r;
 	return 0;
 }
@@ -277,7 +277,9 @@ int triad_core_prove(struct triad_core *core)
 	struct triad_map map = core->space.map;
 	int r = triad_replay_prove(core);
 
-	map.since = core->root.generation;
+	/* a root that repeats another one has its nodes */
+	if (core->planes_b != (int)triad_root_planes(&core->root))
+		map.since = core->root.generation;
 	return r ? r : triad_map_walk(&map, prove_visit, NULL);
 }
 

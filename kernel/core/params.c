@@ -31,6 +31,7 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 	u32 nr_opts = 0;
 
 	memset(params, 0, sizeof(*params));
+	params->missing = -1;
 	params->interval_ms = TRIAD_DEFAULT_INTERVAL_MS;
 	params->cache_blocks = TRIAD_DEFAULT_CACHE_BLOCKS;
 	if (!argc)
@@ -55,6 +56,11 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 		if (!strcmp(name, "root_dev")) {
 			if (params->nr_root_dev == TRIAD_NR_SLOTS)
 				return fail(error, "More than three root_dev");
+			if (!strcmp(value, "-")) {
+				if (params->missing >= 0)
+					return fail(error, "More than one root_dev is missing");
+				params->missing = params->nr_root_dev;
+			}
 			params->root_dev[params->nr_root_dev++] = value;
 		} else if (!strcmp(name, "key")) {
 			params->key = value;
@@ -80,5 +86,7 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 	}
 	if (params->nr_root_dev == 2)
 		return fail(error, "root_dev must be given once or three times");
+	if (params->nr_root_dev == 1 && params->missing >= 0)
+		return fail(error, "The only root_dev is missing");
 	return 0;
 }

@@ -19,6 +19,7 @@ struct triad_params {
 	const char *device;
 	const char *root_dev[TRIAD_NR_SLOTS];
 	unsigned int nr_root_dev;	/* 0, 1 or 3 */
+	int missing;			/* the one of three that is named "-", or -1 */
 	bool read_only;
 	const char *key;		/* hex, or :<size>:<type>:<description> */
 	u32 interval_ms;		/* a log older than that is committed */

@@ -31,7 +31,10 @@ struct triad_store_ops {
 	 */
 	int (*flush)(struct triad_store *store);
 
-	/* One root block of 4096 bytes.  write_root is durable on return (FUA). */
+	/*
+	 * One root block of 4096 bytes.  write_root is durable on return (FUA).  -ENXIO:
+	 * there is no such device.
+	 */
 	int (*read_root)(struct triad_store *store, unsigned int slot, void *buf);
 	int (*write_root)(struct triad_store *store, unsigned int slot, const void *buf);
 

@@ -56,6 +56,52 @@ refuse 1 "root devices: four" 'more than three' roots $roots --root-device img i
 refuse 1 "root devices: the same twice" 'named twice' roots --root-device img.x \
 	--root-device img.x --root-device img.y img
 refuse 1 "format: the data device as root device" 'named twice' format -q --root-device img img
+# one of three is missing
+printf 'write 0 300 1\ncommit\nwrite 7 7 7\nstop\n' |
+	"$MKIMAGE" img expect - img.x img.y img.z 2>err
+for gone in x y z; do
+	without=$(echo "$roots" | sed "s/img.$gone/missing/")
+	expect 6 "without $gone: roots" 'go on with two roots' roots $without img
+	expect 6 "without $gone: check" 'goes on with two roots' check --data $without img
+	expect 0 "without $gone: table" 'root_dev - *' table $without img
+	grep -q 'Nothing is lost, and the other two carry on' err
+	result $? "without $gone: and it says so"
+	rm -f content
+	run export $without img content
+	[ $code = 0 ] && cmp -s content expect
+	result $? "without $gone: the content is the same"
+	refuse 4 "without $gone: heal has nothing to write to" 'its device is missing' \
+		heal $without img
+	refuse 4 "without $gone: nor by force" 'its device is missing' heal --force $without img
+done
+refuse 1 "two are missing" 'no more' roots --root-device img.x --root-device missing \
+	--root-device missing img
+refuse 1 "the only one is missing" 'no more' roots --root-device missing img
+refuse 1 "format: none may be missing" 'none that is missing' format -q --root-device img.x \
+	--root-device img.y --root-device missing img
+# what mkimage writes goes on without one, and takes an empty one in
+cp img.y kept.y
+printf 'write 40 20 2\ncommit\nwrite 50 3 3\ncommit\nwrite 60 4 4\nstop\n' |
+	"$MKIMAGE" img expect - img.x missing img.z 2>err
+result $? "without y: written"
+without=$(echo "$roots" | sed "s/img.y/missing/")
+for back in none old empty; do
+	case $back in
+	none)	now=$without code_now=6 ;;
+	old)	now=$roots code_now=6 ;;
+	empty)	zero_block 0 img.y; now=$roots code_now=6 ;;
+	esac
+	expect $code_now "y is $back: check" 'img: usable but degraded' check --data $now img
+	rm -f content
+	run export $now img content
+	cmp -s content expect
+	result $? "y is $back: what was written without it is there"
+done
+cp kept.y img.y
+expect 0 "its own old root: heal" 'healed slot 1' heal $roots img
+expect 0 "and all three are well" 'img: ok' check --data $roots img
+rm -f kept.y
+
 refuse 4 "root devices: one is missing" 'no such device' roots --root-device img.none img
 # a root device may hold a device of its own, and a data device data without its roots
 lay_out one:64M

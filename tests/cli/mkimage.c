@@ -161,6 +161,8 @@ int main(int argc, char **argv)
 	must("open", device_open(&devices[3], argv[1], DEVICE_WRITE));
 	dup2(devices[3].fd, w->view.disk.data.fd);
 	for (i = 0; i < (int)opt.nr_root_devices; i++) {
+		if (!strcmp(opt.root_device[i], DEVICE_MISSING))
+			continue;
 		must("open", device_open(&devices[i], opt.root_device[i], DEVICE_WRITE));
 		dup2(devices[i].fd, w->view.disk.roots[i].fd);
 	}

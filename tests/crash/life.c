@@ -94,7 +94,8 @@ static void revive(struct life *life)
 	if (disk->dead_slot < 0)
 		return;
 	pba = TRIAD_SLOT_PBA(disk->dead_slot);
-	switch (rng_below(&life->rng, 4)) {
+	/* an exchange that nobody noticed looks as if somebody else had written */
+	switch (disk->store.lost ? rng_below(&life->rng, 4) : 3) {
 	case 0:
 		disk_replace_root(disk, pba, 0);
 		break;

@@ -47,6 +47,7 @@ static void every_option_is_taken(void **state)
 	assert_string_equal(p.root_dev[1], "c");
 	assert_string_equal(p.root_dev[2], "d");
 	assert_int_equal(p.nr_root_dev, 3);
+	assert_int_equal(p.missing, -1);
 	assert_true(p.read_only);
 	assert_string_equal(p.key, "00ff");
 	assert_int_equal(p.interval_ms, 10);
@@ -70,6 +71,8 @@ static void wrong_lines_are_refused_with_a_reason(void **state)
 		{ "a 2 nonsense 1", "Unknown optional argument" },
 		{ "a 8 root_dev b root_dev b root_dev b root_dev b", "More than three" },
 		{ "a 4 root_dev b root_dev b", "once or three times" },
+		{ "a 2 root_dev -", "only root_dev is missing" },
+		{ "a 6 root_dev - root_dev b root_dev -", "More than one" },
 		{ "a 2 interval_ms x", "interval_ms" },
 		{ "a 2 interval_ms 9", "interval_ms" },
 		{ "a 2 interval_ms 86400001", "interval_ms" },

@@ -185,6 +185,121 @@ elsewhere()
 	triadsetup close t
 }
 
+# ---- a root device fails -------------------------------------------------------------
+
+# becomes N TARGET...: what root device N leads to from now on
+becomes()
+{
+	n=$1
+	shift
+	dmsetup suspend --noflush --nolockfs r$n
+	echo "0 2048 $*" | dmsetup load r$n
+	dmsetup resume r$n
+}
+
+own() { becomes $1 linear /dev/vdb $(($1 * 4096)); }
+events() { dmsetup info -c --noheadings -o events t | tr -d ' '; }
+# each with something in it: one that is not needed is none
+commits()
+{
+	for n in 1 2 3 4; do
+		dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=100 oflag=direct conv=notrunc 2>/dev/null
+		dmsetup message t 0 commit || return 1
+	done
+}
+
+losing()
+{
+	pattern a
+	pattern b
+	three=
+	for i in 0 1 2; do
+		dmsetup create r$i --noudevsync --table "0 2048 linear /dev/vdb $((i * 4096))"
+		three="$three --root-device /dev/mapper/r$i"
+	done
+	dmsetup mknodes
+	for i in 0 1 2; do
+		fmt $three /dev/vda
+		map t /dev/vda $three
+		put a t 1
+		dmsetup message t 0 commit
+		fio --name=l --filename=/dev/mapper/t --rw=randwrite --bs=4k --iodepth=8 --ioengine=libaio \
+			--direct=1 --offset=64M --size=32M --time_based --runtime=6 --fsync=16 >/tmp/fio 2>&1 &
+		job=$!
+		sleep 1
+		dmesg -c >/dev/null
+		before=$(events)
+		becomes $i error
+		must "root device $i fails: commits go on" commits
+		is "$(field t 1) $(field t 4)" "rw degraded" "root device $i fails: writable and degraded"
+		[ "$(events)" -gt "$before" ] && ok "with an event" || not_ok "with an event"
+		said "the root in slot $i cannot be written or flushed: it is given up"
+		must "the writers notice nothing" wait $job
+		put b t 9
+		case $i in
+		0)	# somebody else's disk is left alone, an empty one is taken in
+			printf 'LUKS\272\276' | dd of=/dev/vdb bs=512 seek=20480 conv=sync,notrunc,fsync 2>/dev/null
+			becomes $i linear /dev/vdb 20480
+			must "another disk in its place: commits go on" commits
+			is "$(field t 4)" degraded "degraded as before"
+			is "$(dd if=/dev/vdb bs=512 skip=20480 count=1 2>/dev/null | head -c 4)" LUKS "it is not written to"
+			dd if=/dev/zero of=/dev/vdb bs=512 seek=24576 count=2048 conv=notrunc,fsync 2>/dev/null
+			becomes $i linear /dev/vdb 24576
+			;;
+		*)	own $i ;;
+		esac
+		dmesg -c >/dev/null
+		must "it is there again: commits go on" commits
+		is "$(field t 1) $(field t 4)" "rw ok" "and it is taken in"
+		said "the root in slot $i was written again"
+		triadsetup close t
+		must "check with all three" triadsetup check --data $three /dev/vda
+		map t /dev/vda $three
+		if same a t 1 && same b t 9; then ok "and all is there"; else not_ok "and all is there"; fi
+		triadsetup close t
+		own $i
+	done
+
+	# dead when it is opened, then missing, then replaced
+	fmt $three /dev/vda
+	map t /dev/vda $three
+	put a t 1
+	triadsetup close t
+	becomes 1 error
+	dmesg -c >/dev/null
+	must "with a dead root device: it opens" map t /dev/vda $three
+	is "$(field t 1) $(field t 4)" "rw degraded" "with a dead root device: writable and degraded"
+	said "commits go on with two roots; put the device of slot 1 back"
+	put a t 9
+	must "and commits" commits
+	dmsetup suspend t
+	dmsetup resume t
+	is "$(field t 1) $(field t 4)" "rw degraded" "suspended and resumed: as before"
+	triadsetup close t
+	without=$(echo "$three" | sed 's,/dev/mapper/r1,missing,')
+	must_fail "without its name it is refused" map t /dev/vda --root-device /dev/mapper/r0 \
+		--root-device /dev/mapper/none --root-device /dev/mapper/r2
+	must "named as missing: it opens" map t /dev/vda $without
+	is "$(dmsetup table t | cut -d ' ' -f 8,9)" "root_dev -" "the table says so"
+	is "$(field t 1) $(field t 4)" "rw degraded" "writable and degraded, too"
+	triadsetup roots t >/tmp/out 2>&1
+	is $? 6 "roots t: degraded"
+	put b t 17
+	must "and commits" commits
+	triadsetup close t
+	dd if=/dev/zero of=/dev/vdb bs=512 seek=28672 count=2048 conv=notrunc,fsync 2>/dev/null
+	becomes 1 linear /dev/vdb 28672
+	must "with an empty one in its place: it opens" map t /dev/vda $three
+	is "$(field t 1) $(field t 4)" "rw ok" "and is whole"
+	if same a t 1 && same a t 9 && same b t 17; then ok "and all is there"; else not_ok "and all is there"; fi
+	triadsetup close t
+	must "check with the new one" triadsetup check --data $three /dev/vda
+	becomes 1 error
+	becomes 2 error
+	must_fail "without two of them it is refused" map t /dev/vda $three
+	dmsetup remove r0 r1 r2
+}
+
 # ---- rotten roots and blocks ------------------------------------------------------------
 
 rot()
@@ -1031,7 +1146,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused scsi huge huge_discards}; do
 	echo "# $part"
 	$part
 done
