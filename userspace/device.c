@@ -564,19 +564,25 @@ static int check_devices(const struct disk *disk, const char **which)
 	return 0;
 }
 
+void disk_none(struct disk *disk)
+{
+	unsigned int i;
+
+	memset(disk, 0, sizeof(*disk));
+	disk->store.ops = &disk_ops;
+	disk->data.fd = -1;
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		disk->roots[i].fd = -1;
+}
+
 int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
 	      unsigned int nr_roots, enum device_mode mode, const char **which)
 {
 	unsigned int i;
 	int r;
 
-	memset(disk, 0, sizeof(*disk));
-	disk->store.ops = &disk_ops;
+	disk_none(disk);
 	disk->nr_roots = nr_roots;
-	disk->data.fd = -1;
-	for (i = 0; i < TRIAD_NR_SLOTS; i++)
-		disk->roots[i].fd = -1;
-
 	/* the same device twice would look busy: compare before claiming */
 	if (mode == DEVICE_WRITE) {
 		r = disk_open(disk, path, root_paths, nr_roots, DEVICE_READ, which);
@@ -610,6 +616,45 @@ void disk_close(struct disk *disk)
 		device_close(&disk->roots[i]);
 	free(disk->bounce);
 	disk->bounce = NULL;
+}
+
+int disk_open_target(struct disk *target, const struct disk *disk, const char *const *paths,
+		     unsigned int nr, const char **which)
+{
+	struct device first;
+	struct disk both;
+	unsigned int i;
+	int r;
+
+	disk_none(target);
+	*which = paths[0];
+	r = device_open(&first, paths[0], DEVICE_READ);
+	if (r)
+		return r;
+	device_close(&first);
+	target->bounce = aligned_alloc(TRIAD_BLOCK_SIZE, BOUNCE_BYTES);
+	if (!target->bounce)
+		return -ENOMEM;
+	target->data = disk->data;
+	if (nr == 1 && device_same(&first, &disk->data))
+		return 0;
+	/* the same device twice would look busy */
+	r = disk_open(&both, disk->data.path, paths, nr, DEVICE_READ, which);
+	if (r)
+		return r;
+	disk_close(&both);
+	target->nr_roots = nr;
+	for (i = 0; i < nr && !r; i++) {
+		*which = paths[i];
+		r = device_open(&target->roots[i], paths[i], DEVICE_WRITE);
+	}
+	return r;
+}
+
+void disk_close_target(struct disk *target)
+{
+	target->data.fd = -1;	/* the disk's */
+	disk_close(target);
 }
 
 static const struct device *member(const struct disk *disk, unsigned int i)

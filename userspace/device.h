@@ -76,6 +76,15 @@ int disk_open(struct disk *disk, const char *path, const char *const *root_paths
 	      unsigned int nr_roots, enum device_mode mode, const char **which);
 void disk_close(struct disk *disk);
 
+/*
+ * Another place for the roots of a disk that is open for writing: the disk itself, if its
+ * path is the only one, or other devices.  To be closed before the disk.
+ */
+int disk_open_target(struct disk *target, const struct disk *disk, const char *const *paths,
+		     unsigned int nr, const char **which);
+void disk_close_target(struct disk *target);
+void disk_none(struct disk *disk);	/* nothing is open */
+
 /* One of the devices is write-protected. */
 bool disk_read_only(const struct disk *disk);
 

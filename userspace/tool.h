@@ -27,6 +27,8 @@ enum tool_exit {
 struct options {
 	const char *root_device[TOOL_MAX_ROOTS];
 	unsigned int nr_root_devices;
+	const char *to[TOOL_MAX_ROOTS];	/* where the roots are moved */
+	unsigned int nr_to;
 	const char *device;	/* another name of the disk */
 	const char *module;	/* a file */
 	const char *on_error;	/* hold or fail */
@@ -78,6 +80,7 @@ int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);
 int cmd_roots(const struct options *opt);
 int cmd_heal(const struct options *opt);
+int cmd_move_roots(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
 int cmd_export(const struct options *opt);

@@ -70,6 +70,10 @@ static const struct command commands[] = {
 	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },
+	{ "move-roots", "DEVICE", 1, 1, "frkT", "put the roots into another place",
+	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
+	  "back inside.  The device must be closed.  If it is cut short, nothing is lost: the\n"
+	  "same command goes on.\n", cmd_move_roots },
 	{ "dump", "DEVICE [PART]...", 1, 5, "jrk", "show what is on the disk",
 	  "PART is root, log, map or space; all four unless some are named.  Changes\n"
 	  "nothing.\n",
@@ -102,6 +106,7 @@ static const struct option_help {
 	{ 'j', false, "json", NULL, "print JSON" },
 	{ 'f', false, "force", NULL, "overwrite data, also of others, or a file" },
 	{ 'r', false, "root-device", "DEV", "where the roots lie: once, or three times" },
+	{ 'T', false, "to", "DEV", "where the roots go: once, or three times" },
 	{ 'd', false, "device", "DISK", "the disk has this name now" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
 	{ 'H', false, "hash", "NAME", "sha256 (default), sha512, hmac(sha256), ..." },
@@ -137,7 +142,7 @@ static void usage(FILE *to)
 
 	fprintf(to, "usage: triadsetup COMMAND [OPTIONS] ...\n\n");
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(to, "  %-8s %-16s  %s\n", commands[i].name, commands[i].args,
+		fprintf(to, "  %-10s %-15s %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
 	fprintf(to, "\ntriadsetup COMMAND --help tells the options.\n"
 		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists\n"
@@ -188,12 +193,12 @@ static int take_number(const char *name, u32 least, u32 most, u32 *number)
 			 "--%s: '%s' is no number from %u to %u", name, optarg, least, most);
 }
 
-static int take_root_device(struct options *opt)
+static int take_root_device(const char **devices, unsigned int *nr, const char *name)
 {
-	if (opt->nr_root_devices == TOOL_MAX_ROOTS)
+	if (*nr == TOOL_MAX_ROOTS)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.",
-				 "--root-device is given more than three times");
-	opt->root_device[opt->nr_root_devices++] = optarg;
+				 "--%s is given more than three times", name);
+	devices[(*nr)++] = optarg;
 	return 0;
 }
 
@@ -242,7 +247,9 @@ static int take_option(struct options *opt, char letter, const char *name)
 		opt->device = optarg;
 		return 0;
 	case 'r':
-		return take_root_device(opt);
+		return take_root_device(opt->root_device, &opt->nr_root_devices, name);
+	case 'T':
+		return take_root_device(opt->to, &opt->nr_to, name);
 	case 'k':
 		opt->key_file = optarg;
 		return 0;

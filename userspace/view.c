@@ -347,7 +347,7 @@ int view_refuse(const struct view *view)
 	return r;
 }
 
-static int check_layout(const struct view *view)
+int view_layout(const struct view *view)
 {
 	unsigned int layout = view_current(view)->root_layout;
 	unsigned int given = view->disk.nr_roots;
@@ -378,6 +378,17 @@ static int explain_open(const struct view *view, int error)
 				 text_size(view->disk.data.bytes, a),
 				 text_size(root->device_blocks << TRIAD_BLOCK_SHIFT, b));
 	case -EOPNOTSUPP:
+		if (root->incompat == TRIAD_INCOMPAT_MOVED)
+			return tool_fail(TOOL_DEVICE, "Nothing was changed.  Name them with "
+					 "--root-device, or leave that out if they lie on the device "
+					 "itself.\n  If the move was cut short, give the same triadsetup "
+					 "move-roots again.",
+					 "%s: its roots were moved from here", view->path);
+		if (root->incompat == TRIAD_INCOMPAT_MOVING)
+			return tool_fail(TOOL_DEVICE, "Nothing was changed.  Give the same triadsetup "
+					 "move-roots again, or open it where they were.",
+					 "%s: the move of its roots to here is not finished",
+					 view->path);
 		return tool_fail(TOOL_DEVICE, "Nothing was changed and the data is not at risk.  "
 				 "Use a newer triadsetup.",
 				 "%s: it uses features this program does not know (%#x)",
@@ -405,7 +416,7 @@ int view_ready(struct view *view)
 
 	if (!root)
 		return view_refuse(view);
-	r = check_layout(view);
+	r = view_layout(view);
 	if (!r && root->incompat)
 		r = explain_open(view, -EOPNOTSUPP);
 	if (!r && view_too_short(view))

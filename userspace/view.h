@@ -48,6 +48,9 @@ bool view_too_short(const struct view *view);
 /* Refuse what cannot be opened, as far as the roots tell; reads nothing more. */
 int view_ready(struct view *view);
 
+/* Refuse another number of root devices than it was formatted with. */
+int view_layout(const struct view *view);
+
 /* Load the core: probe must have found a current root, else this refuses. */
 int view_open(struct view *view);
 

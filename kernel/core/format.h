@@ -83,6 +83,12 @@ enum triad_root_layout {
 	TRIAD_ROOTS_THREE_DEVICES = 3,	/* one on each of three, at offset 0 */
 };
 
+/* What is said by the root in one place, while or after it went to another: neither opens. */
+enum triad_incompat {
+	TRIAD_INCOMPAT_MOVING = 1 << 0,	/* the copy in the new place: not valid yet */
+	TRIAD_INCOMPAT_MOVED = 1 << 1,	/* what it left in the old place */
+};
+
 /*
  * One power-fail-atomic sector.  The rest of its 4 KiB block is zero and is
  * written with it.

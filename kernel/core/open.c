@@ -85,6 +85,8 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 	struct triad_geometry *geo = &core->geo;
 	const char *why;
 
+	if (root->incompat & (TRIAD_INCOMPAT_MOVING | TRIAD_INCOMPAT_MOVED))
+		core->choice.why = "its roots were moved, or are being moved: finish triadsetup move-roots, or name the place where they are now";
 	if (root->incompat)
 		return -EOPNOTSUPP;
 	if (triad_geometry_init(geo, root->device_blocks, root->logical_blocks,

@@ -128,7 +128,7 @@ cp --sparse=always kept img
 forge "$(slot_block "$current")" 377 1
 refuse 7 "a current root that counts more zones than there are" 'something impossible' check img
 cp --sparse=always kept img
-forge "$(slot_block "$current")" 12 1
+forge "$(slot_block "$current")" 12 128
 refuse 4 "a root with features of the future" 'features this program does not know' check img
 cp --sparse=always kept img
 forge "$(slot_block "$current")" 16 1

@@ -132,7 +132,7 @@ run roots --json --root-device img.r img
 holds "roots --json: neither" out 'd["exit_code"] == 1 and "roots inside" in d["error"]["message"]'
 rm -f img.*
 fresh
-python3 "$here/forge.py" img "$(slot_block "$(fact roots 'd["current"]')")" 12 1
+python3 "$here/forge.py" img "$(slot_block "$(fact roots 'd["current"]')")" 12 128
 run roots img
 [ $code = 4 ] && ! grep -q 'open would use' out && grep -q 'features' err
 result $? "roots: nor with features of the future"
