@@ -39,46 +39,46 @@ content_is_there()	# NAME OPTION...
 move()	# FROM TO
 {
 	from=$(options --root-device "$1") to=$(target "$2") there=$(options --root-device "$2")
-	name="move-roots, '$1' to '$2'"
+	m_name="move-roots, '$1' to '$2'"
 	begin "$1"
-	expect 0 "$name" 'its roots lie' move-roots $from $to img
-	expect 0 "$name: all is well there" 'img: ok' check --data $there img
-	content_is_there "$name: with the content" $there
-	refuse 4 "$name: nothing opens where they were" 'roots were moved from here' table $from img
-	refuse 5 "$name: a second time" 'moved to there already' move-roots $from $to img
-	[ "$2" = in ] || { expect 0 "$name: table" ' root_dev ' table $there img; }
+	expect 0 "$m_name" 'its roots lie' move-roots $from $to img
+	expect 0 "$m_name: all is well there" 'img: ok' check --data $there img
+	content_is_there "$m_name: with the content" $there
+	refuse 4 "$m_name: nothing opens where they were" 'roots were moved from here' table $from img
+	refuse 5 "$m_name: a second time" 'moved to there already' move-roots $from $to img
+	[ "$2" = in ] || { expect 0 "$m_name: table" ' root_dev ' table $there img; }
 	# and back, over what was left there
-	expect 0 "$name: and back" 'its roots lie' move-roots $there $(target "$1") img
-	content_is_there "$name: and back: the content" $from
-	[ -n "$CUT" ] || { skip "$name, cut" "cannot be loaded first"; return; }
+	expect 0 "$m_name: and back" 'its roots lie' move-roots $there $(target "$1") img
+	content_is_there "$m_name: and back: the content" $from
+	[ -n "$CUT" ] || { skip "$m_name, cut" "cannot be loaded first"; return; }
 	for at in 1 2 3 4 5 6 7 8 9; do
 		begin "$1"
 		LD_PRELOAD=$CUT CUT_AT=$at "$TRIADSETUP" move-roots $from $to img >out 2>err
 		[ $? = 99 ]
-		result $? "$name, cut before write $at"
+		result $? "$m_name, cut before write $at"
 		if [ $at -le 4 ]; then
-			content_is_there "$name, cut before write $at: the old place is valid" $from
-			expect 0 "$name, cut before write $at: and whole" 'img: ok' check --data $from img
+			content_is_there "$m_name, cut before write $at: the old place is valid" $from
+			expect 0 "$m_name, cut before write $at: and whole" 'img: ok' check --data $from img
 		else
-			refuse 4 "$name, cut before write $at: the old place is left" \
+			refuse 4 "$m_name, cut before write $at: the old place is left" \
 				'roots were moved from here' table $from img
 		fi
 		before=$(all)
 		run table $there img
 		[ $code != 0 ] && [ "$before" = "$(all)" ]
-		result $? "$name, cut before write $at: the new one is not valid"
+		result $? "$m_name, cut before write $at: the new one is not valid"
 		# one that goes on where it was does not go on there
 		if [ $at = 4 ]; then
 			files=
 			[ "$1" = in ] || for n in $1; do files="$files img.$n"; done
 			printf 'write 50 9 5\ncommit\nwrite 60 9 6\nstop\n' |
 				"$MKIMAGE" img expect - $files 2>err
-			content_is_there "$name, cut before write $at: the old place is written on" $from
+			content_is_there "$m_name, cut before write $at: the old place is written on" $from
 		fi
-		expect 0 "$name, cut before write $at: done again" 'its roots lie' \
+		expect 0 "$m_name, cut before write $at: done again" 'its roots lie' \
 			move-roots $from $to img
-		expect 0 "$name, cut before write $at: all is well" 'img: ok' check --data $there img
-		content_is_there "$name, cut before write $at: with the content" $there
+		expect 0 "$m_name, cut before write $at: all is well" 'img: ok' check --data $there img
+		content_is_there "$m_name, cut before write $at: with the content" $there
 	done
 }
 

@@ -72,7 +72,8 @@ static void lose(struct life *life)
 {
 	struct disk *disk = &life->disk;
 
-	if (disk->bad || disk->dead_slot >= 0 || !may_have_fault(life, life->view))
+	if (disk->bad || disk->dead_slot >= 0 || life->driver.load->lose_root_writes ||
+	    !may_have_fault(life, life->view))
 		return;
 	disk->dead_slot = rng_below(&life->rng, TRIAD_NR_SLOTS);
 	disk->dead_keeps = rng_percent(&life->rng, 50);

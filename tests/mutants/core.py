@@ -9,13 +9,11 @@ which the runner tries them: a unit test, "faults", "lies", "crash" with the see
 
 # design.md's rules, each switched off in its most direct way
 RULES = [
-    ("rule-1", "log.c", "if (!r && !core->root.segment && !core->degraded)", "if (0)",
+    ("rule-1", "log.c", "if (!r && !core->root.segment && !core->degraded &&", "if (0 &&",
      "the pointer is durable before the first record", "test_commit"),
     ("rule-2", "commit.c", """	if (!r)
-		r = core->store->ops->flush(core->store);
-	if (!r)
-		r = triad_root_seal(""", """	if (!r)
-		r = triad_root_seal(""",
+		r = triad_lost_flush(core);
+	return r ? r : seal_root(""", """	return r ? r : seal_root(""",
      "all of the interval is durable before the root is written", "faults"),
     ("rule-3", "space.c", "if (space->slot_b >= 0) {", "if (0) {",
      "what b reaches is not taken", "test_commit"),
@@ -96,11 +94,11 @@ MUTANTS = [
      "an old copy that is a cousin is not current", "test_root"),
 
     # opening and healing
-    ("unreadable-not-emptied", "open.c", "state == TRIAD_SLOT_UNREADABLE)", "state == 99)",
+    ("unreadable-not-emptied", "open.c", "state == TRIAD_SLOT_UNREADABLE &&\n	       !", "state == 99 &&\n	       !",
      "a root that comes back finds its blocks", "test_open"),
     ("backup-while-degraded", "open.c", "core->slot_b = core->degraded ? -1 : core->choice.backup;",
      "core->slot_b = core->choice.backup;", "the heal has room: nothing is kept for b", "test_open"),
-    ("forget-backup", "open.c", "space->zones[zone].pending = 0;", ";",
+    ("forget-backup", "space.c", "space->zones[zone].pending = 0;", ";",
      "without a backup its blocks are free", "test_open"),
     ("heal-keeps-parent", "open.c", "core->slots[core->choice.parent].root.version",
      "core->slots[core->choice.cur].root.version", "the next version follows from b and c", "test_commit"),
@@ -116,7 +114,7 @@ MUTANTS = [
      "the first record of a session is a header alone", "test_commit"),
     ("opening-not-flushed", "log.c", """		r = core->store->ops->write(core->store, rec->place, 1, core->window);
 	if (!r)
-		r = core->store->ops->flush(core->store);
+		r = triad_lost_flush(core);
 """, """		r = core->store->ops->write(core->store, rec->place, 1, core->window);
 """, "... and durable before anything else is written", "test_commit"),
     ("nonce", "record.c", "if (rec->flags & TRIAD_RECORD_OPENING) {", "if (0) {",
@@ -124,11 +122,13 @@ MUTANTS = [
     ("opening-of-zeroes", "record.c", "		triad_random(d->body, sizeof(d->body));\n", "",
      "a torn opening record completes no other", "test_replay"),
     ("pointer-beside-a-commit", "log.c", """core->window);
-	if (!r)
-		r = triad_guard_write(core, core->slot_c, core->window);""",
+	if (r)
+		return r;
+	r = triad_guard_write(core, core->slot_c, core->window);""",
      """core->commit.block);
-	if (!r)
-		r = triad_guard_write(core, core->slot_c, core->commit.block);""",
+	if (r)
+		return r;
+	r = triad_guard_write(core, core->slot_c, core->commit.block);""",
      "the image of a root stays as it was sealed", "test_commit"),
     ("note-late", "log.c", """		if (!r)
 			r = triad_list_push_run(&core->space.log_active, pba, got);
@@ -207,10 +207,10 @@ MUTANTS = [
      "a rotten header is told from the end of the log", "test_replay"),
     ("torn-opening-loses-the-mark", "replay.c", "	return le64_to_cpu(d->durable);", "	return 0;",
      "a torn opening record keeps the durable mark", "test_replay"),
-    ("session-not-flushed", "log.c", "	r = core->store->ops->flush(core->store);\n	/* rule 8",
+    ("session-not-flushed", "log.c", "	r = triad_lost_flush(core);\n	/* rule 8",
      "	r = 0;\n	/* rule 8",
      "what an opening read is durable before it is built on", "test_commit"),
-    ("healing-points", "log.c", " && !core->root.segment && !core->degraded)", " && !core->root.segment)",
+    ("healing-points", "log.c", " && !core->root.segment && !core->degraded &&", " && !core->root.segment &&",
      "healing never overwrites the root it heals from", "test_commit"),
 
     # the log's index
@@ -271,8 +271,8 @@ MUTANTS = [
      "a rotten plane is not believed", "test_space"),
     ("plane-of-another-zone", "plane.c", " || le64_to_cpu(head->index) != index ||", " ||",
      "a misplaced plane is not believed", "test_space"),
-    ("planes-never-landed", "plane.c", "head.generation) - changed >= TRIAD_TURNS)",
-     "head.generation) - changed >= 0x80000000u)",
+    ("planes-never-landed", "plane.c", "head.turn) - changed >= TRIAD_TURNS)",
+     "head.turn) - changed >= 0x80000000u)",
      "a plane left by a commit that never landed is not believed", "test_space"),
     ("plane-count", "plane.c", "if (!r && !has_right_count(space, zone, bits))", "if (0)",
      "a plane with a wrong count is not believed", "test_space"),
@@ -289,7 +289,7 @@ MUTANTS = [
     # commit
     ("root-error-ignored", "commit.c", "	return triad_guard_write(core, core->commit.slot, core->commit.block);",
      "	triad_guard_write(core, core->commit.slot, core->commit.block);\n	return 0;", "the letters move behind the root's write", "test_commit"),
-    ("over-b", "commit.c", "	commit->slot = core->slot_a;\n", "	commit->slot = core->slot_b >= 0 ? core->slot_b : core->slot_a;\n",
+    ("over-b", "commit.c", "	commit->slot = triad_lost_next(core);\n", "	commit->slot = core->slot_b >= 0 ? core->slot_b : core->slot_a;\n",
      "the new root is written over a", "test_commit"),
     ("pointer-emptied", "commit.c", "root->segment = commit->clean ? 0 : root->next;", "root->segment = 0;",
      "only a close empties the pointer", "test_commit"),
@@ -308,7 +308,7 @@ MUTANTS = [
      "the version is H(b, c)", "test_commit"),
     ("doubt-suspects", "commit.c", "if (core->suspects[zone])", "if (0)",
      "suspect planes are written anew", "test_commit"),
-    ("doubt-degraded", "commit.c", "for (zone = 0; core->degraded &&", "for (zone = 0; 0 &&",
+    ("doubt-degraded", "commit.c", "for (zone = 0; core->doubtful &&", "for (zone = 0; 0 &&",
      "planes that a slot missed are written anew", "test_open"),
     ("summary-after-pending", "commit.c", "commit->zones[zone].changed <= TRIAD_TURNS;",
      "commit->zones[zone].changed < TRIAD_TURNS;", "the summary knows when pending ends", "test_commit"),
@@ -324,16 +324,37 @@ MUTANTS = [
      "each summary block has its zones", "crash --profile 7 --states 450"),
 
     # healing
-    ("heal-over-others", "root.c", "choice->occupied = third->state == TRIAD_SLOT_FOREIGN ||",
-     "choice->occupied = ", "what others keep in a slot is not healed over", "test_open"),
+    ("heal-over-others", "root.c", "choice->occupied = third->state == TRIAD_SLOT_FOREIGN;",
+     "choice->occupied = false;", "what others keep in a slot is not healed over", "test_open"),
     ("heal-over-torn-others", "root.c", "if (third->state == TRIAD_SLOT_TORN && !ours)", "if (0)",
      "... nor a torn root of theirs", "test_open"),
-    ("heal-over-unreadable", "root.c", "cur->root_layout == TRIAD_ROOTS_THREE_DEVICES", "0",
+    ("heal-over-unreadable", "open.c", "core->root.root_layout == TRIAD_ROOTS_THREE_DEVICES", "0",
      "... nor what cannot be read on a disk of its own", "test_open"),
     ("empty-by-its-first-sector", "root.c", "if (all_zero(block, TRIAD_BLOCK_SIZE))",
      "if (all_zero(block, sizeof(*d)))", "zeroes are zeroes to the end of the block", "test_open"),
-    ("heal-does-not-ask", "open.c", "return triad_core_is_occupied(core) ? -EEXIST :", "return 0 ? -EEXIST :",
+    ("heal-does-not-ask", "open.c", "if (triad_core_is_occupied(core))", "if (0)",
      "healing by itself refuses what others keep", "test_open"),
+    # a lost slot
+    ("lost-is-the-end", "lost.c", "	if (!is_too_many(core))\n		return 0;\n", "",
+     "a lost slot is not the end of commits", "test_lost"),
+    ("lost-two", "lost.c", "return lost & (lost - 1) ||", "return 0 ||",
+     "two roots stay", "test_lost"),
+    ("lost-same-branch", "commit.c", "	root->branch = root->generation;\n	r = seal_root(core);", "	r = seal_root(core);",
+     "a root of unknown outcome is told from the one in its stead", "test_lost"),
+    ("lost-healed-by-commits", "open.c", "triad_core_has_lost(core, core->slot_a) ? triad_commit_again(core) :",
+     "0 ? triad_commit_again(core) :", "without a slot only roots are written first", "test_lost"),
+    ("lost-for-ever", "commit.c", "		triad_lost_look(core);\n", "",
+     "a slot that answers again is written again", "test_lost"),
+    ("lost-taken-from-others", "guard.c", "	    (slot.state == TRIAD_SLOT_FOREIGN ||", "	    (0 ||",
+     "... but not from others", "test_lost"),
+    ("lost-younger-taken", "guard.c", "slot.root.generation > core->root.generation)))", "0)))",
+     "... nor over a younger root", "test_lost"),
+    ("lost-pointer-needed", "log.c", "return r && r != -ESTALE ? triad_lost_give_up(core, core->slot_c) : r;", "return r;",
+     "a pointer that cannot be written is done without", "test_lost"),
+    ("repeat-counts-as-turn", "commit.c", "	commit->root.repeats++;\n", "",
+     "a repeat has its predecessor's planes, and is no turn", "test_lost"),
+    ("repeat-is-not-doubted", "open.c", "		core->doubtful = core->degraded;\n", "",
+     "planes that a slot missed are written anew behind repeats, too", "test_open"),
     ("healed-by-one-root", "open.c", "	while (!r && triad_core_needs_heal(core))\n",
      "	if (!r && core->degraded)\n", "two roots say that one was healed", "test_open"),
     ("branch-not-begun", "commit.c", "	if (core->degraded)\n		root->branch = root->generation;\n", "",
