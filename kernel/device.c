@@ -143,6 +143,8 @@ static void set_mode_opened(struct triad *t)
 {
 	if (!must_not_write(t))
 		set_mode(t, TRIAD_MODE_RW, NULL, 0);
+	else if (t->backup)
+		set_mode(t, TRIAD_MODE_RO, "the backup was asked for", 0);
 	else if (triad_core_lost_log(&t->core))
 		set_mode(t, TRIAD_MODE_RO, "a flushed record of the log is damaged", -EBADMSG);
 	else if (triad_core_is_occupied(&t->core))
@@ -178,6 +180,9 @@ static void say_opened(struct triad *t)
 	const struct triad_core *core = &t->core;
 
 	say_slots(t);
+	if (core->one_root)
+		DMINFO("%s: opened read-only at the backup: the state of the last commit but one",
+		       triad_name(t));
 	if (triad_core_is_occupied(core))
 		DMWARN("%s: opened degraded and read-only; nothing is lost, but what lies in slot %d may be somebody else's: if it is not, close the device and run triadsetup heal --force",
 		       triad_name(t), core->slot_a);
@@ -281,7 +286,8 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 		core->expected = &expected;
 	}
 	if (!r)
-		r = triad_core_open(core, device_blocks(t));
+		r = t->backup ? triad_core_open_backup(core, device_blocks(t)) :
+			triad_core_open(core, device_blocks(t));
 	why = r ? NULL : why_not(t, legacy);
 	if (why) {
 		triad_core_close(core);

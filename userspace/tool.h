@@ -46,6 +46,7 @@ struct options {
 	bool batch;
 	bool force;
 	bool read_only;
+	bool backup;		/* the state of the backup root */
 	bool data;
 	bool verbose;
 	bool crash;

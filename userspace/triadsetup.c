@@ -38,7 +38,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME DEVICE", 2, 2, "vrkRtCEM", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME DEVICE", 2, 2, "vrkRbtCEM", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n",
 	  cmd_open },
 	{ "close", "NAME", 1, 1, "", "remove the mapping",
@@ -59,7 +59,7 @@ static const struct command commands[] = {
 	  "would load.  If it cannot be loaded or does not take a device, the one before goes\n"
 	  "on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
-	{ "table", "DEVICE", 1, 1, "jrkRtCEM", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
 	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
@@ -78,7 +78,7 @@ static const struct command commands[] = {
 	  "Changes nothing.  Close the device first: one that is being written looks\n"
 	  "damaged.\n",
 	  cmd_check },
-	{ "export", "DEVICE FILE", 2, 2, "qjrkf", "copy the content, as recovered, to a file",
+	{ "export", "DEVICE FILE", 2, 2, "qjrkfb", "copy the content, as recovered, to a file",
 	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
@@ -120,6 +120,7 @@ static const struct option_help {
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
+	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
 
@@ -214,6 +215,9 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'R':
 		opt->read_only = true;
+		return 0;
+	case 'b':
+		opt->backup = true;
 		return 0;
 	case 'D':
 		opt->data = true;

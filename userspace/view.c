@@ -390,6 +390,49 @@ int view_ready(struct view *view)
 	return r;
 }
 
+int view_ready_backup(const struct view *view)
+{
+	const struct triad_choice *choice = &view->choice;
+
+	if (choice->stray || choice->backup < 0)
+		return tool_fail(TOOL_UNPROVABLE, untouched, "%s: there is no backup to go back to: %s",
+				 view->path, choice->stray ?
+				 "it and the current root are of different copies of the device" :
+				 "its root is lost");
+	return 0;
+}
+
+void view_tell_backup(const struct view *view)
+{
+	char text[TEXT_SIZE];
+
+	tool_warn("%s: this is the backup: the state of the last commit but one, %s", view->path,
+		  text_time(view->slots[view->choice.backup].root.time, text));
+}
+
+int view_open_backup(struct view *view)
+{
+	int r;
+
+	r = view_ready(view);
+	if (!r)
+		r = view_ready_backup(view);
+	if (r)
+		return r;
+	view->core.store = &view->disk.store;
+	view->core.hash = view->hash;
+	r = triad_core_open_backup(&view->core, disk_blocks(&view->disk));
+	if (r == -EBADMSG || r == -EUCLEAN)
+		return tool_fail(TOOL_DAMAGED, untouched, "%s: the backup is damaged: %s", view->path,
+				 r == -EBADMSG ? "its map is not what its root says" :
+				 "its root says something impossible");
+	if (r)
+		return explain_open(view, r);
+	view->opened = true;
+	view_tell_backup(view);
+	return 0;
+}
+
 int view_open(struct view *view)
 {
 	int r;

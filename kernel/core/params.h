@@ -20,6 +20,7 @@ struct triad_params {
 	const char *root_dev[TRIAD_NR_SLOTS];
 	unsigned int nr_root_dev;	/* 0, 1 or 3 */
 	bool read_only;
+	bool backup;			/* the backup's state, read-only */
 	const char *key;		/* hex, or :<size>:<type>:<description> */
 	u32 interval_ms;		/* a log older than that is committed */
 	bool hold;			/* while the disk cannot be reached, nobody hears of it */

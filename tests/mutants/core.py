@@ -37,12 +37,32 @@ RULES = [
      "the nodes of commits to come have room", "test_commit"),
     ("rule-10", "record.c", "	r = check(rec, geo);\n", "	r = 0;\n",
      "what a header says is bounded", "test_record"),
-    ("rule-11", "open.c", "		r = triad_commit_init(core);\n",
-     "		r = triad_commit_init(core);\n		if (!r)\n			r = triad_log_start(core);\n",
+    ("rule-11", "open.c", "		r = triad_commit_init(core);\n	}\n",
+     "		r = triad_commit_init(core);\n		if (!r)\n			r = triad_log_start(core);\n	}\n",
      "opening writes nothing", "test_replay"),
 ]
 
 MUTANTS = [
+    # the way back to b
+    ("rollback-one-root", "rollback.c", "return r ? r : triad_core_heal_over(core);",
+     "return r ? r : triad_commit_alone(core, false);",
+     "two roots of the new branch before any write", "test_rollback"),
+    ("rollback-chain-goes-on", "rollback.c",
+     "	triad_random(core->chain, sizeof(core->chain));\n", "",
+     "no record carries the new log's chain", "test_rollback"),
+    ("rollback-same-place", "rollback.c", "	space->next = next;\n", "",
+     "the new log begins where none was", "test_rollback"),
+    ("rollback-planes-kept", "rollback.c", "	core->degraded = true;\n", "",
+     "every slot gets all planes anew, and a branch begins", "test_rollback"),
+    ("rollback-of-half-a-one", "rollback.c",
+     " || core->root.branch == core->root.generation)", ")",
+     "half a rollback is no state to go back from", "test_rollback"),
+    ("rollback-keeps-log", "rollback.c", "	triad_index_reset(core->active);\n", "",
+     "what the log holds is not rolled into the new map", "test_rollback"),
+    ("backup-with-log", "open.c", "load_root(core, device_blocks, slot, false);\n	}",
+     "load_root(core, device_blocks, slot, true);\n	}",
+     "the backup is shown without its log", "test_rollback"),
+
     # roots that somebody else wrote
     ("stranger-not-noticed", "guard.c", "if (!is_ours(&core->seen[nr], nr, block))", "if (0)",
      "a root of somebody else is not written over", "test_guard"),

@@ -112,6 +112,51 @@ read_only()
 	blockdev --setrw /dev/vdb
 }
 
+# The state of the last commit but one, as a mapping.
+backup()
+{
+	pattern a
+	pattern b
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 0
+	dmsetup message t 0 commit
+	put b t 0
+	dmsetup message t 0 commit
+	put a t 8
+	triadsetup close t
+	# closing has committed, too: c has all, b ends where the last message came
+	md5sum </dev/vda >/tmp/before
+	says 0 "open --backup: says what it is" 'last commit but one' open --backup t /dev/vda
+	is "$(field t 1) $(field t 4) $(field t 18)" "ro ok the_backup_was_asked_for" "it is read-only, and well"
+	is "$(field t 2 | tr -d a)" "$(triadsetup roots --json /dev/vda | tr -d ' \n' |
+		grep -o '"letter":"."' | cut -d '"' -f 4 | tr -d 'a\n')" "its letters are those of the roots"
+	must "it holds what was committed before" same b t 0
+	must_fail "and nothing of what came later" same a t 8
+	is "$(blockdev --getro /dev/mapper/t)" 1 "the block layer knows"
+	dd if=/dev/zero of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc 2>/dev/null &&
+		not_ok "it cannot be written" || ok "it cannot be written"
+	dmsetup table t | grep -q ' 2 read_only backup$' && ok "the table says so" || not_ok "the table says so"
+	must "status: nothing is wrong" triadsetup status t
+	dmsetup suspend t
+	dmsetup resume t
+	must "it is the same behind a suspend" same b t 0
+	triadsetup close t
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "nothing was written"
+	# by hand: dmsetup's own mapping is writable
+	dmsetup create t --noudevsync --table "$(triadsetup table --backup /dev/vda 2>/dev/null)"
+	dmsetup mknodes
+	must_fail "a mapping made with dmsetup refuses writes" \
+		dd if=/dev/zero of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc
+	must "and reads" same b t 0
+	triadsetup close t
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "again nothing was written"
+	map t /dev/vda
+	must "opened as always it holds all" same a t 8
+	says 5 "open --backup: not of an active device" 'in use' open --backup u /dev/vda
+	triadsetup close t
+}
+
 # ---- close -----------------------------------------------------------------------
 
 closing()
@@ -277,7 +322,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening paths read_only closing in_use exporting large modprobe_words}; do
+for part in ${*:-opening paths read_only backup closing in_use exporting large modprobe_words}; do
 	echo "# $part"
 	$part
 done
