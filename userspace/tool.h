@@ -77,6 +77,7 @@ int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);
 int cmd_roots(const struct options *opt);
+int cmd_rollback(const struct options *opt);
 int cmd_heal(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
@@ -93,6 +94,12 @@ int cmd_export(const struct options *opt);
  */
 int tool_fail(enum tool_exit code, const char *next, const char *format, ...) PRINTF(3, 4);
 void tool_warn(const char *format, ...) PRINTF(1, 2);
+
+/*
+ * Ask for YES behind what will be lost, unless -q was given.  0, or an exit code: without
+ * a terminal nobody can be asked.
+ */
+int tool_confirm(const struct options *opt, const char *path, const char *what);
 
 /* The exit code that fits a negative errno. */
 enum tool_exit tool_exit_of(int error);

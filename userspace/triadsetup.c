@@ -69,6 +69,11 @@ static const struct command commands[] = {
 	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },
+	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
+	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q is\n"
+	  "given.  To look at that state first: open --backup, export --backup.  The device\n"
+	  "must be closed.\n",
+	  cmd_rollback },
 	{ "dump", "DEVICE [PART]...", 1, 5, "jrk", "show what is on the disk",
 	  "PART is root, log, map or space; all four unless some are named.  Changes\n"
 	  "nothing.\n",

@@ -410,6 +410,15 @@ void view_tell_backup(const struct view *view)
 		  text_time(view->slots[view->choice.backup].root.time, text));
 }
 
+int view_fail_backup(const struct view *view, int error)
+{
+	if (error != -EBADMSG && error != -EUCLEAN)
+		return explain_open(view, error);
+	return tool_fail(TOOL_DAMAGED, untouched, "%s: the backup is damaged: %s", view->path,
+			 error == -EBADMSG ? "its map is not what its root says" :
+			 "its root or map says something impossible");
+}
+
 int view_open_backup(struct view *view)
 {
 	int r;
@@ -422,12 +431,8 @@ int view_open_backup(struct view *view)
 	view->core.store = &view->disk.store;
 	view->core.hash = view->hash;
 	r = triad_core_open_backup(&view->core, disk_blocks(&view->disk));
-	if (r == -EBADMSG || r == -EUCLEAN)
-		return tool_fail(TOOL_DAMAGED, untouched, "%s: the backup is damaged: %s", view->path,
-				 r == -EBADMSG ? "its map is not what its root says" :
-				 "its root says something impossible");
 	if (r)
-		return explain_open(view, r);
+		return view_fail_backup(view, r);
 	view->opened = true;
 	view_tell_backup(view);
 	return 0;

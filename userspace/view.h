@@ -57,6 +57,9 @@ int view_open(struct view *view);
 /* The same of the backup alone: what it holds is the state of the last commit but one. */
 int view_open_backup(struct view *view);
 
+/* Say why the backup could not be had, from a negative errno. */
+int view_fail_backup(const struct view *view, int error);
+
 /* 'a', 'b', 'c', or '-' for a slot that holds nothing usable. */
 char view_letter(const struct view *view, unsigned int slot);
 
