@@ -400,7 +400,7 @@ int triad_commit_prepare(struct triad_core *core)
 
 	root->slot = commit->slot;
 	root->generation = core->root.generation + 1;
-	if (core->degraded)
+	if (core->degraded || core->branches_off)
 		root->branch = root->generation;
 	root->segment = commit->clean ? 0 : root->next;
 	root->time = triad_now();
@@ -444,7 +444,7 @@ void triad_commit_land(struct triad_core *core)
 	core->slot_a = 3 - core->slot_b - core->slot_c;
 	space->hwm_b = core->root.hwm_zones;
 	core->root = commit->root;
-	core->degraded = false;
+	core->degraded = core->branches_off = false;
 
 	space->zones = commit->zones;
 	commit->zones = zones;

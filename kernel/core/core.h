@@ -98,6 +98,7 @@ struct triad_core {
 	u8 parent[TRIAD_HASH_SIZE];	/* b's version, goes into the next one */
 	int slot_a, slot_b, slot_c;
 	bool degraded;
+	bool branches_off;	/* the next root begins a branch, though nothing was bad */
 	bool one_root;		/* see triad_core_open_at */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];

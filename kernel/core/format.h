@@ -126,7 +126,7 @@ struct triad_root_disk {
 	__le64 pending;			/* blocks only the predecessor reaches */
 	__le64 dead;			/* log blocks since the predecessor not reached */
 	__le64 time;			/* of the commit, seconds since 1970 */
-	__le64 branch;			/* generation of the last heal before it, 0: none */
+	__le64 branch;			/* generation of the last heal or rollback, 0: none */
 	u8 reserved2[52];
 	__le32 crc;			/* crc32c of bytes 0-475 */
 	u8 seal[TRIAD_HASH_SIZE];	/* H of bytes 0-479 */

@@ -21,16 +21,35 @@ static bool is_possible(const struct triad_core *core, const struct triad_root *
 }
 
 /*
- * b's map in c's place.  It is counted, not taken on trust: all of its nodes are read.
- * What the slots' planes hold of it nobody asks: every zone counts as changed, and each
- * slot gets all of its planes anew.
+ * Every zone that b or c touched counts as changed, so that each slot gets its plane anew:
+ * those of c hold another state, those of a are older than b.  But no others: should the
+ * first commit never land, the next one on top of c writes just these.
  */
+static void doubt_zones(struct triad_core *core, const struct triad_zone *as_of_c)
+{
+	struct triad_space *space = &core->space;
+	u64 zone;
+
+	for (zone = 0; zone < space->hwm; zone++) {
+		u32 changed = as_of_c[zone].changed;
+
+		if (!changed || (u32)core->root.generation - changed <= 1)
+			core->suspects[zone] = 1;
+		else if (!core->suspects[zone])
+			space->zones[zone].changed = changed;
+	}
+}
+
+/* b's map in c's place.  It is counted, not taken on trust: all of its nodes are read. */
 static int adopt_map(struct triad_core *core, int slot)
 {
 	const struct triad_root *b = &core->slots[slot].root;
 	struct triad_space *space = &core->space;
+	struct triad_zone *as_of_c = core->commit.zones;
 	u64 zone;
 	int r;
+
+	memcpy(as_of_c, space->zones, core->geo.nr_zones * sizeof(*as_of_c));
 
 	space->map.root = b->map;
 	space->slot_c = slot;
@@ -42,12 +61,13 @@ static int adopt_map(struct triad_core *core, int slot)
 	r = triad_space_rebuild_summary(space);
 	for (zone = space->hwm; zone < core->geo.nr_zones && !r; zone++)
 		r = space->zones[zone].used ? -EUCLEAN : 0;
-	core->degraded = true;
+	doubt_zones(core, as_of_c);
 	return r;
 }
 
 static int begin_log(struct triad_core *core)
 {
+	struct triad_position start = { .seq = core->next_seq };
 	struct triad_space *space = &core->space;
 	u64 next;
 	u32 got;
@@ -63,6 +83,9 @@ static int begin_log(struct triad_core *core)
 	space->slot_b = -1;
 	space->next = next;
 	triad_random(core->chain, sizeof(core->chain));
+	start.place = next;
+	memcpy(start.chain, core->chain, sizeof(start.chain));
+	triad_log_reach(core, &start);
 	return 0;
 }
 
@@ -85,5 +108,9 @@ int triad_core_rollback(struct triad_core *core)
 	r = adopt_map(core, slot);
 	if (!r)
 		r = begin_log(core);
-	return r ? r : triad_core_heal_over(core);
+	core->branches_off = true;
+	if (!r)
+		r = triad_commit_alone(core, false);
+	/* and the second, as behind a healing */
+	return r ? r : triad_core_heal(core);
 }

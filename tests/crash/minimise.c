@@ -95,6 +95,7 @@ static const char *name_of(const struct step *step)
 	static const char * const names[] = {
 		[STEP_OPERATE] = "operate", [STEP_FILL] = "fill", [STEP_FAIL] = "failing disk",
 		[STEP_WARM] = "warm restart", [STEP_RESTART] = "restart",
+		[STEP_ROLLBACK] = "rollback",
 	};
 
 	return names[step->kind];
