@@ -193,13 +193,13 @@ int cmd_table(const struct options *opt)
 		if (!params)
 			r = tool_fail(TOOL_MEMORY, NULL, "out of memory");
 	}
-	if (!r && opt->json) {
+	if (params && opt->json) {
 		out = json_document();
 		json_add_number(out, "start", 0);
 		json_add_number(out, "sectors", sectors_of(&view));
 		json_add_text(out, "target", DM_TARGET);
 		json_add_text(out, "params", params);
-	} else if (!r) {
+	} else if (params) {
 		printf("0 %" PRIu64 " %s %s\n", sectors_of(&view), DM_TARGET, params);
 	}
 	forget(params);

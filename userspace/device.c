@@ -538,18 +538,27 @@ static int check_devices(const struct disk *disk, const char **which)
 	return 0;
 }
 
-int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
-	      unsigned int nr_roots, enum device_mode mode, const char **which)
+void disk_init(struct disk *disk, const struct device *dev, void *bounce)
 {
 	unsigned int i;
-	int r;
 
 	memset(disk, 0, sizeof(*disk));
 	disk->store.ops = &disk_ops;
-	disk->nr_roots = nr_roots;
-	disk->data.fd = -1;
+	disk->data = *dev;
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		disk->roots[i].fd = -1;
+	disk->bounce = bounce;
+}
+
+int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
+	      unsigned int nr_roots, enum device_mode mode, const char **which)
+{
+	const struct device none = { .fd = -1 };
+	unsigned int i;
+	int r;
+
+	disk_init(disk, &none, NULL);
+	disk->nr_roots = nr_roots;
 
 	/* the same device twice would look busy: compare before claiming */
 	if (mode == DEVICE_WRITE) {

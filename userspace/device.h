@@ -74,6 +74,9 @@ int disk_open(struct disk *disk, const char *path, const char *const *root_paths
 	      unsigned int nr_roots, enum device_mode mode, const char **which);
 void disk_close(struct disk *disk);
 
+/* A disk of a device that somebody else opened and closes; bounce is another disk's. */
+void disk_init(struct disk *disk, const struct device *dev, void *bounce);
+
 /* One of the devices is write-protected. */
 bool disk_read_only(const struct disk *disk);
 

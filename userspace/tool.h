@@ -46,6 +46,8 @@ struct options {
 	bool batch;
 	bool force;
 	bool read_only;
+	u32 slot;		/* number + 1; 0: none was named */
+	bool without_log;
 	bool backup;		/* the state of the backup root */
 	bool data;
 	bool verbose;
@@ -81,6 +83,7 @@ int cmd_rollback(const struct options *opt);
 int cmd_heal(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
+int cmd_repair(const struct options *opt);
 int cmd_export(const struct options *opt);
 
 #define TOOL_RUN_DIR	"/run/triadsetup"

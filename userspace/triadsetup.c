@@ -87,6 +87,11 @@ static const struct command commands[] = {
 	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
+	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
+	  "Shows what each root leads to and what it would lose.  With --slot that is copied\n"
+	  "into TARGET, a file or a block device, which becomes a new dm-triad device.\n"
+	  "DEVICE is only read.  What cannot be had reads as errors there.\n",
+	  cmd_repair },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
 
@@ -126,6 +131,8 @@ static const struct option_help {
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
+	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
+	{ 'L', false, "without-log", NULL, "leave out what the log behind it adds" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
 
@@ -204,6 +211,8 @@ static int take_root_device(struct options *opt)
 
 static int take_option(struct options *opt, char letter, const char *name)
 {
+	int r;
+
 	switch (letter) {
 	case 'q':
 		opt->batch = true;
@@ -220,6 +229,13 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'R':
 		opt->read_only = true;
+		return 0;
+	case 'S':
+		r = take_number(name, 0, TRIAD_NR_SLOTS - 1, &opt->slot);
+		opt->slot += !r;
+		return r;
+	case 'L':
+		opt->without_log = true;
 		return 0;
 	case 'b':
 		opt->backup = true;

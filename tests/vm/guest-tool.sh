@@ -154,6 +154,22 @@ backup()
 	map t /dev/vda
 	must "opened as always it holds all" same a t 8
 	says 5 "open --backup: not of an active device" 'in use' open --backup u /dev/vda
+	says 5 "rollback: nor that" 'in use' rollback -q /dev/vda
+	triadsetup close t
+	must "rollback" triadsetup rollback -q --data /dev/vda
+	map t /dev/vda
+	is "$(field t 1) $(field t 4)" "rw ok" "it opens as always"
+	must "to what the backup held" same b t 0
+	must_fail "and nothing else" same a t 8
+	put a t 16
+	dmsetup message t 0 commit
+	put a t 20
+	triadsetup close t
+	checked "written to behind it" vda
+	map t /dev/vda
+	must "and what is written stays" same a t 20
+	must "beside what was there" same b t 0
+	must_fail "nothing comes back" same a t 8
 	triadsetup close t
 }
 
