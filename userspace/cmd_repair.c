@@ -286,7 +286,9 @@ static void say_lost(struct repair *repair)
 
 	if (!repair->lost_nr)
 		return;
-	if (repair->nr_places++ < MAX_SHOWN)
+	if (repair->nr_places++ < MAX_SHOWN && repair->lost_nr == 1)
+		tool_warn("LBA %" PRIu64 ": lost, and will read as an error", repair->lost_lba);
+	else if (repair->nr_places <= MAX_SHOWN)
 		tool_warn("LBA %" PRIu64 " to %" PRIu64 ": lost, and will read as errors",
 			  repair->lost_lba, repair->lost_lba + repair->lost_nr - 1);
 	place = json_object_new_object();

@@ -315,9 +315,10 @@ int view_refuse(const struct view *view)
 			 view->slots[i].reason ? ": " : "",
 			 view->slots[i].reason ? view->slots[i].reason : "");
 	if (asprintf(&advice, "%s%sNothing was changed, and whatever data there is stays where it is.  "
-		     "Do not format it.\n  More: triadsetup roots -v %s", slots, swapped(view) ?
+		     "Do not format it.\n  More: triadsetup roots -v %s\n  What can be copied: triadsetup repair %s",
+		     slots, swapped(view) ?
 		     "Name the root devices in the order of the slots: 0, 1, 2.\n  " : "",
-		     view->args) < 0)
+		     view->args, view->args) < 0)
 		advice = NULL;
 	r = tool_fail(TOOL_UNPROVABLE, advice, "%s: %s", view->path, view->choice.why);
 	free(advice);
@@ -363,7 +364,8 @@ static int explain_open(const struct view *view, int error)
 	case -EBADMSG:
 		return tool_fail(TOOL_DAMAGED,
 				 "Nothing was changed.  Take a copy of the device "
-				 "before anything else, then see:\n  triadsetup dump DEVICE root",
+				 "before anything else, then see:\n  triadsetup dump DEVICE root\n"
+				 "  triadsetup repair DEVICE shows what can be copied.",
 				 "%s: %s", view->path,
 				 error == -EUCLEAN ?
 				 "its current root or log says something impossible" :
