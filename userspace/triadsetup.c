@@ -70,9 +70,9 @@ static const struct command commands[] = {
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },
 	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
-	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q is\n"
-	  "given.  To look at that state first: open --backup, export --backup.  The device\n"
-	  "must be closed.\n",
+	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
+	  "is given.  To look at that state first: open --backup, export --backup.\n"
+	  "The device must be closed.\n",
 	  cmd_rollback },
 	{ "dump", "DEVICE [PART]...", 1, 5, "jrk", "show what is on the disk",
 	  "PART is root, log, map or space; all four unless some are named.  Changes\n"
@@ -88,9 +88,9 @@ static const struct command commands[] = {
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
-	  "Shows what each root leads to and what it would lose.  With --slot that is copied\n"
-	  "into TARGET, a file or a block device, which becomes a new dm-triad device.\n"
-	  "DEVICE is only read.  What cannot be had reads as errors there.\n",
+	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
+	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
+	  "device.  DEVICE is only read.  What cannot be had reads as errors there.\n",
 	  cmd_repair },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
