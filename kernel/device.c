@@ -144,6 +144,8 @@ static void set_mode_opened(struct triad *t)
 {
 	if (!must_not_write(t))
 		set_mode(t, TRIAD_MODE_RW, NULL, 0);
+	else if (t->backup)
+		set_mode(t, TRIAD_MODE_RO, "the backup was asked for", 0);
 	else if (triad_core_lost_log(&t->core))
 		set_mode(t, TRIAD_MODE_RO, "a flushed record of the log is damaged", -EBADMSG);
 	else if (triad_core_is_occupied(&t->core))
@@ -201,6 +203,9 @@ static void say_opened(struct triad *t)
 	const struct triad_core *core = &t->core;
 
 	say_slots(t);
+	if (core->one_root)
+		DMINFO("%s: opened read-only at the backup: the state of the last commit but one",
+		       triad_name(t));
 	if (triad_core_is_occupied(core))
 		DMWARN("%s: opened degraded and read-only; nothing is lost, but what lies in slot %d may be somebody else's: if it is not, close the device and run triadsetup heal --force",
 		       triad_name(t), core->slot_a);
@@ -307,7 +312,8 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 		core->expected = &expected;
 	}
 	if (!r)
-		r = triad_core_open(core, device_blocks(t));
+		r = t->backup ? triad_core_open_backup(core, device_blocks(t)) :
+			triad_core_open(core, device_blocks(t));
 	why = r ? NULL : why_not(t, legacy);
 	if (why) {
 		triad_core_close(core);
@@ -518,7 +524,8 @@ void triad_device_stop(struct triad *t)
 
 	mutex_lock(&t->lock);
 	WARN_ON_ONCE(t->flushing);
-	if (t->mode != TRIAD_MODE_FAIL)
+	/* who looks at the backup publishes nothing */
+	if (t->mode != TRIAD_MODE_FAIL && !t->backup)
 		leave(t, r);
 	t->active = false;
 	set_mode(t, TRIAD_MODE_FAIL, "suspended", 0);

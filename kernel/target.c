@@ -145,6 +145,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->hold = params->hold;
 	t->hold_ms = params->hold_ms;
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
+	t->backup = params->backup;
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
 	t->why = "not resumed yet";
 	t->store.ops = &triad_store_ops;
@@ -347,7 +348,9 @@ static void letters(const struct triad *t, char out[TRIAD_NR_SLOTS + 1])
 	memcpy(out, "---", TRIAD_NR_SLOTS + 1);
 	if (!t->active)
 		return;
-	out[core->slot_c] = 'c';
+	out[core->slot_c] = core->one_root ? 'b' : 'c';
+	if (core->one_root)
+		out[core->choice.cur] = 'c';
 	if (core->slot_b >= 0)
 		out[core->slot_b] = 'b';
 	if (!core->degraded && !triad_core_has_lost(core, core->slot_a))
@@ -458,7 +461,7 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 	bool interval = t->interval_ms != TRIAD_DEFAULT_INTERVAL_MS;
 	bool cache = t->cache.max != TRIAD_DEFAULT_CACHE_BLOCKS;
 
-	nr_opts += t->read_only + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
+	nr_opts += t->read_only + t->backup + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
 		   2 * !!t->hold_ms;
 	DMEMIT("%s", t->dev->name);
 	if (!nr_opts)
@@ -468,6 +471,8 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" root_dev %s", root_dev_name(t, i));
 	if (t->read_only)
 		DMEMIT(" read_only");
+	if (t->backup)
+		DMEMIT(" backup");
 	if (t->key_text)
 		DMEMIT(" key %s", t->key_text);
 	if (interval)
@@ -485,8 +490,9 @@ static void status_ima(struct triad *t, char *result, unsigned int maxlen)
 	unsigned int i, sz = 0;
 
 	DMEMIT_TARGET_NAME_VERSION(t->ti->type);
-	DMEMIT(",device_name=%s,hash=%s,keyed=%c,read_only=%c", t->dev->name, t->hash_name,
-	       t->key_text ? 'y' : 'n', t->read_only ? 'y' : 'n');
+	DMEMIT(",device_name=%s,hash=%s,keyed=%c,read_only=%c,backup=%c", t->dev->name,
+	       t->hash_name, t->key_text ? 'y' : 'n', t->read_only ? 'y' : 'n',
+	       t->backup ? 'y' : 'n');
 	for (i = 0; i < t->nr_root_dev; i++)
 		DMEMIT(",root_dev_%u=%s", i, root_dev_name(t, i));
 	DMEMIT(";");

@@ -108,6 +108,7 @@ struct triad {
 	bool read_only;				/* [ctr] */
 	bool hold;				/* [ctr] mode hold before ro, if the disk may come back */
 	u32 hold_ms;				/* [ctr] for so long, or 0 */
+	bool backup;				/* [ctr] the backup's state is shown */
 	char *key_text;				/* [ctr] as in the table, or NULL */
 	unsigned int nr_root_dev;		/* [ctr] */
 	struct triad_hash *hash;		/* [ctr] */

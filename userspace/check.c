@@ -113,6 +113,7 @@ static void say_node(struct check *check, const struct visit *v, int level, u64 
 			geo_of(check)->logical_blocks);
 
 	if (v->is_backup) {
+		check->backup_damaged = true;
 		check_say(check, CHECK_DEGRADED, "map",
 			  "backup: node at block %" PRIu64 " (level %d, LBA %" PRIu64
 			  ") %s: the backup is lost",
@@ -188,8 +189,12 @@ int check_maps(struct check *check)
 	int r;
 
 	r = walk(check, &check->current, &core->root, false);
-	/* while degraded only the current root and its log are protected (rule 8) */
+	/*
+	 * While degraded only the current root and its log are protected (rule 8), and behind
+	 * half a rollback b is what was to be left.
+	 */
 	check->backup_counts = !core->choice.degraded && core->choice.backup >= 0 &&
+			       (core->slot_b >= 0 || core->root.branch != core->root.generation) &&
 			       backup_is_possible(check);
 	if (!r && check->backup_counts)
 		r = walk(check, &check->backup, &core->slots[core->choice.backup].root, true);
@@ -369,7 +374,8 @@ static u32 pending_in(const struct check *check, u64 zone)
 static void check_counters(struct check *check, const struct triad_zone *zones)
 {
 	const struct triad_root *root = &check->view->core.root;
-	bool know_b = check->backup_counts && !is_repeat(&check->view->core);
+	bool know_b = check->backup_counts && !check->backup_damaged &&
+		      !is_repeat(&check->view->core);
 	u64 zone, used = 0, pending = 0;
 
 	for (zone = 0; zone < root->hwm_zones; zone++) {

@@ -29,6 +29,7 @@ struct check {
 	struct reach log;
 	bool backup_counts;	/* there is a backup, and it is protected */
 	bool map_damaged;	/* comparing planes with it would only make noise */
+	bool backup_damaged;	/* its map: what it reaches cannot be counted */
 	u64 nr_data_verified;
 	u64 log_end_seq;
 	u32 nr_problems;

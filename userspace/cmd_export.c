@@ -131,7 +131,7 @@ int cmd_export(const struct options *opt)
 				 "export: --json and '-' both want standard output");
 	r = view_probe(&view, opt, opt->args[0]);
 	if (!r)
-		r = view_open(&view);
+		r = opt->backup ? view_open_backup(&view) : view_open(&view);
 	if (!r) {
 		e.lost = json_object_new_array();
 		r = export(&e, opt);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 #include <uuid/uuid.h>
 
 #include "device.h"
@@ -281,21 +283,16 @@ static int show_signatures(const struct format *f, const struct device *dev,
 
 static int ask(const struct format *f, bool something)
 {
-	char answer[16], text[TEXT_SIZE];
+	char *what, text[TEXT_SIZE];
+	int r;
 
-	if (f->opt->batch)
-		return 0;
-	if (!isatty(STDIN_FILENO))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  With -q it goes ahead.",
-				 "%s: not formatted: there is no terminal to ask on",
-				 f->opt->args[0]);
-	fprintf(stderr, "%s all %s of %s will be lost.  Type YES to go ahead: ",
-		something ? "The above and" : "No known signature was found, but",
-		text_size(f->disk.data.bytes, text), f->opt->args[0]);
-	fflush(stderr);
-	if (fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "YES\n"))
-		return 0;
-	return tool_fail(TOOL_USAGE, unchanged, "not confirmed");
+	if (asprintf(&what, "%s all %s of %s will be lost.",
+		     something ? "The above and" : "No known signature was found, but",
+		     text_size(f->disk.data.bytes, text), f->opt->args[0]) < 0)
+		return tool_fail(TOOL_MEMORY, unchanged, "out of memory");
+	r = tool_confirm(f->opt, f->opt->args[0], what);
+	free(what);
+	return r;
 }
 
 static int confirm(struct format *f)

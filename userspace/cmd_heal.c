@@ -54,7 +54,7 @@ static int heal(struct view *view, const struct options *opt)
 
 	if (triad_core_lost_log(core))
 		return tool_fail(TOOL_DAMAGED,
-				 "Nothing was changed.  Save what there is: triadsetup export DEVICE FILE",
+				 "Nothing was changed.  Copy what there is: triadsetup repair DEVICE",
 				 "%s: flushed records of its log are damaged: healing would make that "
 				 "final", view->path);
 	if (triad_core_cannot_write(core))

@@ -9,7 +9,7 @@
 
 static bool opens_read_only(const struct view *view, const struct options *opt)
 {
-	return opt->read_only || view_current(view)->ro_compat || view->choice.occupied ||
+	return opt->read_only || opt->backup || view_current(view)->ro_compat || view->choice.occupied ||
 	       disk_read_only(&view->disk);
 }
 
@@ -27,6 +27,8 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 		r = view_ready(view);
 	if (r)
 		return r;
+	if (opt->backup)
+		return view_ready_backup(view);
 	if (disk_read_only(&view->disk) && !opt->read_only)
 		tool_warn("%s: a disk of it is write-protected: it opens read-only", path);
 	if (view->choice.occupied)
@@ -168,6 +170,8 @@ int cmd_open(const struct options *opt)
 		r = map(&view, opt, name);
 	if (!r)
 		r = explain_mode(name, opt, &view);
+	if (!r && opt->backup)
+		view_tell_backup(&view);
 	if (!r && opt->verbose)
 		printf("/dev/mapper/%s: %" PRIu64 " sectors\n", name, sectors_of(&view));
 	view_close(&view);
@@ -194,16 +198,18 @@ int cmd_table(const struct options *opt)
 		if (!params)
 			r = tool_fail(TOOL_MEMORY, NULL, "out of memory");
 	}
-	if (!r && opt->json) {
+	if (params && opt->json) {
 		out = json_document();
 		json_add_number(out, "start", 0);
 		json_add_number(out, "sectors", sectors_of(&view));
 		json_add_text(out, "target", DM_TARGET);
 		json_add_text(out, "params", params);
-	} else if (!r) {
+	} else if (params) {
 		printf("0 %" PRIu64 " %s %s\n", sectors_of(&view), DM_TARGET, params);
 	}
 	forget(params);
+	if (!r && opt->backup)
+		view_tell_backup(&view);
 	view_close(&view);
 	return r;
 }

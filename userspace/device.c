@@ -564,15 +564,23 @@ static int check_devices(const struct disk *disk, const char **which)
 	return 0;
 }
 
-void disk_none(struct disk *disk)
+void disk_init(struct disk *disk, const struct device *dev, void *bounce)
 {
 	unsigned int i;
 
 	memset(disk, 0, sizeof(*disk));
 	disk->store.ops = &disk_ops;
-	disk->data.fd = -1;
+	disk->data = *dev;
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		disk->roots[i].fd = -1;
+	disk->bounce = bounce;
+}
+
+void disk_none(struct disk *disk)
+{
+	const struct device none = { .fd = -1 };
+
+	disk_init(disk, &none, NULL);
 }
 
 int disk_open(struct disk *disk, const char *path, const char *const *root_paths,
@@ -583,6 +591,7 @@ int disk_open(struct disk *disk, const char *path, const char *const *root_paths
 
 	disk_none(disk);
 	disk->nr_roots = nr_roots;
+
 	/* the same device twice would look busy: compare before claiming */
 	if (mode == DEVICE_WRITE) {
 		r = disk_open(disk, path, root_paths, nr_roots, DEVICE_READ, which);

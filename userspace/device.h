@@ -84,6 +84,8 @@ int disk_open_target(struct disk *target, const struct disk *disk, const char *c
 		     unsigned int nr, const char **which);
 void disk_close_target(struct disk *target);
 void disk_none(struct disk *disk);	/* nothing is open */
+/* A disk of a device that somebody else opened and closes; bounce is another disk's. */
+void disk_init(struct disk *disk, const struct device *dev, void *bounce);
 
 /* One of the devices is write-protected. */
 bool disk_read_only(const struct disk *disk);

@@ -114,7 +114,7 @@ char *dm_params(const struct view *view, const struct options *opt)
 {
 	bool read_only = opt->read_only || disk_read_only(&view->disk);
 	bool hold = opt->on_error && !strcmp(opt->on_error, "hold");
-	unsigned int nr = 2 * view->disk.nr_roots + read_only + 2 * !!opt->interval_ms +
+	unsigned int nr = 2 * view->disk.nr_roots + read_only + opt->backup + 2 * !!opt->interval_ms +
 			  2 * !!opt->cache_blocks + 2 * !!view->key_size + 2 * hold +
 			  2 * (hold && opt->hold_ms);
 	char *params = NULL;
@@ -129,6 +129,8 @@ char *dm_params(const struct view *view, const struct options *opt)
 	append_root_devices(f, view);
 	if (read_only)
 		fprintf(f, " read_only");
+	if (opt->backup)
+		fprintf(f, " backup");
 	if (opt->interval_ms)
 		fprintf(f, " interval_ms %u", opt->interval_ms);
 	if (opt->cache_blocks)

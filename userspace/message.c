@@ -5,6 +5,7 @@
 #endif
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "report.h"
@@ -71,6 +72,22 @@ void tool_warn(const char *format, ...)
 	va_end(args);
 	json_warning(text ? text : "out of memory");
 	free(text);
+}
+
+int tool_confirm(const struct options *opt, const char *path, const char *what)
+{
+	char answer[16];
+
+	if (opt->batch)
+		return 0;
+	if (!isatty(STDIN_FILENO))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  With -q it goes ahead.",
+				 "%s: there is no terminal to ask on", path);
+	fprintf(stderr, "%s  Type YES to go ahead: ", what);
+	fflush(stderr);
+	if (fgets(answer, sizeof(answer), stdin) && !strcmp(answer, "YES\n"))
+		return 0;
+	return tool_fail(TOOL_USAGE, "Nothing was changed.", "not confirmed");
 }
 
 enum tool_exit tool_exit_of(int error)

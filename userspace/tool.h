@@ -49,6 +49,9 @@ struct options {
 	bool batch;
 	bool force;
 	bool read_only;
+	u32 slot;		/* number + 1; 0: none was named */
+	bool without_log;
+	bool backup;		/* the state of the backup root */
 	bool data;
 	bool verbose;
 	bool crash;
@@ -79,10 +82,12 @@ int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);
 int cmd_roots(const struct options *opt);
+int cmd_rollback(const struct options *opt);
 int cmd_heal(const struct options *opt);
 int cmd_move_roots(const struct options *opt);
 int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
+int cmd_repair(const struct options *opt);
 int cmd_export(const struct options *opt);
 
 #define TOOL_RUN_DIR	"/run/triadsetup"
@@ -96,6 +101,12 @@ int cmd_export(const struct options *opt);
  */
 int tool_fail(enum tool_exit code, const char *next, const char *format, ...) PRINTF(3, 4);
 void tool_warn(const char *format, ...) PRINTF(1, 2);
+
+/*
+ * Ask for YES behind what will be lost, unless -q was given.  0, or an exit code: without
+ * a terminal nobody can be asked.
+ */
+int tool_confirm(const struct options *opt, const char *path, const char *what);
 
 /* The exit code that fits a negative errno. */
 enum tool_exit tool_exit_of(int error);

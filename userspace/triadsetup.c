@@ -38,7 +38,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME DEVICE", 2, 2, "vrkRtCEM", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME DEVICE", 2, 2, "vrkRbtCEM", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n",
 	  cmd_open },
 	{ "close", "NAME", 1, 1, "", "remove the mapping",
@@ -59,7 +59,7 @@ static const struct command commands[] = {
 	  "would load.  If it cannot be loaded or does not take a device, the one before goes\n"
 	  "on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
-	{ "table", "DEVICE", 1, 1, "jrkRtCEM", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
 	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
@@ -74,6 +74,11 @@ static const struct command commands[] = {
 	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
 	  "back inside.  The device must be closed.  If it is cut short, nothing is lost: the\n"
 	  "same command goes on.\n", cmd_move_roots },
+	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
+	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
+	  "is given.  To look at that state first: open --backup, export --backup.\n"
+	  "The device must be closed.\n",
+	  cmd_rollback },
 	{ "dump", "DEVICE [PART]...", 1, 5, "jrk", "show what is on the disk",
 	  "PART is root, log, map or space; all four unless some are named.  Changes\n"
 	  "nothing.\n",
@@ -83,10 +88,15 @@ static const struct command commands[] = {
 	  "Changes nothing.  Close the device first: one that is being written looks\n"
 	  "damaged.\n",
 	  cmd_check },
-	{ "export", "DEVICE FILE", 2, 2, "qjrkf", "copy the content, as recovered, to a file",
+	{ "export", "DEVICE FILE", 2, 2, "qjrkfb", "copy the content, as recovered, to a file",
 	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
+	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
+	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
+	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
+	  "device.  DEVICE is only read.  What cannot be had reads as errors there.\n",
+	  cmd_repair },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
 
@@ -126,6 +136,9 @@ static const struct option_help {
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
+	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
+	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
+	{ 'L', false, "without-log", NULL, "leave out what the log behind it adds" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
 
@@ -204,6 +217,8 @@ static int take_root_device(const char **devices, unsigned int *nr, const char *
 
 static int take_option(struct options *opt, char letter, const char *name)
 {
+	int r;
+
 	switch (letter) {
 	case 'q':
 		opt->batch = true;
@@ -220,6 +235,16 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'R':
 		opt->read_only = true;
+		return 0;
+	case 'S':
+		r = take_number(name, 0, TRIAD_NR_SLOTS - 1, &opt->slot);
+		opt->slot += !r;
+		return r;
+	case 'L':
+		opt->without_log = true;
+		return 0;
+	case 'b':
+		opt->backup = true;
 		return 0;
 	case 'D':
 		opt->data = true;

@@ -338,9 +338,10 @@ int view_refuse(const struct view *view)
 			 view->slots[i].reason ? ": " : "",
 			 view->slots[i].reason ? view->slots[i].reason : "");
 	if (asprintf(&advice, "%s%sNothing was changed, and whatever data there is stays where it is.  "
-		     "Do not format it.\n  More: triadsetup roots -v %s", slots, swapped(view) ?
+		     "Do not format it.\n  More: triadsetup roots -v %s\n  What can be copied: triadsetup repair %s",
+		     slots, swapped(view) ?
 		     "Name the root devices in the order of the slots: 0, 1, 2.\n  " : "",
-		     view->args) < 0)
+		     view->args, view->args) < 0)
 		advice = NULL;
 	r = tool_fail(TOOL_UNPROVABLE, advice, "%s: %s", view->path, view->choice.why);
 	free(advice);
@@ -397,7 +398,8 @@ static int explain_open(const struct view *view, int error)
 	case -EBADMSG:
 		return tool_fail(TOOL_DAMAGED,
 				 "Nothing was changed.  Take a copy of the device "
-				 "before anything else, then see:\n  triadsetup dump DEVICE root",
+				 "before anything else, then see:\n  triadsetup dump DEVICE root\n"
+				 "  triadsetup repair DEVICE shows what can be copied.",
 				 "%s: %s", view->path,
 				 error == -EUCLEAN ?
 				 "its current root or log says something impossible" :
@@ -422,6 +424,54 @@ int view_ready(struct view *view)
 	if (!r && view_too_short(view))
 		r = explain_open(view, -ENOSPC);
 	return r;
+}
+
+int view_ready_backup(const struct view *view)
+{
+	const struct triad_choice *choice = &view->choice;
+
+	if (choice->stray || choice->backup < 0)
+		return tool_fail(TOOL_UNPROVABLE, untouched, "%s: there is no backup to go back to: %s",
+				 view->path, choice->stray ?
+				 "it and the current root are of different copies of the device" :
+				 "its root is lost");
+	return 0;
+}
+
+void view_tell_backup(const struct view *view)
+{
+	char text[TEXT_SIZE];
+
+	tool_warn("%s: this is the backup: the state of the last commit but one, %s", view->path,
+		  text_time(view->slots[view->choice.backup].root.time, text));
+}
+
+int view_fail_backup(const struct view *view, int error)
+{
+	if (error != -EBADMSG && error != -EUCLEAN)
+		return explain_open(view, error);
+	return tool_fail(TOOL_DAMAGED, untouched, "%s: the backup is damaged: %s", view->path,
+			 error == -EBADMSG ? "its map is not what its root says" :
+			 "its root or map says something impossible");
+}
+
+int view_open_backup(struct view *view)
+{
+	int r;
+
+	r = view_ready(view);
+	if (!r)
+		r = view_ready_backup(view);
+	if (r)
+		return r;
+	view->core.store = &view->disk.store;
+	view->core.hash = view->hash;
+	r = triad_core_open_backup(&view->core, disk_blocks(&view->disk));
+	if (r)
+		return view_fail_backup(view, r);
+	view->opened = true;
+	view_tell_backup(view);
+	return 0;
 }
 
 int view_open(struct view *view)

@@ -50,9 +50,20 @@ int view_ready(struct view *view);
 
 /* Refuse another number of root devices than it was formatted with. */
 int view_layout(const struct view *view);
+/* Refuse if there is no backup to be looked at; ready must have said yes. */
+int view_ready_backup(const struct view *view);
+
+/* Say that it is shown, and how old it is. */
+void view_tell_backup(const struct view *view);
 
 /* Load the core: probe must have found a current root, else this refuses. */
 int view_open(struct view *view);
+
+/* The same of the backup alone: what it holds is the state of the last commit but one. */
+int view_open_backup(struct view *view);
+
+/* Say why the backup could not be had, from a negative errno. */
+int view_fail_backup(const struct view *view, int error);
 
 /* 'a', 'b', 'c', or '-' for a slot that holds nothing usable. */
 char view_letter(const struct view *view, unsigned int slot);

@@ -412,7 +412,7 @@ static int begin_root(struct triad_core *core)
 
 	aim(core);
 	root->generation = core->root.generation + 1;
-	if (core->degraded)
+	if (core->degraded || core->branches_off)
 		root->branch = root->generation;
 	root->segment = commit->clean ? 0 : root->next;
 	root->time = triad_now();
@@ -483,7 +483,7 @@ static void move_letters(struct triad_core *core)
 	core->slot_a = 3 - core->slot_b - core->slot_c;
 	space->hwm_b = core->root.hwm_zones;
 	core->root = commit->root;
-	core->degraded = false;
+	core->degraded = core->branches_off = false;
 
 	space->zones = commit->zones;
 	commit->zones = zones;

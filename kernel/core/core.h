@@ -96,12 +96,15 @@ struct triad_core {
 	struct triad_slot slots[TRIAD_NR_SLOTS];	/* as found */
 	struct triad_choice choice;			/* as found */
 
-	struct triad_root root;		/* c, as it is on disk */
+	struct triad_root root;		/* c, as it is on disk; else see triad_core_open_at */
 	u8 parent[TRIAD_HASH_SIZE];	/* b's version, goes into the next one */
 	int slot_a, slot_b, slot_c;
 	int planes_b;		/* as triad_root_planes(), of the parent */
 	bool degraded;
 	bool doubtful;		/* it was when opened: any slot may have missed a turn */
+	bool branches_off;	/* the next root begins a branch, though nothing was bad */
+	bool one_root;		/* see triad_core_open_at */
+	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];
 	int stranger;		/* slot that somebody else wrote, after -ESTALE */
 
@@ -155,6 +158,23 @@ int triad_core_probe(struct triad_slot slots[TRIAD_NR_SLOTS], struct triad_store
  */
 int triad_core_open(struct triad_core *core, u64 device_blocks);
 
+/*
+ * Open one root for reading alone, whatever the other two say: what its map reaches and,
+ * with_log, what the log behind it adds.  It stands in c's place in core; summary and
+ * planes are not looked at, and neither is the map: what is read tells for itself
+ * whether it is still whole.  -ENODATA: the slot holds no root.  Else as above.
+ */
+int triad_core_open_at(struct triad_core *core, u64 device_blocks, int slot, bool with_log);
+
+/* b's slot, if there is a b that can be looked at; else -1, and choice.why says why. */
+int triad_core_backup(struct triad_core *core);
+
+/*
+ * The same of b, without its log: the state that the last commit but one made.  -ENODATA:
+ * there is no b; -EBADMSG: its map is gone.
+ */
+int triad_core_open_backup(struct triad_core *core, u64 device_blocks);
+
 /* True if healing would overwrite what is not this device's: see triad_root_select. */
 static inline bool triad_core_is_occupied(const struct triad_core *core)
 {
@@ -197,10 +217,10 @@ static inline bool triad_core_lost_log(const struct triad_core *core)
 	return core->log_end == TRIAD_LOG_DAMAGED;
 }
 
-/* True if unknown feature bits or a lost log forbid writing, whoever asks for it. */
+/* True if feature bits, a lost log or one root alone forbid writing, whoever asks for it. */
 static inline bool triad_core_cannot_write(const struct triad_core *core)
 {
-	return core->root.ro_compat != 0 || triad_core_lost_log(core);
+	return core->root.ro_compat != 0 || triad_core_lost_log(core) || core->one_root;
 }
 
 /* True if nothing may be written, not even to heal, unless a person decides. */
@@ -229,6 +249,17 @@ int triad_core_prove(struct triad_core *core);
 /* Write three fresh roots; root holds all that never changes.  For triadsetup. */
 int triad_core_format(struct triad_store *store, struct triad_hash *hash,
 		      const struct triad_root *root, const struct triad_geometry *geo);
+
+/* ---- rollback.c, not part of the module ---------------------------------------- */
+
+/*
+ * Make b's state the only one: what was written since is lost, and c's map with it.  core
+ * was opened and not healed.  -ENODATA: there is no b; -EROFS: it cannot be written;
+ * -EAGAIN: a root is bad, or a healing or rollback is not finished: b need not be what was
+ * kept; -EBADMSG, -EUCLEAN: b's map is damaged.  With these nothing was written.  After any
+ * error core is only good for being closed.
+ */
+int triad_core_rollback(struct triad_core *core);
 
 /* ---- replay.c -------------------------------------------------------------- */
 

@@ -133,7 +133,7 @@ struct triad_root_disk {
 	__le64 pending;			/* blocks only the predecessor reaches */
 	__le64 dead;			/* log blocks since the predecessor not reached */
 	__le64 time;			/* of the commit, seconds since 1970 */
-	__le64 branch;			/* generation of the last heal before it, 0: none */
+	__le64 branch;			/* generation of the last heal or rollback, 0: none */
 	__le64 repeats;			/* roots before it that repeated their predecessor, and it */
 	u8 reserved2[44];
 	__le32 crc;			/* crc32c of bytes 0-475 */

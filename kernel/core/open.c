@@ -106,7 +106,7 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 	return device_blocks < root->device_blocks ? -ENOSPC : 0;
 }
 
-static int load_space(struct triad_core *core)
+static int init_space(struct triad_core *core)
 {
 	const struct triad_root *root = &core->root;
 	struct triad_space *space = &core->space;
@@ -127,7 +127,15 @@ static int load_space(struct triad_core *core)
 		.checksum_kind = root->checksum_kind,
 		.root = root->map,
 	};
-	r = triad_space_load_summary(space, root);
+	return 0;
+}
+
+static int load_summary(struct triad_core *core)
+{
+	const struct triad_root *root = &core->root;
+	struct triad_space *space = &core->space;
+	int r = triad_space_load_summary(space, root);
+
 	if (r == -EBADMSG) {
 		/* the counts of b are lost with it: heal first */
 		space->nr_rotten++;
@@ -195,7 +203,9 @@ static int load_current(struct triad_core *core, u64 device_blocks)
 
 	r = check_root(core, device_blocks);
 	if (!r)
-		r = load_space(core);
+		r = init_space(core);
+	if (!r)
+		r = load_summary(core);
 	/* nothing is to be healed on the word of a root that is not of this disk */
 	if (!r && (core->degraded || core->choice.stray))
 		r = find_map(core);
@@ -223,9 +233,8 @@ static bool reject_stray(struct triad_core *core, int error)
 	return true;
 }
 
-int triad_core_open(struct triad_core *core, u64 device_blocks)
+static int begin(struct triad_core *core)
 {
-	bool was_degraded;
 	int r;
 
 	core->store->lost = 0;
@@ -233,8 +242,17 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 	if (r)
 		return r;
 	core->window = triad_alloc(WINDOW_BYTES);
-	if (!core->window)
-		return -ENOMEM;
+	return core->window ? 0 : -ENOMEM;
+}
+
+int triad_core_open(struct triad_core *core, u64 device_blocks)
+{
+	bool was_degraded;
+	int r;
+
+	r = begin(core);
+	if (r)
+		return r;
 	r = load_current(core, device_blocks);
 	if (reject_stray(core, r))
 		r = load_current(core, device_blocks);
@@ -284,6 +302,76 @@ int triad_core_prove(struct triad_core *core)
 		map.since = core->root.generation;
 	return r ? r : triad_map_walk(&map, prove_visit, NULL);
 }
+
+/* ---- one root alone --------------------------------------------------------- */
+
+static int load_root(struct triad_core *core, u64 device_blocks, int slot, bool with_log)
+{
+	int r;
+
+	core->root = core->slots[slot].root;
+	core->slot_c = slot;
+	core->slot_a = (slot + 1) % TRIAD_NR_SLOTS;
+	core->slot_b = -1;
+	core->one_root = true;
+	core->without_log = !with_log;
+	r = check_root(core, device_blocks);
+	if (!r)
+		r = init_space(core);
+	if (!r)
+		r = triad_replay(core);
+	if (!r)
+		r = triad_commit_init(core);
+	return r;
+}
+
+int triad_core_open_at(struct triad_core *core, u64 device_blocks, int slot, bool with_log)
+{
+	int r = begin(core);
+
+	if (!r)
+		r = core->slots[slot].state == TRIAD_SLOT_VALID ?
+		    load_root(core, device_blocks, slot, with_log) : -ENODATA;
+	if (r)
+		triad_core_close(core);
+	return r;
+}
+
+int triad_core_backup(struct triad_core *core)
+{
+	struct triad_choice *choice = &core->choice;
+
+	if (choice->stray)
+		choice->why = "the backup and the current root are of different copies";
+	else if (choice->backup < 0)
+		choice->why = "the backup root is lost";
+	else
+		return choice->backup;
+	return -1;
+}
+
+int triad_core_open_backup(struct triad_core *core, u64 device_blocks)
+{
+	int slot, r = begin(core);
+
+	if (!r)
+		r = triad_root_select(core->slots, core->hash, &core->choice);
+	if (!r) {
+		slot = triad_core_backup(core);
+		r = slot < 0 ? -ENODATA : load_root(core, device_blocks, slot, false);
+	}
+	if (!r)
+		r = find_map(core);
+	if (r) {
+		triad_core_close(core);
+		return r;
+	}
+	core->slot_a = core->choice.overwrite;
+	core->degraded = core->choice.degraded;
+	return 0;
+}
+
+/* ---- healing ------------------------------------------------------------------ */
 
 /*
  * A slot that could not be read may hold the root that is really current.  It must

@@ -50,6 +50,10 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 			params->read_only = true;
 			continue;
 		}
+		if (!strcmp(name, "backup")) {
+			params->backup = true;
+			continue;
+		}
 		if (!value)
 			return fail(error, "Unknown optional argument, or its value is missing");
 		i++;

@@ -21,6 +21,7 @@ struct triad_params {
 	unsigned int nr_root_dev;	/* 0, 1 or 3 */
 	int missing;			/* the one of three that is named "-", or -1 */
 	bool read_only;
+	bool backup;			/* the backup's state, read-only */
 	const char *key;		/* hex, or :<size>:<type>:<description> */
 	u32 interval_ms;		/* a log older than that is committed */
 	bool hold;			/* while the disk cannot be reached, nobody hears of it */

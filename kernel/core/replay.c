@@ -395,12 +395,13 @@ int triad_replay_prove(struct triad_core *core)
 int triad_replay(struct triad_core *core)
 {
 	struct triad_position start = position_of(&core->root);
-	struct scan scan;
-	int r;
+	struct scan scan = { 0 };
+	int r = 0;
 
 	core->space.nr_taken = 1;
 	triad_log_reach(core, &start);
-	r = scan_headers(core, &scan);
+	if (!core->without_log)
+		r = scan_headers(core, &scan);
 	if (r)
 		return r;
 	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, scan.entries));
@@ -409,7 +410,7 @@ int triad_replay(struct triad_core *core)
 	if (!core->active || !core->spare || !core->suspects)
 		return -ENOMEM;
 	r = walk(core, &scan, &core->replayed_records, apply, NULL);
-	if (!r)
+	if (!r && !core->without_log)
 		r = judge_end(core);
 	if (r)
 		return r;

@@ -156,7 +156,8 @@ if command -v script >/dev/null; then
 	done
 fi
 tool --help >out
-for command in format open close table status roots dump check export version; do
+for command in format open close table status roots dump check export rollback repair \
+		version; do
 	tool $command --help >>out
 done
 [ "$(awk 'length > n { n = length } END { print n }' out)" -lt 80 ]

@@ -47,6 +47,8 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[WITH_FAILED_COMMIT] = "... commit, with writes",
 	[WITH_DAMAGED_MAP] = "lived on with rotten node",
 	[WITH_SAME_AGAIN] = "same operations again",
+	[WITH_ROLLBACK] = "gone back to the backup",
+	[IN_ROLLBACK] = "... cut meanwhile",
 	[IN_RECOVERY] = "cut while healing",
 	[IN_RECOVERY_2] = "... twice in a row",
 	[IN_RECOVERY_3] = "... three times",
@@ -115,8 +117,11 @@ static u32 write_script(struct explorer *x, struct step *script, u32 max)
 		script[nr++].kind = STEP_WARM;
 		left = rng_below(&x->rng, 15);
 	} while (1);
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
 		script[i].seed = rng_next(&x->rng);
+		if (script[i].kind == STEP_WARM && script[i].seed % 4 == 0)
+			script[i].kind = STEP_ROLLBACK;
+	}
 	return nr;
 }
 
@@ -127,6 +132,7 @@ static void end_life(struct explorer *x, struct life *life)
 	struct fault fault;
 	struct cutter cutter;
 	u32 stop, from = life->oracle.acked, to = life->oracle.nr;
+	bool half_back;
 
 	stop = rng_between(&x->rng, life->trace.nr_old + 1, life->trace.nr + 1);
 	if (stop <= life->trace.nr) {
@@ -141,6 +147,7 @@ static void end_life(struct explorer *x, struct life *life)
 		make_fault(x, life, cutter.at, b->image, &fault);
 		/* the main line goes on for long, and must be able to commit */
 	} while (fault.class == CLASS_NODE);
+	half_back = life_is_half_back(life, cutter.at);
 	keep_roots(x, &life->trace, cutter.at);
 	cutter_free(&cutter);
 	check_state(x, b->image, from, to, &fault, life);
@@ -150,6 +157,8 @@ static void end_life(struct explorer *x, struct life *life)
 	b->clean_lineage &= fault.class == CLASS_PLAIN || fault.class == CLASS_DATA ||
 			    fault.class == CLASS_DEAD_SLOT;
 	b->leftovers |= leaves_planes(&fault);
+	b->rotten |= fault.class == CLASS_DATA;
+	b->half_back = half_back;
 }
 
 static void main_life(struct explorer *x)

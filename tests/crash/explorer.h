@@ -58,6 +58,8 @@ enum circumstance {
 	WITH_FAILED_COMMIT,	/* ... inside a commit with records beside it */
 	WITH_DAMAGED_MAP,	/* a map node rotted in an earlier life */
 	WITH_SAME_AGAIN,	/* the life repeats the operations of the one before */
+	WITH_ROLLBACK,		/* the device was taken back to its backup */
+	IN_ROLLBACK,		/* cut while that was done */
 	IN_RECOVERY,		/* cut while a degraded device healed itself */
 	IN_RECOVERY_2,		/* ... and the time before, too */
 	IN_RECOVERY_3,
@@ -87,6 +89,7 @@ struct fault {
 
 enum step_kind {
 	STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM, STEP_RESTART, STEP_LOSE, STEP_REVIVE,
+	STEP_ROLLBACK,
 };
 
 struct step {
@@ -105,18 +108,22 @@ struct life {
 	u32 nr_steps;
 	bool clean_lineage;	/* no root write was lost and nothing rotted before */
 	bool leftovers;		/* see leaves_planes() */
+	bool rotten;		/* so are blocks of data */
 	bool damaged;		/* a map node is rotten: errors are allowed, lies are not */
 	bool failed_commit, root_left, same_again, warm, restarted;
 	bool lost;		/* a slot was bad at some time, also in a life before */
 	bool dead, back;
 	u32 nr_recovery_ops;	/* of the trace: opening and healing */
+	u32 rollback_from, rollback_to;	/* operations of the trace; to 0: none was done */
+	bool half_back;		/* it began in a rollback: until healed a bad root ends that */
+	bool begins_back;	/* the oracle's first operation is a rollback, no record */
 	u32 nr_recoveries;	/* crashes in a row that hit a recovery */
 };
 
 /* Where a life on the main line begins: all that is needed to repeat it. */
 struct beginning {
 	u32 *image, *content;
-	bool clean_lineage, leftovers, lost;
+	bool clean_lineage, leftovers, lost, rotten, half_back;
 	u8 bad;			/* slots that may hold anything */
 	u64 states;		/* explored before */
 	u64 random;		/* state of the generators */
@@ -189,6 +196,9 @@ struct life *life_create(struct explorer *x, const u32 *image, const u32 *conten
 void life_destroy(struct explorer *x, struct life *life);
 
 /* The script, from x->beginning; every moment of it may be explored. */
+/* Would a life that begins at this operation's cut be half_back? */
+bool life_is_half_back(const struct life *life, u32 at);
+
 struct life *life_of_script(struct explorer *x);
 void explore_life(struct explorer *x, struct life *life, u32 depth, u32 nr);
 

@@ -145,6 +145,7 @@ static void keep_cache(struct life *life)
 	trace->nr_old = trace->nr;
 	cutter_free(&cutter);
 	trace_free(&old);
+	life->rollback_from = life->rollback_to = 0;
 }
 
 /* The kernel dies: the next opening sees what was written, acknowledged or not. */
@@ -211,6 +212,65 @@ static void restart(struct explorer *x, struct life *life)
 		violation(x, "a restart does not find what was published", NULL);
 }
 
+/* What the backup alone holds, to x->content; false: nothing that can be gone back to. */
+static bool read_backup(struct explorer *x, struct life *life)
+{
+	struct triad_core core = { .store = &life->disk.store, .hash = &life->driver.hash };
+	u32 i;
+	int r = triad_core_open_backup(&core, disk_blocks);
+
+	if (r == -ENODATA || r == -EBADMSG)
+		return false;
+	if (r)
+		violation(x, "the backup cannot be opened", NULL);
+	r = check_read_damaged(&core, &life->disk, x->content);
+	/* a disk that lost a root write may have lost more of it */
+	for (i = 0; i < life->oracle.nr_lbas && !r; i++)
+		r = x->content[i] == CONTENT_ERROR;
+	triad_core_close(&core);
+	if (r && life->clean_lineage && !life->rotten)
+		violation(x, "the backup is not whole", NULL);
+	return !r;
+}
+
+/*
+ * For the oracle it is one operation, that writes all at once: each cut leaves what was
+ * there before it or what is behind it.
+ */
+static void roll_back(struct explorer *x, struct life *life)
+{
+	struct driver *driver = &life->driver;
+	struct triad_core *core = &driver->core;
+	struct oracle *oracle = &life->oracle;
+	u32 i, from = life->trace.nr;
+	char more[32];
+	int r;
+
+	driver_close(driver);
+	if (driver_open(driver, false))
+		violation(x, "a device that was open does not open again", NULL);
+	if (core->choice.degraded || core->root.branch == core->root.generation ||
+	    life->damaged || !read_backup(x, life)) {
+		driver_close(driver);
+		open_or_die(x, life);
+		return;
+	}
+	driver_say(driver, "-- rollback");
+	oracle_begin(oracle, core->next_seq - 1);
+	for (i = 0; i < oracle->nr_lbas; i++)
+		if (oracle->now[i] != x->content[i])
+			oracle_set(oracle, i, x->content[i]);
+	r = triad_core_rollback(core);
+	if (r) {
+		snprintf(more, sizeof(more), "%d", r);
+		violation(x, "the rollback failed", more);
+	}
+	oracle->acked = driver->published_state = oracle->nr;
+	life->rollback_from = from;
+	life->rollback_to = life->trace.nr;
+	life->begins_back |= oracle->nr == 1;
+}
+
 static void step(struct explorer *x, struct life *life, const struct step *step)
 {
 	struct driver *driver = &life->driver;
@@ -245,6 +305,12 @@ static void step(struct explorer *x, struct life *life, const struct step *step)
 		check_live(x, life);
 		restart(x, life);
 		break;
+	case STEP_ROLLBACK:
+		check_live(x, life);
+		explore_life(x, life, 0, 30);
+		warm_restart(x, life);
+		roll_back(x, life);
+		break;
 	}
 	life->lost |= life->disk.bad;
 	if (driver->error == -EBADMSG && life->damaged)
@@ -261,7 +327,7 @@ static void run(struct explorer *x, struct life *life, const struct step *steps,
 	u32 i;
 
 	for (i = 0; i < nr; i++)
-		if (!life->driver.error || steps[i].kind == STEP_WARM)
+		if (!life->driver.error || steps[i].kind >= STEP_WARM)
 			step(x, life, &steps[i]);
 }
 
@@ -321,19 +387,41 @@ struct life *life_of_script(struct explorer *x)
 	life->lost |= b->lost;
 	life->clean_lineage = b->clean_lineage && !x->load.lose_root_writes;
 	life->leftovers = b->leftovers;
+	life->rotten = b->rotten;
+	life->half_back = b->half_back;
 	begin(x, life);
 	run(x, life, x->script, x->nr_script);
 	check_live(x, life);
 	return life;
 }
 
+/* What is known at the moment at which the cutter stands. */
+struct moment {
+	u32 depth;
+	u32 at;
+	u32 from, to;		/* states that may be found */
+	u32 nr_recoveries;
+	bool end;		/* the driver still stands there */
+};
+
+static bool in_rollback(const struct life *life, u32 at)
+{
+	return at > life->rollback_from && at <= life->rollback_to;
+}
+
+bool life_is_half_back(const struct life *life, u32 at)
+{
+	return in_rollback(life, at) || (life->half_back && at <= life->nr_recovery_ops);
+}
+
 /* Open an image that was checked, use it, and crash again. */
-static void live_on(struct explorer *x, const u32 *image, const u32 *content, u32 depth,
-		    const struct life *parent, const struct fault *fault, u32 nr_recoveries)
+static void live_on(struct explorer *x, const u32 *image, const u32 *content,
+		    const struct moment *m, const struct life *parent,
+		    const struct fault *fault)
 {
 	struct life *before = x->running, *life = life_create(x, image, content, fault->bad);
 	struct step steps[14];
-	u32 i, nr = rng_below(&x->rng, x->most_steps);
+	u32 i, nr = rng_below(&x->rng, x->most_steps), depth = m->depth + 1;
 
 	if (fault->class == CLASS_DEAD_SLOT) {
 		life->disk.dead_slot = fault->slot;
@@ -346,8 +434,10 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, u3
 			      (fault->class == CLASS_PLAIN || fault->class == CLASS_DATA ||
 			       fault->class == CLASS_DEAD_SLOT);
 	life->leftovers = parent->leftovers || leaves_planes(fault);
+	life->rotten = parent->rotten || fault->class == CLASS_DATA;
 	life->damaged = parent->damaged || fault->class == CLASS_NODE;
-	life->nr_recoveries = nr_recoveries;
+	life->half_back = life_is_half_back(parent, m->at);
+	life->nr_recoveries = m->nr_recoveries;
 	driver_say(&life->driver, "-- continued at depth %u", depth);
 	x->counts.continued++;
 	begin(x, life);
@@ -379,7 +469,7 @@ static void live_on(struct explorer *x, const u32 *image, const u32 *content, u3
 /* ---- exploring --------------------------------------------------------------- */
 
 static void count(struct explorer *x, const struct life *life, const struct fault *fault,
-		  u32 depth, u32 nr_recoveries)
+		  u32 depth, u32 at, u32 nr_recoveries)
 {
 	const struct driver *driver = &life->driver;
 	const bool holds[NR_CIRCUMSTANCES] = {
@@ -403,6 +493,8 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_FAILED_COMMIT] = life->failed_commit,
 		[WITH_DAMAGED_MAP] = life->damaged,
 		[WITH_SAME_AGAIN] = life->same_again,
+		[WITH_ROLLBACK] = life->rollback_to && at > life->rollback_to,
+		[IN_ROLLBACK] = in_rollback(life, at),
 		[IN_RECOVERY] = nr_recoveries >= 1,
 		[IN_RECOVERY_2] = nr_recoveries >= 2,
 		[IN_RECOVERY_3] = nr_recoveries >= 3,
@@ -416,15 +508,6 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		x->counts.circumstances[i] += holds[i];
 }
 
-/* What is known at the moment at which the cutter stands. */
-struct moment {
-	u32 depth;
-	u32 at;
-	u32 from, to;		/* states that may be found */
-	u32 nr_recoveries;
-	bool end;		/* the driver still stands there */
-};
-
 static void explore_image(struct explorer *x, struct life *life, u32 *image,
 			  const struct moment *m)
 {
@@ -435,7 +518,7 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image,
 	x->expected = m->end && !life->driver.error ? &life->driver.core.published : NULL;
 	check_state(x, image, m->from, m->to, &fault, life);
 	x->expected = NULL;
-	count(x, life, &fault, m->depth, m->nr_recoveries);
+	count(x, life, &fault, m->depth, m->at, m->nr_recoveries);
 	percent = fault.class == CLASS_PLAIN ? 3 : 15;
 	if (m->nr_recoveries)
 		percent = 18;
@@ -443,7 +526,7 @@ static void explore_image(struct explorer *x, struct life *life, u32 *image,
 		return;
 	found = malloc(life->oracle.nr_lbas * sizeof(*found));
 	memcpy(found, x->content, life->oracle.nr_lbas * sizeof(*found));
-	live_on(x, image, found, m->depth + 1, life, &fault, m->nr_recoveries);
+	live_on(x, image, found, m, life, &fault);
 	free(found);
 }
 
@@ -543,6 +626,8 @@ void explore_life(struct explorer *x, struct life *life, u32 depth, u32 nr)
 			continue;
 		wanted = rng_below(&x->rng, nr_ops) < nr;
 		/* healing is short: look at it closely */
+		if (in_rollback(life, cutter.at))
+			wanted = rng_below(&x->rng, life->rollback_to - life->rollback_from) < nr;
 		if (cutter.at <= nr_recovery)
 			wanted = rng_below(&x->rng, nr_recovery) < 2 + nr / 4;
 		if (limit == MAX_SUBSET_BITS || !more || wanted)

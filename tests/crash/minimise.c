@@ -96,6 +96,7 @@ static const char *name_of(const struct step *step)
 		[STEP_OPERATE] = "operate", [STEP_FILL] = "fill", [STEP_FAIL] = "failing disk",
 		[STEP_WARM] = "warm restart", [STEP_RESTART] = "restart",
 		[STEP_LOSE] = "a slot dies", [STEP_REVIVE] = "it answers again",
+		[STEP_ROLLBACK] = "rollback",
 	};
 
 	return names[step->kind];

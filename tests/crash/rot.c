@@ -108,6 +108,9 @@ static bool rot_block(struct explorer *x, const struct life *life, u32 *image,
 		fault->durable = fault->seq <= durable;
 	} else {
 		r = triad_map_walk(&core.space.map, pick_block, fault);
+		/* without the uppermost one it is not opened, if b does not count */
+		if (core.degraded && fault->class == CLASS_NODE)
+			fault->nr_candidates = 0;
 		if (!r && fault->nr_candidates) {
 			want_errors(x, &core, &disk, fault);
 			check_read(&core, &disk, x->content);
@@ -215,7 +218,7 @@ bool may_have_fault(const struct life *life, const u32 *image)
 			return false;
 	was = newest_generation(life->trace.base, &nr_roots);
 	is = newest_generation(image, &nr_roots);
-	return nr_roots == 3 && (life->clean_lineage || is > was);
+	return nr_roots == 3 && ((life->clean_lineage && !life->half_back) || is > was);
 }
 
 static enum class pick_class(struct explorer *x)
@@ -271,7 +274,7 @@ void make_fault(struct explorer *x, const struct life *life, u32 at, u32 *image,
 
 	memset(fault, 0, sizeof(*fault));
 	fault->rng = &x->rng;
-	fault->first_seq = oracle->nr ? oracle->ops[0].seq : ~0ULL;
+	fault->first_seq = oracle->nr ? oracle->ops[0].seq + life->begins_back : ~0ULL;
 	if (!life->damaged && bad_slot(life, at) >= 0) {
 		make_bad_slot(x, life, at, image, fault, bad_slot(life, at));
 		return;

@@ -3,7 +3,8 @@
  * fuzz.c - what reads a disk must bear any disk.
  *
  * The first byte of an input says what the rest is:
- *	c  an image (image.h): open, read, heal, write, commit, open again
+ *	c  an image (image.h): open, read, heal, write, commit, open again; each root
+ *	   alone; back to the backup
  *	t  an image for the tool's reading commands
  *	r  a root block	    l  a record	    n  a map node    s  a plane or summary
  *	p  a table line
@@ -48,11 +49,47 @@ static int write_things(struct use *use)
 	return r;
 }
 
+static void read_alone(struct image *image)
+{
+	struct use use;
+	int slot;
+
+	for (slot = -1; slot < TRIAD_NR_SLOTS; slot++) {
+		if (slot < 0 ? use_open_backup(&use, image) : use_open_at(&use, image, slot))
+			continue;
+		assert(triad_core_must_not_write(&use.core));
+		use_read(&use, MAX_READ);
+		use_close(&use);
+	}
+	assert(!image->nr_writes);
+}
+
+/* Back to b, in what was parsed anew. */
+static void go_back(struct image *image, const u8 *bytes, size_t size)
+{
+	struct use use;
+
+	image_parse(image, bytes, size);
+	if (use_open(&use, image, false))
+		return;
+	image->read_only = false;
+	if (!triad_core_rollback(&use.core)) {
+		use_read(&use, MAX_READ);
+		write_things(&use);
+	}
+	use_close(&use);
+	if (!use_open(&use, image, false)) {
+		use_read(&use, MAX_READ);
+		use_close(&use);
+	}
+}
+
 static void run_core(struct image *image, const u8 *bytes, size_t size)
 {
 	struct use use;
 
 	image_parse(image, bytes, size);
+	read_alone(image);
 	if (use_open(&use, image, false))
 		return;
 	use_read(&use, MAX_READ);
@@ -93,7 +130,7 @@ static int file_of(const struct image *image)
 static void run_tool(struct image *image, const u8 *bytes, size_t size)
 {
 	static int (*const commands[])(const struct options *) = {
-		cmd_roots, cmd_check, cmd_dump, cmd_export,
+		cmd_roots, cmd_check, cmd_dump, cmd_repair, cmd_export, cmd_export,
 	};
 	char from[64], to[64], *args[] = { from, to };
 	struct options opt = { .data = true, .verbose = true, .force = true, .args = args };
@@ -107,9 +144,10 @@ static void run_tool(struct image *image, const u8 *bytes, size_t size)
 	out = memfd_create("out", MFD_CLOEXEC);
 	snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
 	snprintf(to, sizeof(to), "/proc/self/fd/%d", out);
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 12; i++) {
 		opt.json = i & 1;
-		opt.nr_args = i / 2 == 3 ? 2 : 1;
+		opt.nr_args = i / 2 >= 4 ? 2 : 1;
+		opt.backup = i / 2 == 5;
 		if (opt.json)
 			json_begin();
 		json_end(commands[i / 2](&opt));
@@ -146,6 +184,7 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
 	switch (bytes[0]) {
 	case IMAGE_CORE:
 		run_core(image, bytes, size);
+		go_back(image, bytes, size);
 		break;
 	case IMAGE_TOOL:
 		run_tool(image, bytes, size);

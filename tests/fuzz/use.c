@@ -24,19 +24,48 @@ static int make_hash(struct use *use)
 	return use->hash ? 0 : -ENOENT;
 }
 
-int use_open(struct use *use, struct image *image, bool heal)
+static int begin(struct use *use, struct image *image)
 {
-	struct triad_core *core = &use->core;
 	int r;
 
 	memset(use, 0, sizeof(*use));
 	use->image = image;
 	image->read_only = true;
 	r = make_hash(use);
+	use->core.store = &image->store;
+	use->core.hash = use->hash;
+	return r;
+}
+
+int use_open_backup(struct use *use, struct image *image)
+{
+	int r = begin(use, image);
+
+	if (!r)
+		r = triad_core_open_backup(&use->core, image->device_blocks);
+	if (r)
+		use_close(use);
+	return r;
+}
+
+int use_open_at(struct use *use, struct image *image, int slot)
+{
+	int r = begin(use, image);
+
+	if (!r)
+		r = triad_core_open_at(&use->core, image->device_blocks, slot, true);
+	if (r)
+		use_close(use);
+	return r;
+}
+
+int use_open(struct use *use, struct image *image, bool heal)
+{
+	struct triad_core *core = &use->core;
+	int r = begin(use, image);
+
 	if (r)
 		return r;
-	core->store = &image->store;
-	core->hash = use->hash;
 	r = triad_core_open(core, image->device_blocks);
 	/* the module compares sectors: of a root that is not c, any number is possible */
 	if (!r && (core->root.logical_blocks * TRIAD_SECTORS_PER_BLOCK !=

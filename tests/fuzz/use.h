@@ -25,6 +25,11 @@ struct use {
  * heal is set; otherwise nothing is written.
  */
 int use_open(struct use *use, struct image *image, bool heal);
+
+/* One root alone: b's, without its log, or that of a slot with it. */
+int use_open_backup(struct use *use, struct image *image);
+int use_open_at(struct use *use, struct image *image, int slot);
+
 void use_close(struct use *use);
 
 /* Read what is mapped, in the log and in the map, as far as max blocks go. */

@@ -29,6 +29,7 @@ static void a_device_alone_gets_the_defaults(void **state)
 	assert_string_equal(p.device, "/dev/sda");
 	assert_int_equal(p.nr_root_dev, 0);
 	assert_false(p.read_only);
+	assert_false(p.backup);
 	assert_null(p.key);
 	assert_int_equal(p.interval_ms, TRIAD_DEFAULT_INTERVAL_MS);
 	assert_int_equal(p.cache_blocks, TRIAD_DEFAULT_CACHE_BLOCKS);
@@ -41,14 +42,15 @@ static void every_option_is_taken(void **state)
 	const char *error;
 
 	(void)state;
-	assert_int_equal(parse(&p, "a 13 root_dev b root_dev c read_only root_dev d key 00ff "
-			       "interval_ms 10 cache_blocks 64", &error), 0);
+	assert_int_equal(parse(&p, "a 14 root_dev b root_dev c read_only backup root_dev d key "
+			       "00ff interval_ms 10 cache_blocks 64", &error), 0);
 	assert_string_equal(p.root_dev[0], "b");
 	assert_string_equal(p.root_dev[1], "c");
 	assert_string_equal(p.root_dev[2], "d");
 	assert_int_equal(p.nr_root_dev, 3);
 	assert_int_equal(p.missing, -1);
 	assert_true(p.read_only);
+	assert_true(p.backup);
 	assert_string_equal(p.key, "00ff");
 	assert_int_equal(p.interval_ms, 10);
 	assert_int_equal(p.cache_blocks, 64);

@@ -144,6 +144,116 @@ living()
 	fmt /dev/vda
 }
 
+# The state of the last commit but one, as a mapping.
+backup()
+{
+	pattern a
+	pattern b
+	fmt /dev/vda
+	map t /dev/vda
+	put a t 0
+	dmsetup message t 0 commit
+	put b t 0
+	dmsetup message t 0 commit
+	put a t 8
+	triadsetup close t
+	# closing has committed, too: c has all, b ends where the last message came
+	md5sum </dev/vda >/tmp/before
+	says 0 "open --backup: says what it is" 'last commit but one' open --backup t /dev/vda
+	is "$(field t 1) $(field t 4) $(field t 18)" "ro ok the_backup_was_asked_for" "it is read-only, and well"
+	is "$(field t 2 | tr -d a)" "$(triadsetup roots --json /dev/vda | tr -d ' \n' |
+		grep -o '"letter":"."' | cut -d '"' -f 4 | tr -d 'a\n')" "its letters are those of the roots"
+	must "it holds what was committed before" same b t 0
+	must_fail "and nothing of what came later" same a t 8
+	is "$(blockdev --getro /dev/mapper/t)" 1 "the block layer knows"
+	dd if=/dev/zero of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc 2>/dev/null &&
+		not_ok "it cannot be written" || ok "it cannot be written"
+	dmsetup table t | grep -q ' 2 read_only backup$' && ok "the table says so" || not_ok "the table says so"
+	must "status: nothing is wrong" triadsetup status t
+	dmsetup suspend t
+	dmsetup resume t
+	must "it is the same behind a suspend" same b t 0
+	triadsetup close t
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "nothing was written"
+	# by hand: dmsetup's own mapping is writable
+	dmsetup create t --noudevsync --table "$(triadsetup table --backup /dev/vda 2>/dev/null)"
+	dmsetup mknodes
+	must_fail "a mapping made with dmsetup refuses writes" \
+		dd if=/dev/zero of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc
+	must "and reads" same b t 0
+	triadsetup close t
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "again nothing was written"
+	map t /dev/vda
+	must "opened as always it holds all" same a t 8
+	says 5 "open --backup: not of an active device" 'in use' open --backup u /dev/vda
+	says 5 "rollback: nor that" 'in use' rollback -q /dev/vda
+	triadsetup close t
+	must "rollback" triadsetup rollback -q --data /dev/vda
+	map t /dev/vda
+	is "$(field t 1) $(field t 4)" "rw ok" "it opens as always"
+	must "to what the backup held" same b t 0
+	must_fail "and nothing else" same a t 8
+	put a t 16
+	dmsetup message t 0 commit
+	put a t 20
+	triadsetup close t
+	checked "written to behind it" vda
+	map t /dev/vda
+	must "and what is written stays" same a t 20
+	must "beside what was there" same b t 0
+	must_fail "nothing comes back" same a t 8
+	triadsetup close t
+}
+
+# A damaged device, copied: what could not be had is an error there, not zeroes.
+repair()
+{
+	pattern a
+	fmt /dev/vda
+	fmt /dev/vdb
+	map t /dev/vda
+	put a t 0
+	triadsetup close t
+	current=$(current vda)
+	pba=$(triadsetup dump --json /dev/vda map | tr -d ' \n' | sed 's/.*"map":\[{[^}]*"pba":\([0-9]*\).*/\1/')
+	dd if=/dev/zero of=/dev/vda bs=4k seek=$((pba + 3)) count=1 conv=notrunc,fsync 2>/dev/null
+	for slot in 0 1 2; do
+		[ $slot = $current ] || dd if=/dev/zero of=/dev/vda bs=4k seek=$(slot_block $slot) count=1 \
+			conv=notrunc,fsync 2>/dev/null
+	done
+	md5sum </dev/vda >/tmp/before
+	says 8 "two bad roots: open refuses" 'no two roots prove' open t /dev/vda
+	says 5 "repair: a block device takes --force" 'it is a block device' repair --slot $current /dev/vda /dev/vdb
+	# 2 MiB in the midst of it cannot be written
+	dmsetup create hole --noudevsync <<-END
+		0 20480 linear /dev/vdb 0
+		20480 4096 error
+		24576 106496 linear /dev/vdb 24576
+	END
+	dmsetup mknodes
+	must_fail "repair: a device that cannot be written" \
+		triadsetup repair -q --force --slot $current /dev/vda /dev/mapper/hole
+	says 4 "what was cut short there is no device, nor what was there before" 'no slot holds a root' \
+		roots /dev/mapper/hole
+	dmsetup remove hole
+	triadsetup repair -q --force --slot $current /dev/vda /dev/vdb 2>/tmp/err
+	is "$? $(grep -c 'LBA 3: lost' /tmp/err)" "7 1" "repair: into a block device"
+	is "$(md5sum </dev/vda)" "$(cat /tmp/before)" "the damaged one was only read"
+	map t /dev/vdb
+	is "$(field t 1) $(field t 4)" "rw ok" "the copy opens as any device"
+	dd if=/dev/mapper/t bs=4k skip=3 count=1 iflag=direct 2>&1 >/dev/null | grep -qi 'illegal\|multibyte\|error' &&
+		ok "the lost block reads as an error" || not_ok "the lost block reads as an error"
+	dd if=/dev/mapper/t bs=4k count=3 iflag=direct 2>/dev/null | cmp -n 12288 - /tmp/a &&
+		ok "those before it do not" || not_ok "those before it do not"
+	dd if=/dev/mapper/t bs=4k skip=4 count=1020 iflag=direct 2>/dev/null >/tmp/rest
+	dd if=/tmp/a bs=4k skip=4 2>/dev/null | cmp - /tmp/rest && ok "nor those behind" || not_ok "nor those behind"
+	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=3 seek=3 count=1 oflag=direct conv=notrunc,fsync 2>/dev/null
+	must "written anew it is good" same a t 0
+	triadsetup close t
+	checked "repaired" vdb
+	rm -f /tmp/rest
+}
+
 # ---- close -----------------------------------------------------------------------
 
 closing()
@@ -309,7 +419,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening paths read_only living closing in_use exporting large modprobe_words}; do
+for part in ${*:-opening paths read_only living backup repair closing in_use exporting large modprobe_words}; do
 	echo "# $part"
 	$part
 done
