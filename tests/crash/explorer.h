@@ -88,8 +88,8 @@ struct fault {
 };
 
 enum step_kind {
-	STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_WARM, STEP_RESTART, STEP_LOSE, STEP_REVIVE,
-	STEP_ROLLBACK,
+	STEP_OPERATE, STEP_FILL, STEP_FAIL, STEP_RESTART, STEP_LOSE, STEP_REVIVE,
+	STEP_WARM, STEP_ROLLBACK,	/* these two work also behind an error */
 };
 
 struct step {
