@@ -46,4 +46,25 @@ MUTANTS = [
      "a flush does not wait behind a commit's nodes", "test-device awaited"),
     ("status-waits", "target.c", "if (mutex_trylock(&t->lock)) {", "if (mutex_lock(&t->lock), true) {",
      "status never waits for the disk", "test-device waiting"),
+
+    # one instance behind another
+    ("only-durable-compared", "device.c", "	if (t->mode != TRIAD_MODE_FAIL)\n		leave(t, r);",
+     "	if (t->mode != TRIAD_MODE_FAIL && t->core.order.durable == t->core.order.published)\n		leave(t, r);",
+     "what was acknowledged is there, or the device fails", "test-restart cache_lost"),
+    ("handover-not-flushed", "device.c", "	if (t->handover && !t->crash && rw)\n		r = triad_store_flush_all(t);\n", "",
+     "a restart makes durable what was acknowledged", "test-restart cache_lost"),
+    ("no-flush-before-comparing", "device.c", "	if (legacy && legacy->doubtful)\n		r = triad_store_flush_all(t);\n", "",
+     "after an error the disk must flush before it is believed", "test-restart flush_failed"),
+    ("nothing-proven", "device.c", "	if (!r && legacy->doubtful) {", "	if (0) {",
+     "after an error payload is read, too", "test-restart flush_failed"),
+    ("visible-fua-sent-again", "hold.c", "triad_bio(bio)->overwritten ? BLK_STS_IOERR :\n				BLK_STS_DM_REQUEUE", "BLK_STS_DM_REQUEUE",
+     "what was seen is not written again over a later write", "test-restart overwritten"),
+    ("held-given-back-at-once", "hold.c", "	if (t->mode == TRIAD_MODE_HOLD && t->handover && dm_noflush_suspending(t->ti)) {",
+     "	if (t->mode == TRIAD_MODE_HOLD) {", "what is held goes back while a suspend waits, at no other time", "test-restart held"),
+    ("writes-not-awaited", "device.c", """	wait_event(t->wait, list_empty_careful(&t->in_flight));
+	wait_event(t->wait, !atomic_read(&t->store_pending));
+""", "", "an instance that ends leaves no write under way", "test-restart slow"),
+    ("root-not-awaited", "device.c", """	flush_workqueue(t->commit_wq);
+	busy_with(t, "suspend: waiting for what is under way");
+""", "", "an instance that ends leaves no root under way", "test-restart slow"),
 ]

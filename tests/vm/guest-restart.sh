@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # In the guest: another instance takes over a device that is in use.
-# vda, vdb: 512 MiB.  Lines "ok - ..." and "not ok - ...".
+# vda, vdb: 512 MiB; vdc: a power-disk of 128 MiB; on vdd the host answers what is asked of it.
+# Lines "ok - ..." and "not ok - ...".
 
 . /usr/lib/guest-lib.sh
 
@@ -161,6 +162,9 @@ renamed()
 	checked "another name" vda
 }
 
+# last_record DISK: the block of its header
+last_record() { triadsetup dump --json $1 log | tr -d ' \n' | sed 's/.*"place":\([0-9]*\).*/\1/'; }
+
 # What the disk has lost was seen by others: nothing is answered any more.
 lost()
 {
@@ -170,7 +174,7 @@ lost()
 	triadsetup restart t >/dev/null
 	put a t 8
 	# the last record's header is zeroed behind its back, and the next instance comes
-	place=$(triadsetup dump --json /dev/vda log | tr -d ' \n' | sed 's/.*"place":\([0-9]*\).*/\1/')
+	place=$(last_record /dev/vda)
 	rm -f /tmp/*.status
 	dd if=/dev/vda of=/tmp/header bs=4096 skip=$place count=1 iflag=direct 2>/dev/null
 	dmsetup suspend --noflush --nolockfs t
@@ -282,8 +286,263 @@ given_up()
 	done
 }
 
+# ---- a disk that has lost something ------------------------------------------------
+
+# ask WORD...: of the power-disk (powerdisk.c), and wait until it is done
+asked=0
+ask()
+{
+	asked=$((asked + 1))
+	echo "$asked $*" >/dev/report
+	until [ "$(dd if=/dev/vdd bs=512 count=1 iflag=direct 2>/dev/null | tr -d '\0')" = $asked ]; do
+		sleep 0.05
+	done
+}
+
+# lose SEED MODE: what the disk has not flushed, as if the power had gone
+lose() { ask off "$@"; ask on; }
+
+# letter BLOCK LETTER: acknowledged, not flushed; letters BLOCK: what is read there
+letter()
+{
+	head -c 4096 /dev/zero | tr '\0' $2 |
+		dd of=/dev/mapper/t bs=4096 seek=$1 iflag=fullblock oflag=direct conv=notrunc 2>/dev/null
+}
+letters()
+{
+	for b; do
+		dd if=/dev/mapper/t bs=4096 skip=$b count=1 iflag=direct 2>/dev/null | head -c 1
+	done
+}
+flushed() { dd if=/dev/zero of=/dev/mapper/t count=0 conv=notrunc,fsync 2>/dev/null; }
+
+# later NAME COMMAND...: in the background; its exit status is in /tmp/NAME.status
+later()
+{
+	rm -f /tmp/$1.status
+	(name=$1; shift; "$@" >/dev/null 2>&1; echo $? >/tmp/$name.status) &
+}
+ended() { timeout 30 sh -c "until [ -s /tmp/$1.status ]; do sleep 0.1; done" && cat /tmp/$1.status; }
+
+# The cache goes while one instance takes over from another.
+cache_lost()
+{
+	for how in restart crash kept; do
+		fmt /dev/vdc
+		map --interval-ms 3600000 t /dev/vdc
+		for b in 1 2 3; do letter $b a; done
+		flushed
+		for b in 1 2 3; do letter $b b; done
+		[ $how = restart ] || dmsetup message t 0 crash
+		dmsetup suspend --noflush --nolockfs t
+		later fsync flushed
+		later read letters 1
+		sleep 0.3
+		[ $how = kept ] || lose 1 none
+		if [ $how = crash ]; then
+			must_fail "$how: restart says that writes are lost" triadsetup restart t
+			grep -q 'lost acknowledged writes' /tmp/out && ok "$how: in so many words" ||
+				not_ok "$how: in so many words # $(cat /tmp/out)"
+			is "$(ended fsync)" 1 "$how: the fsync that waited fails"
+			ended read >/dev/null
+			is "$(letters 1 2 3)" "" "$how: no old block is read"
+			is "$(mode)" fail "$how: the device fails"
+			must_fail "$how: status says so" triadsetup status t
+			triadsetup close t
+			map t /dev/vdc
+			is "$(letters 1 2 3)" aaa "$how: opened again it is as the disk has it"
+		else
+			must "$how: nothing is missing" triadsetup restart t
+			is "$(ended fsync)" 0 "$how: the fsync that waited succeeds"
+			is "$(mode) $(letters 1 2 3)" "rw bbb" "$how: what was acknowledged is there"
+		fi
+		triadsetup close t
+		checked "$how" vdc
+	done
+}
+
+# A flush fails, some of the cache goes, and the next flush succeeds: that proves nothing.
+flush_failed()
+{
+	for hold in fail hold; do
+		well=0 short=0 wrong=0
+		for seed in 0 1 2 3 4 5 6 7 8 9 10 11; do
+			set -- all none sector request prefix torn
+			shift $((seed % 6))
+			fmt /dev/vdc
+			triadsetup open --on-error $hold --interval-ms 3600000 t /dev/vdc
+			put a t 1
+			[ $((seed % 3)) != 0 ] || dmsetup message t 0 commit
+			dd if=/tmp/b of=/dev/mapper/t bs=1M seek=1 oflag=direct conv=notrunc 2>/dev/null
+			for b in 1 2 3; do letter $b b; done
+			ask fail flush 1 1
+			# a commit is not needed yet where one has just been made
+			if [ $((seed % 2)) = 0 ]; then later fsync flushed; else later fsync dmsetup message t 0 commit; fi
+			for _ in $(seq 50); do [ "$(mode)" = rw ] || break; sleep 0.1; done
+			[ "$(mode)" != rw ] || not_ok "$hold, $seed: a failed flush is noticed"
+			lose $seed $1
+			triadsetup restart t >/tmp/out 2>&1
+			error=$?
+			state="$(mode) $error $(letters 1 2 3) $(same b t 1 2>/dev/null && echo same)"
+			case $state in
+			"rw 0 bbb same") well=$((well + 1)) ;;
+			"fail $error  ") short=$((short + 1)) ;;
+			*)	wrong=$((wrong + 1)); not_ok "$hold, $seed $1: $state"; sed 's/^/# /' /tmp/out ;;
+			esac
+			[ "$hold $(mode)" != "hold fail" ] || [ $((seed % 2)) = 1 ] ||
+				is "$(ended fsync)" 1 "$hold, $seed: an fsync of what is lost fails"
+			[ "$hold $(mode)" != "hold rw" ] || is "$(ended fsync)" 0 "$hold, $seed: an fsync that waited succeeds"
+			triadsetup close t
+		done
+		is $wrong 0 "$hold: it is well with all that was acknowledged, or fails"
+		[ $well -gt 0 ] && [ $short -gt 0 ] && ok "$hold: $well were well, $short had lost something" ||
+			not_ok "$hold: both are seen # $well $short"
+	done
+	# what is lost is payload, below headers that are there
+	fmt /dev/vdc
+	triadsetup open --interval-ms 3600000 t /dev/vdc
+	letter 1 a
+	flushed
+	letter 1 b
+	place=$(last_record /dev/vdc)
+	ask fail flush 1 1
+	later fsync flushed
+	is "$(ended fsync)" 1 "payload: the fsync fails"
+	dmsetup suspend --noflush --nolockfs t
+	dd if=/dev/zero of=/dev/vdc bs=4096 seek=$((place + 1)) count=1 oflag=direct 2>/dev/null
+	must_fail "payload: a restart says that it is lost" triadsetup restart t
+	is "$(mode) $(letters 1)" "fail " "payload: and nothing is read"
+	triadsetup close t
+	# the next flush fails as well: who takes over asks the disk before it believes anything
+	fmt /dev/vdc
+	triadsetup open --on-error hold t /dev/vdc
+	letter 1 a
+	ask fail flush 1 2
+	later fsync flushed
+	mode_becomes hold && ok "again: it holds" || not_ok "again: it holds # $(mode)"
+	must_fail "again: a restart is refused while flushes fail" triadsetup restart t
+	must "again: then it goes on" triadsetup restart t
+	is "$(ended fsync) $(mode) $(letters 1)" "0 rw a" "again: and nobody has heard of it"
+	triadsetup close t
+	checked "again" vdc
+}
+
+# A FUA write waits for its flush, can be seen, and is overwritten; then the flush fails.  Sent
+# again it would undo the write that was acknowledged after it.
+overwritten()
+{
+	modprobe dm-delay
+	fmt /dev/vdc
+	dmsetup create slow --table "0 $(blockdev --getsz /dev/vdc) delay /dev/vdc 0 0 /dev/vdc 0 0 /dev/vdc 0 6000"
+	triadsetup open --on-error hold --interval-ms 3600000 t /dev/mapper/slow
+	letter 9 a
+	ask fail flush 1 1
+	fua() { head -c 4096 /dev/zero | tr '\0' $2 | dd of=/dev/mapper/t bs=4096 seek=$1 iflag=fullblock oflag=direct,dsync conv=notrunc; }
+	later old fua 1 o
+	later other fua 2 o
+	for _ in $(seq 50); do [ "$(letters 1)" != o ] || break; done
+	letter 1 n
+	for _ in 1 2 3; do [ "$(letters 1 2)" != no ] || break; done
+	is "$(letters 1 2)" no "a write that waits to be durable is read"
+	[ ! -e /tmp/old.status ] && ok "it waits when the next is acknowledged" || not_ok "it waits when the next is acknowledged"
+	mode_becomes hold || mode_becomes hold && ok "the flush fails: it holds" || not_ok "the flush fails: it holds # $(mode)"
+	must "restart" triadsetup restart t
+	ended old >/dev/null
+	is "$(letters 1)" n "what was acknowledged last is there"
+	is "$(ended other)" 0 "a write that nobody has overwritten never hears of it"
+	is "$(letters 2)" o "and is there"
+	triadsetup close t
+	dmsetup remove slow
+	checked "overwritten" vdc
+}
+
+# The disk is slow: records, nodes and roots are under way when another instance takes over.
+slow()
+{
+	modprobe dm-delay
+	fmt --interval 6M /dev/vdc
+	dmsetup create slow --table "0 $(blockdev --getsz /dev/vdc) delay /dev/vdc 0 0 /dev/vdc 0 150"
+	map --interval-ms 300 t /dev/mapper/slow
+	fio --name=load --filename=/dev/mapper/t --rw=randwrite --bsrange=4k-64k --iodepth=8 \
+		--ioengine=libaio --direct=1 --size=16M --fsync=64 --time_based --runtime=$(some 25) \
+		--verify=crc32c --verify_backlog=64 >/tmp/fio 2>&1 &
+	job=$!
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		sleep 0.$((i * 5 % 9))
+		must "$i: restart" triadsetup restart $([ $((i % 2)) = 0 ] || echo --crash) t
+	done
+	must "fio verify passes" wait $job
+	is "$(mode)" rw "the device is writable"
+	triadsetup close t
+	dmsetup remove slow
+	checked "a slow disk" vdc
+}
+
+# ---- signals ------------------------------------------------------------------------
+
+# hit PID SIGNAL: it ends, or goes on because it cannot be interrupted where it is
+hit()
+{
+	kill -$2 $1
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		kill -0 $1 2>/dev/null || return
+		sleep 0.1
+	done
+}
+
+# A suspend waits for the disk, and is interrupted: it is as if nothing had been.
+interrupted()
+{
+	below linear one /dev/vda
+	fmt --interval 6M /dev/mapper/one
+	map t /dev/mapper/one
+	load $(some 90)
+	n=0 were=0 lost=0
+	while [ $n -lt $(some 24) ]; do
+		n=$((n + 1))
+		[ $((n % 4)) != 3 ] || dmsetup message t 0 crash
+		[ $((n % 3)) != 1 ] || dmsetup table --showkeys t | dmsetup load t
+		# what is under way waits from now on
+		[ $((n % 3)) = 2 ] || dmsetup suspend --noflush --nolockfs one
+		sleep 0.$((n % 3))5
+		case $((n % 3)) in
+		0)	dmsetup suspend --noflush --nolockfs t >/tmp/said 2>&1 & ;;
+		1)	dmsetup resume --noflush --nolockfs t >/tmp/said 2>&1 & ;;
+		2)	triadsetup restart t >/tmp/said 2>&1 & ;;
+		esac
+		pid=$!
+		sleep 0.$((n % 2 * 3 + n % 5))
+		later write letter $((20000 + n)) w
+		# the tool itself listens to no other signal then
+		hit $pid $([ $((n % 3)) != 2 ] && [ $((n % 2)) = 0 ] && echo TERM || echo KILL)
+		[ $((n % 3)) = 2 ] || dmsetup resume one
+		wait $pid
+		status=$?
+		state=$(dmsetup info -c --noheadings -o suspended,tables_loaded t)
+		echo "# $n: status $status, $state: $(head -n 1 /tmp/said)"
+		case $((n % 3)),$status,$state in
+		*,0,*)	;;
+		2,*|0,*,Active*|1,*,Active:Both*) were=$((were + 1)) ;;
+		esac
+		# it was too late for this one
+		[ "${state%%:*}" != Suspended ] || dmsetup resume t
+		[ "$(ended write)" = 0 ] && [ "$(letters $((20000 + n)))" = w ] || lost=$((lost + 1))
+		[ "$(mode)" = rw ] || not_ok "$n: the device goes on # $(mode)"
+		dmsetup clear t
+	done
+	is $lost 0 "writes sent meanwhile complete, and are there"
+	[ $were -gt 0 ] && ok "$were of $n were interrupted" || not_ok "some were interrupted"
+	must "a restart is what it ever was" triadsetup restart t
+	must "fio verify passes" wait $job
+	is "$(mode)" rw "the device is writable"
+	triadsetup close t
+	dmsetup remove one
+	checked "after interrupted suspends" vda
+}
+
 pattern a
-for part in ${*:-under_load upgrades killed renamed lost held given_up}; do
+pattern b
+for part in ${*:-under_load upgrades killed renamed lost held given_up cache_lost flush_failed overwritten slow interrupted}; do
 	echo "# $part"
 	$part
 done
