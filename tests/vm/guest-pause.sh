@@ -24,10 +24,10 @@ sed -i 's/^	*//' /usr/bin/reload
 # pause LABEL N NAME BEFORE COMMAND...: a row; leaves p50 in $p50
 pause()
 {
-	label=$1 n=$2 name=$3 before=$4
+	label=$1 nr=$2 name=$3 before=$4
 	shift 4
 	log=-
-	line=$(pausemeter -n $n -p "$before" /dev/mapper/$name "$@") || { not_ok "$label"; return 1; }
+	line=$(pausemeter -n $nr -p "$before" /dev/mapper/$name "$@") || { not_ok "$label"; return 1; }
 	[ $name = raw ] || log=$(dmesg | sed -n 's/.*, \([0-9]*\) records with \([0-9]*\) blocks recovered.*/\1\/\2/p' | tail -n 1)
 	set -- $line
 	p50=$2
