@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 #   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12|7.3)
+#   make demo-restart   the driver restarted, crashed and upgraded in use; draws restart.png
 #   make check    every test that fits in 25 minutes, on the kernels of this Debian
 #   make          the module for KDIR (default: the running kernel) and the tool
 #   make install  both (DESTDIR=DIR: below DIR, for a package)
@@ -38,6 +39,11 @@ demo:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
 	scripts/demo
+
+demo-restart:
+	scripts/setup demo-restart
+	$(MAKE) -s -C userspace
+	scripts/demo-restart
 
 check:
 	scripts/setup
@@ -107,5 +113,5 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 module-7.3 install demo check check-6.1 check-6.12 \
+.PHONY: all module tool module-6.1 module-6.12 module-7.3 install demo demo-restart check check-6.1 check-6.12 \
 	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps bench clean

@@ -44,7 +44,9 @@ struct triad_legacy {
 	bool doubtful;		/* the disk had failed before */
 	bool wrote;		/* it was in mode rw, or had been before it failed */
 	u8 abandoned;		/* commits in a row that were not let land */
-	u8 reserved[64];	/* zero */
+	u32 entries;		/* of its indices: as many the next one needs */
+	bool flushed;		/* all that was published is durable */
+	u8 reserved[59];	/* zero */
 };
 
 /* A table of this mapped device is there, or no longer; with the last one its legacy goes. */

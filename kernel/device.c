@@ -310,6 +310,8 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 		expected = (struct triad_position){ .place = legacy->place, .seq = legacy->seq };
 		memcpy(expected.chain, legacy->chain, sizeof(expected.chain));
 		core->expected = &expected;
+		core->expected_durable = legacy->flushed;
+		core->expected_entries = legacy->entries;
 	}
 	if (!r)
 		r = t->backup ? triad_core_open_backup(core, device_blocks(t)) :
@@ -475,7 +477,7 @@ static void abandon_commit(struct triad *t)
 		cmpxchg(&t->store_error, 0, -ECANCELED);
 }
 
-static void leave(struct triad *t, int error)
+static void leave(struct triad *t, bool flushed, int error)
 {
 	const struct triad_position *pos = &t->core.published;
 	struct triad_legacy legacy = {
@@ -485,6 +487,8 @@ static void leave(struct triad *t, int error)
 		.doubtful = error || t->why_error,
 		.wrote = t->mode == TRIAD_MODE_RW || t->why_error,
 		.abandoned = t->abandoned,
+		.entries = t->core.active->nr + (t->core.frozen ? t->core.frozen->nr : 0),
+		.flushed = flushed && !error && !t->why_error,
 	};
 
 	memcpy(legacy.chain, pos->chain, sizeof(legacy.chain));
@@ -495,7 +499,7 @@ static void leave(struct triad *t, int error)
 /* No bio is under way any more.  What is kept in memory ends here. */
 void triad_device_stop(struct triad *t)
 {
-	bool rw = triad_mode(t) == TRIAD_MODE_RW;
+	bool flushes, rw = triad_mode(t) == TRIAD_MODE_RW;
 	int r = 0;
 
 	if (!t->active)
@@ -519,14 +523,15 @@ void triad_device_stop(struct triad *t)
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	flush_workqueue(t->log_wq);
 	flush_workqueue(t->read_wq);
-	if (t->handover && !t->crash && rw)
+	flushes = t->handover && !t->crash && rw;
+	if (flushes)
 		r = triad_store_flush_all(t);
 
 	mutex_lock(&t->lock);
 	WARN_ON_ONCE(t->flushing);
 	/* who looks at the backup publishes nothing */
 	if (t->mode != TRIAD_MODE_FAIL && !t->backup)
-		leave(t, r);
+		leave(t, flushes, r);
 	t->active = false;
 	set_mode(t, TRIAD_MODE_FAIL, "suspended", 0);
 	triad_core_close(&t->core);

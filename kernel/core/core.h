@@ -120,6 +120,8 @@ struct triad_core {
 	struct triad_order order;
 	struct triad_position published;	/* behind the last record that is */
 	const struct triad_position *expected;	/* that the log must reach, or NULL; see */
+	bool expected_durable;			/* ... by a flush of the instance before */
+	u32 expected_entries;			/* ... with so many in its indices, or fewer */
 	bool expected_met;			/* triad_core_fell_short() */
 	bool session;		/* the opening record is durable */
 	u8 *suspects;		/* of each zone: a commit that never landed may have written it */
@@ -335,6 +337,9 @@ int triad_log_seal(struct triad_core *core, struct triad_record *rec, void *bloc
  * have: they must not be acknowledged.
  */
 int triad_log_publish(struct triad_core *core, const struct triad_record *rec, int error);
+
+/* Is this where the instance before had published to? */
+bool triad_log_is_expected(const struct triad_core *core, const struct triad_position *pos);
 
 /* All before this position is published. */
 void triad_log_reach(struct triad_core *core, const struct triad_position *pos);

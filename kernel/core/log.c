@@ -189,14 +189,18 @@ static int index_record(struct triad_core *core, const struct triad_record *rec)
 	return 0;
 }
 
-void triad_log_reach(struct triad_core *core, const struct triad_position *pos)
+bool triad_log_is_expected(const struct triad_core *core, const struct triad_position *pos)
 {
 	const struct triad_position *expected = core->expected;
 
+	return expected && expected->seq == pos->seq && expected->place == pos->place &&
+	       !memcmp(expected->chain, pos->chain, sizeof(pos->chain));
+}
+
+void triad_log_reach(struct triad_core *core, const struct triad_position *pos)
+{
 	core->published = *pos;
-	if (expected && expected->seq == pos->seq)
-		core->expected_met = expected->place == pos->place &&
-				     !memcmp(expected->chain, pos->chain, sizeof(pos->chain));
+	core->expected_met |= triad_log_is_expected(core, pos);
 }
 
 static void reach_end_of(struct triad_core *core, const struct triad_record *rec)

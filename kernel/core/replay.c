@@ -60,20 +60,16 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
 	return 0;
 }
 
-/*
- * Read and decode the record at pos and step behind it.  1: there is none, the
- * log ends here.
- */
-static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
-		struct triad_record *rec)
+static int step_by(typeof(&triad_record_decode) decode, struct triad_core *core,
+		   struct triad_position *pos, u32 ahead, struct triad_record *rec)
 {
 	u8 *block;
 	int r;
 
 	r = window_read(core, pos->place, ahead, &block);
 	if (!r)
-		r = triad_record_decode(rec, &core->geo, core->hash, core->root.uuid,
-					pos->place, pos->seq, pos->chain, block);
+		r = decode(rec, &core->geo, core->hash, core->root.uuid,
+			   pos->place, pos->seq, pos->chain, block);
 	if (r == -ENOENT || r == -ENODATA)
 		return 1;
 	if (r)
@@ -83,6 +79,23 @@ static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
 	pos->seq++;
 	triad_yield();
 	return 0;
+}
+
+/*
+ * Read and decode the record at pos and step behind it.  1: there is none, the
+ * log ends here.
+ */
+static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
+		struct triad_record *rec)
+{
+	return step_by(triad_record_decode, core, pos, ahead, rec);
+}
+
+/* The same on the way to a known end, which the caller compares. */
+static int step_to_end(struct triad_core *core, struct triad_position *pos)
+{
+	return step_by(triad_record_follow, core, pos, headers_ahead(&core->record),
+		       &core->record);
 }
 
 /* 1: some payload block does not verify or was lost. */
@@ -184,6 +197,9 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 			return 0;
 		}
 		scan->durable = max_t(u64, scan->durable, core->record.durable);
+		/* the chain proves that these are the records which were flushed */
+		if (core->expected_durable && triad_log_is_expected(core, &pos))
+			scan->durable = max_t(u64, scan->durable, core->record.seq);
 		scan->entries += entries_of(core, &core->record, &leaves);
 		if (is_too_long(core, ++scan->nr_headers) || scan->entries > MAX_ENTRIES)
 			return -EUCLEAN;
@@ -361,7 +377,7 @@ static int load_backup_log(struct triad_core *core)
 	if (!triad_geometry_valid_pba(&core->geo, pos.place))
 		return 1;
 	while (pos.seq < c->next_seq) {
-		r = step(core, &pos, headers_ahead(&core->record), &core->record);
+		r = step_to_end(core, &pos);
 		if (r == -EUCLEAN)
 			return 1;	/* b's trouble alone */
 		if (!r)
@@ -392,24 +408,94 @@ int triad_replay_prove(struct triad_core *core)
 	return r == 1 ? -EBADMSG : r;
 }
 
-int triad_replay(struct triad_core *core)
+static int create_active(struct triad_core *core, u64 nr_entries)
+{
+	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, nr_entries));
+	return core->active ? 0 : -ENOMEM;
+}
+
+/*
+ * The instance before says where its log ends, and that all of it is durable: it is walked
+ * once.  1: it does not lead there, or it goes on, or its number of entries is wrong.
+ */
+static int replay_expected(struct triad_core *core, struct scan *scan)
+{
+	struct triad_position pos = position_of(&core->root), behind;
+	int r;
+
+	if (!core->expected || !core->expected_durable || core->expected_entries > MAX_ENTRIES)
+		return 1;
+	r = create_active(core, core->expected_entries);
+	core->window_nr = 0;
+	while (!r && pos.seq < core->expected->seq) {
+		r = step_to_end(core, &pos);
+		if (!r)
+			r = apply(core, &core->record, NULL);
+		core->replayed_records += !r;
+	}
+	if (!r && !triad_log_is_expected(core, &pos))
+		r = 1;
+	behind = pos;
+	if (!r)
+		r = step(core, &behind, WINDOW, &core->record);
+	if (r != 1)
+		return r == -EUCLEAN || r == -ENOSPC || !r ? 1 : r;
+	if (!core->expected_met)
+		return 1;
+	scan->durable = pos.seq - 1;
+	core->next_seq = pos.seq;
+	memcpy(core->chain, pos.chain, sizeof(core->chain));
+	core->space.next = pos.place;
+	return 0;
+}
+
+/* With nothing of the log; also behind a walk that came to nothing. */
+static void begin_log(struct triad_core *core)
 {
 	struct triad_position start = position_of(&core->root);
+
+	triad_index_destroy(core->active);
+	core->active = NULL;
+	core->space.log_active.nr = 0;
+	memset(core->suspects, 0, core->geo.nr_zones);
+	memset(&core->interval, 0, sizeof(core->interval));
+	memset(&core->order, 0, sizeof(core->order));
+	core->replayed_records = core->replayed_blocks = 0;
+	core->expected_met = false;
+	triad_log_reach(core, &start);
+}
+
+static int replay_log(struct triad_core *core, struct scan *scan)
+{
+	int r = scan_headers(core, scan);
+
+	if (!r)
+		r = create_active(core, scan->entries);
+	return r ? r : walk(core, scan, &core->replayed_records, apply, NULL);
+}
+
+int triad_replay(struct triad_core *core)
+{
 	struct scan scan = { 0 };
-	int r = 0;
+	int r;
 
 	core->space.nr_taken = 1;
-	triad_log_reach(core, &start);
-	if (!core->without_log)
-		r = scan_headers(core, &scan);
-	if (r)
-		return r;
-	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, scan.entries));
 	core->spare = triad_index_create(core->geo.interval_blocks);
 	core->suspects = triad_alloc(core->geo.nr_zones);
-	if (!core->active || !core->spare || !core->suspects)
+	if (!core->spare || !core->suspects)
 		return -ENOMEM;
-	r = walk(core, &scan, &core->replayed_records, apply, NULL);
+	begin_log(core);
+	if (core->without_log) {
+		r = create_active(core, 0);
+		if (!r)
+			r = walk(core, &scan, &core->replayed_records, apply, NULL);
+	} else {
+		r = replay_expected(core, &scan);
+	}
+	if (r == 1) {
+		begin_log(core);
+		r = replay_log(core, &scan);
+	}
 	if (!r && !core->without_log)
 		r = judge_end(core);
 	if (r)

@@ -194,7 +194,8 @@ static void restart(struct explorer *x, struct life *life)
 	if (rng_percent(&life->rng, 60))
 		abandon_commit(life);
 	driver_drain(driver);
-	if (rng_percent(&life->rng, 50))
+	driver->expected_durable = rng_percent(&life->rng, 50);
+	if (driver->expected_durable)
 		driver_flush(driver);
 	if (driver->error)
 		return;

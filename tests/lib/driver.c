@@ -81,6 +81,7 @@ int driver_open(struct driver *driver, bool heal)
 	core->store = &driver->disk->store;
 	core->hash = &driver->hash;
 	core->expected = driver->expected;
+	core->expected_durable = driver->expected && driver->expected_durable;
 	driver->error = 0;
 	driver->nr_flights = 0;
 	driver->slipping = false;

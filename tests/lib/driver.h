@@ -61,6 +61,7 @@ struct driver {
 	enum triad_commit_step abandon_at;	/* ... behind this step */
 	u32 abandon_write;	/* ... or at this write of nodes and planes; 0: at none */
 	const struct triad_position *expected;	/* by the next opening, or NULL */
+	bool expected_durable;
 	bool fell_short;	/* ... and it was not there */
 	bool give_in;		/* they end with -EIO when a slot is lost by its root write */
 	int error;		/* the first */

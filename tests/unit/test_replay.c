@@ -396,6 +396,67 @@ static void payload_that_is_not_there_falls_short(void **state)
 	assert_false(is_found(f, &published));
 }
 
+/* Flushed by the instance before, it is rot: nothing else is lost, and nothing old is read. */
+static void payload_that_was_flushed_at_the_handover_is_not_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_position published = f->d->driver.core.published;
+
+	f->d->disk.view[f->rec[5].runs[0].start] = content_rotten(&f->d->rng);
+	f->d->driver.expected_durable = true;
+	assert_true(is_found(f, &published));
+	assert_int_equal(nr_errors(f), 1);
+	assert_int_equal(triad_order_mark(&f->d->driver.core.order), f->rec[RECORDS].seq);
+	/* a log that was not this one is */
+	published.chain[7] ^= 1;
+	assert_false(is_found(f, &published));
+	assert_int_equal(nr_errors(f), 0);
+	assert_int_equal(triad_order_mark(&f->d->driver.core.order), 4);
+}
+
+/* Where the log ends is known then: the hash there stands for every header on the way. */
+static void a_log_that_was_flushed_at_the_handover_is_read_once(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	struct triad_position published;
+	u64 reads, slow, entries, records;
+	u32 i;
+
+	for (i = 0; i < 60; i++)
+		device_write(f->d, 8 * i, 4);
+	published = core->published;
+	entries = core->active->nr;
+	reads = f->d->disk.nr_reads;
+	assert_true(is_found(f, &published));
+	slow = f->d->disk.nr_reads - reads;
+	records = core->replayed_records;
+	f->d->driver.expected_durable = true;
+	reads = f->d->disk.nr_reads;
+	assert_true(is_found(f, &published));
+	assert_true(f->d->disk.nr_reads - reads < slow);
+	assert_int_equal(core->replayed_records, records);
+	assert_int_equal(core->active->nr, entries);
+	device_check(f->d);
+	/* a header that is not what it was, its crc or not, is in no log */
+	for (i = 1; i <= RECORDS; i++) {
+		u64 kept = f->d->disk.view[f->rec[i].place];
+
+		f->d->disk.view[f->rec[i].place] = content_rotten(&f->d->rng);
+		assert_false(is_found(f, &published));
+		assert_int_equal(core->replayed_records, i);
+		f->d->disk.view[f->rec[i].place] = kept;
+	}
+	assert_true(is_found(f, &published));
+	device_check(f->d);
+	/* one that goes on behind it is walked as ever */
+	published = (struct triad_position){ .place = f->rec[5].next, .seq = f->rec[5].seq + 1 };
+	memcpy(published.chain, f->rec[5].chain, sizeof(published.chain));
+	is_found(f, &published);
+	assert_int_equal(core->replayed_records, records);
+	assert_int_equal(core->active->nr, entries);
+}
+
 static void another_log_of_the_same_length_falls_short(void **state)
 {
 	struct fixture *f = *state;
@@ -481,6 +542,8 @@ int main(void)
 		T(what_was_published_is_found_by_the_next_instance),
 		T(a_log_that_is_shorter_falls_short),
 		T(payload_that_is_not_there_falls_short),
+		T(a_log_that_was_flushed_at_the_handover_is_read_once),
+		T(payload_that_was_flushed_at_the_handover_is_not_looked_at),
 		T(another_log_of_the_same_length_falls_short),
 		T(a_root_behind_what_was_published_falls_short),
 		T(payload_below_the_mark_is_proven),
