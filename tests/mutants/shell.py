@@ -48,10 +48,10 @@ MUTANTS = [
      "status never waits for the disk", "test-device waiting"),
 
     # one instance behind another
-    ("only-durable-compared", "device.c", "	if (t->mode != TRIAD_MODE_FAIL)\n		leave(t, r);",
-     "	if (t->mode != TRIAD_MODE_FAIL && t->core.order.durable == t->core.order.published)\n		leave(t, r);",
+    ("only-durable-compared", "device.c", "	if (t->mode != TRIAD_MODE_FAIL && !t->backup)\n",
+     "	if (t->mode != TRIAD_MODE_FAIL && t->core.order.durable == t->core.order.published)\n",
      "what was acknowledged is there, or the device fails", "test-restart cache_lost"),
-    ("handover-not-flushed", "device.c", "	if (t->handover && !t->crash && rw)\n		r = triad_store_flush_all(t);\n", "",
+    ("handover-not-flushed", "device.c", "	if (flushes)\n		r = triad_store_flush_all(t);\n", "",
      "a restart makes durable what was acknowledged", "test-restart cache_lost"),
     ("no-flush-before-comparing", "device.c", "	if (legacy && legacy->doubtful)\n		r = triad_store_flush_all(t);\n", "",
      "after an error the disk must flush before it is believed", "test-restart flush_failed"),
