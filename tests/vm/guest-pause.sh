@@ -95,11 +95,11 @@ sizes()
 	done
 }
 
-# a commit of 30000 leaves is under way
+# A commit of 10000 leaves that somebody waits for is under way.
 committing()
 {
 	random vde 100
-	pause "restart, 1 TiB, in the middle of a commit" 5 vde \
+	pause "restart, 1 TiB, beside a commit message" 5 vde \
 		"fio --name=r --filename=/dev/mapper/vde --rw=randwrite --bs=4k --direct=1 --norandommap \
 		--ioengine=libaio --iodepth=32 --number_ios=10000 >/dev/null; dmsetup message vde 0 commit & sleep 0.3" \
 		triadsetup restart vde
