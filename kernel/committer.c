@@ -190,6 +190,21 @@ void triad_committer_work(struct work_struct *work)
 	memalloc_noio_restore(noio);
 }
 
+#define LOOK_MS		10
+
+/*
+ * device-mapper's suspend waits for messages: one that waits for a commit goes when another
+ * instance is to take over.
+ */
+static bool wait_for_work(struct triad *t, bool closing)
+{
+	if (closing)
+		flush_work(&t->commit_work);
+	while (work_busy(&t->commit_work) && !READ_ONCE(t->handover))
+		wait_event_timeout(t->wait, READ_ONCE(t->handover), msecs_to_jiffies(LOOK_MS));
+	return closing || !READ_ONCE(t->handover);
+}
+
 int triad_committer_wait(struct triad *t, bool closing)
 {
 	mutex_lock(&t->lock);
@@ -197,8 +212,10 @@ int triad_committer_wait(struct triad *t, bool closing)
 		t->closing = true;
 	mutex_unlock(&t->lock);
 	/* a commit that runs already does not cover what came after its freeze */
-	flush_work(&t->commit_work);
+	if (!wait_for_work(t, closing))
+		return -EAGAIN;
 	queue_work(t->commit_wq, &t->commit_work);
-	flush_work(&t->commit_work);
+	if (!wait_for_work(t, closing))
+		return -EAGAIN;
 	return triad_mode(t) == TRIAD_MODE_RW ? 0 : -EIO;
 }
