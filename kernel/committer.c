@@ -185,6 +185,7 @@ void triad_committer_work(struct work_struct *work)
 	mutex_unlock(&t->lock);
 	blk_finish_plug(&plug);
 	t->view_grace = get_state_synchronize_rcu();
+	WRITE_ONCE(t->commit_runs, t->commit_runs + 1);
 	wake_up(&t->wait);
 	triad_write_kick(t);
 	memalloc_noio_restore(noio);
@@ -198,11 +199,16 @@ void triad_committer_work(struct work_struct *work)
  */
 static bool wait_for_work(struct triad *t, bool closing)
 {
-	if (closing)
+	unsigned long nr = READ_ONCE(t->commit_runs);
+
+	if (closing) {
 		flush_work(&t->commit_work);
-	while (work_busy(&t->commit_work) && !READ_ONCE(t->handover))
+		return true;
+	}
+	while (work_busy(&t->commit_work) && READ_ONCE(t->commit_runs) == nr &&
+	       !READ_ONCE(t->handover))
 		wait_event_timeout(t->wait, READ_ONCE(t->handover), msecs_to_jiffies(LOOK_MS));
-	return closing || !READ_ONCE(t->handover);
+	return !READ_ONCE(t->handover);
 }
 
 int triad_committer_wait(struct triad *t, bool closing)

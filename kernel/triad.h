@@ -171,6 +171,7 @@ struct triad {
 	unsigned long view_grace;		/* [commit worker] RCU state of the last view */
 	struct workqueue_struct *commit_wq;	/* [ctr] */
 	struct work_struct commit_work;
+	unsigned long commit_runs;		/* [commit worker] of it */
 	struct delayed_work timer;
 	wait_queue_head_t wait;			/* published, mode, pending, commits change */
 	bool commit_forced;			/* [lock] even with an empty log */
