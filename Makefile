@@ -56,6 +56,12 @@ power-long:
 	$(MAKE) -s -C userspace
 	for k in 6.1 6.12 7.3; do KERNEL=$$k tests/vm/test-power 500 0 || exit; done
 
+# 1000 restarts, 200 upgrades in all; RESTARTS and UPGRADES are of each kernel
+restart-long:
+	scripts/setup long
+	$(MAKE) -s -C userspace
+	for k in 6.1 6.12; do KERNEL=$$k tests/vm/test-restart long || exit; done
+
 s390x:
 	scripts/setup long
 	$(MAKE) -C tests unit ARCH=s390x
@@ -102,4 +108,4 @@ clean:
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install demo check check-6.1 check-6.12 \
-	check-7.3 power-long s390x crash-long trace-long uml debug apps bench clean
+	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps bench clean
