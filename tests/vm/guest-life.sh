@@ -2,12 +2,13 @@
 #
 # In the guest: one life between two power cuts.
 #
-#   guest-life.sh N EXT4 XFS BTRFS
+#   guest-life.sh N EXT4 XFS BTRFS [SYSRQ]
 #
 # vda holds stamp's state, vdb a bare device for stamp, vdc ext4, vdd xfs, vde btrfs.
 # First everything that the life before left is verified: check --data, the prefix, the
 # filesystems' own checks, and files up to the given numbers, which were synced and
-# acknowledged.  Then all of it is written to until the power goes.
+# acknowledged.  Then all of it is written to until the power goes, or the machine ends by a key
+# of the kernel's.
 
 life=$1
 shift
@@ -76,6 +77,7 @@ load ext4 "$1" 2>/dev/null &
 load xfs "$2" 2>/dev/null &
 load btrfs "$3" 2>/dev/null &
 echo go >/dev/report
+[ -z "${4-}" ] || (sleep 3; echo "$4" >/proc/sysrq-trigger) &
 stamp write /dev/vda /dev/mapper/bare /dev/report
 echo "the power did not go"
 exit 4
