@@ -55,8 +55,6 @@ MUTANTS = [
      "a restart makes durable what was acknowledged", "test-restart cache_lost"),
     ("no-flush-before-comparing", "device.c", "	if (legacy && legacy->doubtful)\n		r = triad_store_flush_all(t);\n", "",
      "after an error the disk must flush before it is believed", "test-restart flush_failed"),
-    ("nothing-proven", "device.c", "	if (!r && legacy->doubtful) {", "	if (0) {",
-     "after an error payload is read, too", "test-restart flush_failed"),
     ("visible-fua-sent-again", "hold.c", "triad_bio(bio)->overwritten ? BLK_STS_IOERR :\n				BLK_STS_DM_REQUEUE", "BLK_STS_DM_REQUEUE",
      "what was seen is not written again over a later write", "test-restart overwritten"),
     ("held-given-back-at-once", "hold.c", "	if (t->mode == TRIAD_MODE_HOLD && t->handover && dm_noflush_suspending(t->ti)) {",

@@ -227,9 +227,10 @@ long_pg()
 	transactions=$(awk '{ n += $1 } END { print n + 0 }' /tmp/transactions)
 	is "$(query 'SELECT count(*) FROM pgbench_history')" "$transactions" "all $transactions transactions are there"
 	is "$(sums)" t "the sums agree"
-	query 'CREATE EXTENSION amcheck' >/dev/null
+	query 'CREATE EXTENSION IF NOT EXISTS amcheck' >/dev/null
 	must "pg_amcheck" pg_tool pg_amcheck --heapallindexed postgres
-	grep -E 'ERROR|PANIC|FATAL|corrupt' /tmp/pg/log && not_ok "PostgreSQL has nothing to complain about" ||
+	# a client that comes too early, at the start, is no fault
+	grep -E 'ERROR|PANIC|FATAL|corrupt' /tmp/pg/log | grep -v 'is starting up' && not_ok "PostgreSQL has nothing to complain about" ||
 		ok "PostgreSQL has nothing to complain about"
 	stop pg
 	must "pg_checksums" inside $be_postgres $pg_bin/pg_checksums --check -D /m/pg/data
@@ -271,7 +272,7 @@ long_swap()
 	in="chroot /new tight"
 	again $in hog 96 2 >/tmp/hog 2>&1 &
 	job=$!
-	(while [ ! -e /tmp/stop ]; do echo 3 >/proc/sys/vm/drop_caches; sleep 1; done) &
+	(while [ ! -e /tmp/stop ]; do echo 7 >/proc/sys/vm/drop_caches; sleep 1; done) &
 	disturb $1 $2
 	: >/tmp/stop
 	must "what was swapped out comes back" wait $job || sed 's/^/# /' /tmp/hog
