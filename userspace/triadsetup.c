@@ -44,20 +44,20 @@ static const struct command commands[] = {
 	{ "close", "NAME", 1, 1, "", "remove the mapping",
 	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
 	{ "restart", "NAME", 1, 1, "jdrX", "replace the running instance; users see a pause",
-	  "It goes on from what the disk holds, also under mounted filesystems and databases.\n"
+	  "It goes on from what the disk holds, under mounted filesystems and databases.\n"
 	  "What the running one acknowledged is compared with what the new one finds.\n",
 	  cmd_restart },
 	{ "fail", "NAME", 1, 1, "", "let fail what a device holds that lost its disk",
-	  "Of a device opened with --on-error hold.  What was acknowledged stays in the log.\n",
+	  "Of a device opened with --on-error hold.  The log keeps what was acknowledged.\n",
 	  cmd_fail },
 	{ "watch", "NAME", 1, 1, "", "restart a device that holds, once its disk is back",
-	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the device\n"
-	  "is closed.  For a service: triad-watch@NAME.\n",
+	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the\n"
+	  "device is closed.  For a service: triad-watch@NAME.\n",
 	  cmd_watch },
 	{ "upgrade", "[NAME]...", 0, 64, "jmnK", "another build of the module takes over",
-	  "All devices unless some are named.  The build is that of --module, or what modprobe\n"
-	  "would load.  If it cannot be loaded or does not take a device, the one before goes\n"
-	  "on; a second call finishes what an interrupted one has left.\n",
+	  "All devices unless some are named.  The build is that of --module, or what\n"
+	  "modprobe would load.  If it cannot be loaded or does not take a device, the one\n"
+	  "before goes on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
 	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
@@ -72,8 +72,8 @@ static const struct command commands[] = {
 	  "only with --force.  The device must be closed.\n", cmd_heal },
 	{ "move-roots", "DEVICE", 1, 1, "frkT", "put the roots into another place",
 	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
-	  "back inside.  The device must be closed.  If it is cut short, nothing is lost: the\n"
-	  "same command goes on.\n", cmd_move_roots },
+	  "back inside.  The device must be closed.  If it is cut short, nothing is lost:\n"
+	  "the same command goes on.\n", cmd_move_roots },
 	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
 	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
 	  "is given.  To look at that state first: open --backup, export --backup.\n"
@@ -130,12 +130,12 @@ static const struct option_help {
 	{ 't', false, "interval-ms", "MS", "commit at least so often" },
 	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
-	{ 'E', false, "on-error", "WHAT", "when the disk cannot be reached: fail (default) or hold" },
+	{ 'E', false, "on-error", "WHAT", "while the disk is gone: fail (default) or hold" },
 	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
-	{ 'X', false, "crash", NULL, "as if it had crashed: nothing is done for the new one" },
+	{ 'X', false, "crash", NULL, "as if it had crashed: not even a flush" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
 	{ 'L', false, "without-log", NULL, "leave out what the log behind it adds" },
