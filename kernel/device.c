@@ -323,6 +323,7 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 		r = -ESTALE;
 	}
 	if (r) {
+		core->expected = NULL;
 		say_refused(t, r);
 		return r;
 	}
@@ -343,7 +344,7 @@ static int load(struct triad *t)
 	int r = open_disk(t, left ? &legacy : NULL);
 
 	t->abandoned = left ? legacy.abandoned : 0;
-	if (r == -ENODATA && t->core.active) {
+	if (r == -ENODATA && t->core.active) {	/* open, but short: not refused for want of roots */
 		set_mode(t, TRIAD_MODE_FAIL, "the disk has lost acknowledged writes", r);
 		dm_table_event(t->ti->table);
 		return 0;

@@ -628,4 +628,5 @@ MODULE_AUTHOR("dm-triad developers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(TRIAD_VERSION);
 MODULE_ALIAS("dm-triad");
+MODULE_ALIAS("dm-triad-" TRIAD_VERSION);	/* what the core asks for, for that target */
 MODULE_SOFTDEP("pre: crc32c sha256");
