@@ -101,7 +101,7 @@ struct triad_core {
 	int slot_a, slot_b, slot_c;
 	int planes_b;		/* as triad_root_planes(), of the parent */
 	bool degraded;
-	bool doubtful;		/* it was when opened: any slot may have missed a turn */
+	bool doubtful;		/* it was, or half healed, when opened: a slot may have missed turns */
 	bool branches_off;	/* the next root begins a branch, though nothing was bad */
 	bool one_root;		/* see triad_core_open_at */
 	bool without_log;

@@ -272,7 +272,8 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		    core->root.root_layout == TRIAD_ROOTS_THREE_DEVICES)
 			core->store->lost = 1u << core->slot_a;
 		core->interval.budget = triad_div64(core->geo.usable - core->space.used, 3);
-		core->doubtful = core->degraded;
+		/* also behind half a healing, whose first root may have had no planes of its own */
+		core->doubtful = triad_core_needs_heal(core);
 		r = triad_commit_init(core);
 	}
 	if (r)
