@@ -163,9 +163,9 @@ static int check(const struct triad_record *rec, const struct triad_geometry *ge
 	return nr == rec->nr_blocks ? 0 : -EUCLEAN;
 }
 
-static int decode(struct triad_record *rec, const struct triad_geometry *geo,
-		  struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE], u64 place, u64 seq,
-		  u8 chain[TRIAD_HASH_SIZE], void *block, bool with_crc)
+int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
+			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
+			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
 {
 	struct triad_record_disk *d = block;
 	const __le64 *word = (const __le64 *)d->body;
@@ -178,7 +178,7 @@ static int decode(struct triad_record *rec, const struct triad_geometry *geo,
 	    memcmp(d->uuid, uuid, sizeof(d->uuid)) ||
 	    memcmp(d->chain, chain, sizeof(d->chain)) ||
 	    le64_to_cpu(d->seq) != seq ||
-	    (with_crc && le32_to_cpu(d->crc) != record_crc(d)))
+	    le32_to_cpu(d->crc) != record_crc(d))
 		return -ENOENT;
 
 	triad_record_begin(rec, place, seq, le16_to_cpu(d->flags));
@@ -217,18 +217,4 @@ static int decode(struct triad_record *rec, const struct triad_geometry *geo,
 	if (!r)
 		memcpy(chain, own, sizeof(own));
 	return r;
-}
-
-int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
-			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
-			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
-{
-	return decode(rec, geo, hash, uuid, place, seq, chain, block, true);
-}
-
-int triad_record_follow(struct triad_record *rec, const struct triad_geometry *geo,
-			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
-			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
-{
-	return decode(rec, geo, hash, uuid, place, seq, chain, block, false);
 }

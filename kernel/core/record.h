@@ -62,12 +62,4 @@ int triad_record_decode(struct triad_record *rec, const struct triad_geometry *g
 			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
 			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block);
 
-/*
- * The same without a look at the crc, for a chain whose end is known: the hash there proves
- * every header on the way, or tells that one is not what it was.
- */
-int triad_record_follow(struct triad_record *rec, const struct triad_geometry *geo,
-			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
-			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block);
-
 #endif

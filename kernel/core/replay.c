@@ -60,16 +60,20 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
 	return 0;
 }
 
-static int step_by(typeof(&triad_record_decode) decode, struct triad_core *core,
-		   struct triad_position *pos, u32 ahead, struct triad_record *rec)
+/*
+ * Read and decode the record at pos and step behind it.  1: there is none, the
+ * log ends here.
+ */
+static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
+		struct triad_record *rec)
 {
 	u8 *block;
 	int r;
 
 	r = window_read(core, pos->place, ahead, &block);
 	if (!r)
-		r = decode(rec, &core->geo, core->hash, core->root.uuid,
-			   pos->place, pos->seq, pos->chain, block);
+		r = triad_record_decode(rec, &core->geo, core->hash, core->root.uuid,
+					pos->place, pos->seq, pos->chain, block);
 	if (r == -ENOENT || r == -ENODATA)
 		return 1;
 	if (r)
@@ -79,23 +83,6 @@ static int step_by(typeof(&triad_record_decode) decode, struct triad_core *core,
 	pos->seq++;
 	triad_yield();
 	return 0;
-}
-
-/*
- * Read and decode the record at pos and step behind it.  1: there is none, the
- * log ends here.
- */
-static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
-		struct triad_record *rec)
-{
-	return step_by(triad_record_decode, core, pos, ahead, rec);
-}
-
-/* The same on the way to a known end, which the caller compares. */
-static int step_to_end(struct triad_core *core, struct triad_position *pos)
-{
-	return step_by(triad_record_follow, core, pos, headers_ahead(&core->record),
-		       &core->record);
 }
 
 /* 1: some payload block does not verify or was lost. */
@@ -377,7 +364,7 @@ static int load_backup_log(struct triad_core *core)
 	if (!triad_geometry_valid_pba(&core->geo, pos.place))
 		return 1;
 	while (pos.seq < c->next_seq) {
-		r = step_to_end(core, &pos);
+		r = step(core, &pos, headers_ahead(&core->record), &core->record);
 		if (r == -EUCLEAN)
 			return 1;	/* b's trouble alone */
 		if (!r)
@@ -428,7 +415,7 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 	r = create_active(core, core->expected_entries);
 	core->window_nr = 0;
 	while (!r && pos.seq < core->expected->seq) {
-		r = step_to_end(core, &pos);
+		r = step(core, &pos, headers_ahead(&core->record), &core->record);
 		if (!r)
 			r = apply(core, &core->record, NULL);
 		core->replayed_records += !r;
