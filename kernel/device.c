@@ -242,11 +242,6 @@ static void say_parked(struct triad *t)
 	      triad_name(t));
 }
 
-static struct mapped_device *md_of(const struct triad *t)
-{
-	return dm_table_get_md(t->ti->table);
-}
-
 /*
  * The log must lead as far as the instance before had published: what it acknowledged was
  * seen by those who go on.  -ENODATA: it does not.
@@ -340,7 +335,7 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 static int load(struct triad *t)
 {
 	struct triad_legacy legacy;
-	bool left = triad_base_find(md_of(t), &legacy);
+	bool left = triad_base_find(triad_md(t), &legacy);
 	int r = open_disk(t, left ? &legacy : NULL);
 
 	t->abandoned = left ? legacy.abandoned : 0;
@@ -364,7 +359,7 @@ static int load(struct triad *t)
 	}
 	t->lost_said = t->store.lost;
 	set_mode_opened(t);
-	triad_base_leave(md_of(t), NULL);
+	triad_base_leave(triad_md(t), NULL);
 	return 0;
 }
 
@@ -494,7 +489,7 @@ static void leave(struct triad *t, bool flushed, int error)
 
 	memcpy(legacy.chain, pos->chain, sizeof(legacy.chain));
 	memcpy(legacy.uuid, t->core.root.uuid, sizeof(legacy.uuid));
-	triad_base_leave(md_of(t), &legacy);
+	triad_base_leave(triad_md(t), &legacy);
 }
 
 /* No bio is under way any more.  What is kept in memory ends here. */

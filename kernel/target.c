@@ -127,7 +127,7 @@ static void triad_free_instance(struct triad *t)
 	bioset_exit(&t->bios);
 	triad_hash_destroy(t->hash);
 	if (t->attached)
-		triad_base_detach(dm_table_get_md(t->ti->table));
+		triad_base_detach(triad_md(t));
 	put_devices(t);
 	kfree_sensitive(t->key_text);
 	mutex_destroy(&t->lock);
@@ -201,7 +201,7 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 	    mempool_init_slab_pool(&t->read_blocks, 4, triad_block_cache) || make_workqueues(t) ||
 	    triad_write_init(t))
 		goto err;
-	r = triad_base_attach(dm_table_get_md(ti->table));
+	r = triad_base_attach(triad_md(t));
 	if (r)
 		goto err;
 	t->attached = true;

@@ -222,10 +222,15 @@ static inline struct triad_bio *triad_bio(struct bio *bio)
 	return dm_per_bio_data(bio, sizeof(struct triad_bio));
 }
 
+static inline struct mapped_device *triad_md(const struct triad *t)
+{
+	return dm_table_get_md(t->ti->table);
+}
+
 /* For the log: "253:0". */
 static inline const char *triad_name(const struct triad *t)
 {
-	return dm_device_name(dm_table_get_md(t->ti->table));
+	return dm_device_name(triad_md(t));
 }
 
 static inline enum triad_mode triad_mode(const struct triad *t)

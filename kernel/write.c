@@ -364,7 +364,7 @@ void triad_write_requeue(struct triad *t)
 static bool build(struct triad *t)
 {
 	struct bio *bio = skip_void(t, choose(t), false);
-	struct triad_write *w;
+	struct triad_write *w = NULL;
 	bool discard;
 	u32 leaves;
 	int r;
@@ -388,7 +388,7 @@ static bool build(struct triad *t)
 		leave_queue(t, bio);
 		r = add_bio(t, w, bio, leaves);
 		if (r)
-			goto err_bios;
+			goto err;
 		bio = skip_void(t, choose_same(t, discard), true);
 		if (bio && discard)
 			leaves = triad_discard_leaves(t, triad_bio(bio));
@@ -396,7 +396,7 @@ static bool build(struct triad *t)
 	t->discards_turn = !discard;
 	r = triad_log_seal(&t->core, &w->rec, w->buffer);
 	if (r)
-		goto err_bios;
+		goto err;
 	submit(t, w);
 	watch_planes(t);
 	triad_watch_slots(t);
@@ -404,12 +404,10 @@ static bool build(struct triad *t)
 		triad_committer_ask(t, false);
 	return true;
 
-err_bios:
-	triad_worsen(t, "the log cannot be written", r);
-	fail_or_hold(t, &w->bios);
-	return false;
 err:
 	triad_worsen(t, "the log cannot be written", r);
+	if (w)
+		fail_or_hold(t, &w->bios);
 	return false;
 }
 

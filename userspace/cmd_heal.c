@@ -57,10 +57,9 @@ static int heal(struct view *view, const struct options *opt)
 				 "Nothing was changed.  Copy what there is: triadsetup repair DEVICE",
 				 "%s: flushed records of its log are damaged: healing would make that "
 				 "final", view->path);
-	if (triad_core_cannot_write(core))
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
-				 "%s: it uses features this program cannot write (%#x)",
-				 view->path, core->root.ro_compat);
+	r = view_may_write(view);
+	if (r)
+		return r;
 	if (!triad_core_needs_heal(core)) {
 		printf("%s: three good roots, nothing to heal\n", view->path);
 		return 0;
@@ -82,14 +81,5 @@ static int heal(struct view *view, const struct options *opt)
 
 int cmd_heal(const struct options *opt)
 {
-	struct view view;
-	int r;
-
-	r = view_probe_to_write(&view, opt, opt->args[0]);
-	if (!r)
-		r = view_open(&view);
-	if (!r)
-		r = heal(&view, opt);
-	view_close(&view);
-	return r;
+	return view_change(opt, heal);
 }

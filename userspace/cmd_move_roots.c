@@ -204,11 +204,7 @@ static int check_source(struct move *move)
 	if (!r && triad_core_lost_log(&view->core))
 		r = tool_fail(TOOL_DAMAGED, untouched, "%s: flushed records of its log are damaged",
 			      view->path);
-	if (!r && triad_core_cannot_write(&view->core))
-		r = tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
-			      "%s: it uses features this program cannot write (%#x)", view->path,
-			      view->core.root.ro_compat);
-	return r;
+	return r ? r : view_may_write(view);
 }
 
 static void say_done(const struct move *move)

@@ -96,15 +96,15 @@ static int verify_data(const struct view *view, struct triad_core *backup)
 static int judge(struct view *view)
 {
 	struct triad_core *core = &view->core;
+	int r;
 
 	if (triad_core_lost_log(core))
 		return tool_fail(TOOL_DAMAGED, "Nothing was changed.  See what there is, and copy "
 				 "it elsewhere: triadsetup repair DEVICE",
 				 "%s: flushed records of its log are damaged", view->path);
-	if (triad_core_cannot_write(core))
-		return tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
-				 "%s: it uses features this program cannot write (%#x)",
-				 view->path, core->root.ro_compat);
+	r = view_may_write(view);
+	if (r)
+		return r;
 	if (core->choice.degraded)
 		return tool_fail(TOOL_DEGRADED, "Nothing was changed.  Copy what a root holds "
 				 "elsewhere: triadsetup repair DEVICE",
@@ -179,14 +179,5 @@ static int roll_back(struct view *view, const struct options *opt)
 
 int cmd_rollback(const struct options *opt)
 {
-	struct view view;
-	int r;
-
-	r = view_probe_to_write(&view, opt, opt->args[0]);
-	if (!r)
-		r = view_open(&view);
-	if (!r)
-		r = roll_back(&view, opt);
-	view_close(&view);
-	return r;
+	return view_change(opt, roll_back);
 }

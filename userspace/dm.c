@@ -51,6 +51,18 @@ static struct dm_task *new_task(int type, const char *name)
 	return task;
 }
 
+/*
+ * A task that holds the live table of a mapping.  Its line may have a key, and nobody is
+ * waited for.  NULL when out of memory; *ok: it was read.
+ */
+static struct dm_task *read_table(const char *name, bool *ok)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+
+	*ok = task && dm_task_secure_data(task) && dm_task_no_flush(task) && dm_task_run(task);
+	return task;
+}
+
 /* What modprobe said, in one line. */
 static char modprobe_words[256];
 
@@ -432,10 +444,11 @@ static bool is_ours(struct dm_task *task)
 /* 0 for a mapping that may be removed */
 static int look_at(const char *name, struct dm_info *info)
 {
-	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	bool ok;
+	struct dm_task *task = read_table(name, &ok);
 	int r = 0;
 
-	if (!task || !dm_task_secure_data(task) || !dm_task_run(task))
+	if (!ok)
 		r = error_of(task) == ENXIO ? no_mapping(name) : no_device_mapper(name);
 	else if (!dm_task_get_info(task, info) || !info->exists)
 		r = no_mapping(name);
@@ -513,14 +526,15 @@ out:
 
 int dm_live_get(const char *name, struct dm_live *live)
 {
-	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	bool ok;
+	struct dm_task *task = read_table(name, &ok);
 	char *type = NULL, *params = NULL;
 	struct dm_info info;
 	u64 start;
 	int r = 0;
 
 	memset(live, 0, sizeof(*live));
-	if (!task || !dm_task_secure_data(task) || !dm_task_no_flush(task) || !dm_task_run(task))
+	if (!ok)
 		r = error_of(task) == ENXIO ? no_mapping(name) : no_device_mapper(name);
 	else if (!dm_task_get_info(task, &info) || !info.exists)
 		r = no_mapping(name);
@@ -536,8 +550,6 @@ int dm_live_get(const char *name, struct dm_live *live)
 		live->params = strdup(params ? params : "");
 		live->read_only = info.read_only;
 		live->suspended = info.suspended;
-		live->major = info.major;
-		live->minor = info.minor;
 		if (!live->params)
 			r = tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
 	}
@@ -570,6 +582,7 @@ int dm_each_device(int (*fn)(const char *name, void *context), void *context)
 	struct dm_names *names, *last = NULL;
 	char *type, *params;
 	u64 start, length;
+	bool ok;
 	int r = 0;
 
 	if (!task || !dm_task_run(task)) {
@@ -582,9 +595,8 @@ int dm_each_device(int (*fn)(const char *name, void *context), void *context)
 	     names = (struct dm_names *)((char *)names + names->next)) {
 		last = names;
 		type = NULL;
-		table = new_task(DM_DEVICE_TABLE, names->name);
-		if (table && dm_task_secure_data(table) && dm_task_no_flush(table) &&
-		    dm_task_run(table))
+		table = read_table(names->name, &ok);
+		if (ok)
 			dm_get_next_target(table, NULL, &start, &length, &type, &params);
 		if (is_our_target(type))
 			r = fn(names->name, context);
@@ -688,17 +700,16 @@ static unsigned int split(char *params, char **words, unsigned int max)
 
 bool dm_source(const char *name, struct dm_source *source)
 {
-	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	bool ok;
+	struct dm_task *task = read_table(name, &ok);
 	char *type = NULL, *params = NULL, *words[MAX_WORDS];
 	struct triad_params parsed;
 	const char *error;
 	u64 start, length;
-	bool ok = false;
 	unsigned int i;
 
 	memset(source, 0, sizeof(*source));
-	/* the line may hold a key */
-	if (task && dm_task_secure_data(task) && dm_task_no_flush(task) && dm_task_run(task)) {
+	if (ok) {
 		dm_get_next_target(task, NULL, &start, &length, &type, &params);
 		ok = params && is_our_target(type) &&
 		     !triad_params_parse(&parsed, split(params, words, MAX_WORDS), words, &error);

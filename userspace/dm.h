@@ -40,7 +40,6 @@ struct dm_live {
 	u64 sectors;
 	bool read_only;
 	bool suspended;
-	u32 major, minor;
 };
 
 int dm_live_get(const char *name, struct dm_live *live);

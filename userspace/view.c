@@ -261,6 +261,30 @@ int view_probe_to_write(struct view *view, const struct options *opt, const char
 	return probe(view, opt, path, DEVICE_WRITE);
 }
 
+int view_change(const struct options *opt,
+		int (*change)(struct view *view, const struct options *opt))
+{
+	struct view view;
+	int r;
+
+	r = view_probe_to_write(&view, opt, opt->args[0]);
+	if (!r)
+		r = view_open(&view);
+	if (!r)
+		r = change(&view, opt);
+	view_close(&view);
+	return r;
+}
+
+int view_may_write(const struct view *view)
+{
+	if (!triad_core_cannot_write(&view->core))
+		return 0;
+	return tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
+			 "%s: it uses features this program cannot write (%#x)", view->path,
+			 view->core.root.ro_compat);
+}
+
 const struct triad_root *view_current(const struct view *view)
 {
 	return view->choice.cur < 0 ? NULL : &view->slots[view->choice.cur].root;

@@ -33,6 +33,13 @@ int view_probe(struct view *view, const struct options *opt, const char *path);
 /* The same for a command that will write: the devices must be used by nobody else. */
 int view_probe_to_write(struct view *view, const struct options *opt, const char *path);
 
+/* A command that changes a closed device: open it, make the change, close it. */
+int view_change(const struct options *opt,
+		int (*change)(struct view *view, const struct options *opt));
+
+/* Refuse if the loaded core uses features that this program cannot write. */
+int view_may_write(const struct view *view);
+
 /* One of three root devices is missing, or cannot be read: two roots carry on. */
 bool view_has_lost(const struct view *view);
 

@@ -410,7 +410,8 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 	struct triad_position pos = position_of(&core->root), behind;
 	int r;
 
-	if (!core->expected || !core->expected_durable || core->expected_entries > MAX_ENTRIES)
+	if (core->without_log || !core->expected || !core->expected_durable ||
+	    core->expected_entries > MAX_ENTRIES)
 		return 1;
 	r = create_active(core, core->expected_entries);
 	core->window_nr = 0;
@@ -454,7 +455,7 @@ static void begin_log(struct triad_core *core)
 
 static int replay_log(struct triad_core *core, struct scan *scan)
 {
-	int r = scan_headers(core, scan);
+	int r = core->without_log ? 0 : scan_headers(core, scan);
 
 	if (!r)
 		r = create_active(core, scan->entries);
@@ -472,13 +473,7 @@ int triad_replay(struct triad_core *core)
 	if (!core->spare || !core->suspects)
 		return -ENOMEM;
 	begin_log(core);
-	if (core->without_log) {
-		r = create_active(core, 0);
-		if (!r)
-			r = walk(core, &scan, &core->replayed_records, apply, NULL);
-	} else {
-		r = replay_expected(core, &scan);
-	}
+	r = replay_expected(core, &scan);
 	if (r == 1) {
 		begin_log(core);
 		r = replay_log(core, &scan);

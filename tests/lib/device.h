@@ -60,6 +60,24 @@ static inline void device_steps(struct device *d, u32 nr)
 	assert_int_equal(driver_drain(&d->driver), 0);
 }
 
+/* For setup: a history, a commit of it, and something in the log. */
+static inline int device_setup_used(void **state)
+{
+	struct device *d = device_create(2048);
+
+	device_steps(d, 20);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 3);
+	*state = d;
+	return 0;
+}
+
+static inline int device_teardown(void **state)
+{
+	device_destroy(*state);
+	return 0;
+}
+
 /* As after a crash with everything on disk. */
 static inline int device_reopen(struct device *d, bool heal)
 {

@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "device.h"
 
-static int setup(void **state)
-{
-	struct device *d = device_create(2048);
-
-	device_steps(d, 20);
-	assert_int_equal(driver_commit(&d->driver, false), 0);
-	device_write(d, 0, 3);
-	*state = d;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	device_destroy(*state);
-	return 0;
-}
-
 static u32 *slot(struct device *d, u32 nr)
 {
 	return &d->disk.view[TRIAD_SLOT_PBA(nr)];
@@ -247,7 +230,7 @@ static void a_slot_that_was_bad_at_the_opening_is_healed(void **state)
 	}
 }
 
-#define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name)	cmocka_unit_test_setup_teardown(name, device_setup_used, device_teardown)
 
 int main(void)
 {

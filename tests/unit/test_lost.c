@@ -1,23 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "device.h"
 
-static int setup(void **state)
-{
-	struct device *d = device_create(2048);
-
-	device_steps(d, 20);
-	assert_int_equal(driver_commit(&d->driver, false), 0);
-	device_write(d, 0, 3);
-	*state = d;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	device_destroy(*state);
-	return 0;
-}
-
 static bool lost(const struct device *d, int slot)
 {
 	return triad_core_has_lost(&d->driver.core, slot);
@@ -230,20 +213,17 @@ static void a_pointer_that_cannot_be_written_is_done_without(void **state)
 	assert_holds_all(d);
 }
 
+#define T(name)	cmocka_unit_test_setup_teardown(name, device_setup_used, device_teardown)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_lost_slot_is_not_the_end_of_commits, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_slot_that_answers_again_is_written_again, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(what_others_put_into_a_lost_slot_is_left_alone,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(without_a_slot_only_roots_are_written_first,
-						setup, teardown),
-		cmocka_unit_test_setup_teardown(a_second_loss_ends_commits, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_pointer_that_cannot_be_written_is_done_without,
-						setup, teardown),
+		T(a_lost_slot_is_not_the_end_of_commits),
+		T(a_slot_that_answers_again_is_written_again),
+		T(what_others_put_into_a_lost_slot_is_left_alone),
+		T(without_a_slot_only_roots_are_written_first),
+		T(a_second_loss_ends_commits),
+		T(a_pointer_that_cannot_be_written_is_done_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
