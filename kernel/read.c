@@ -72,8 +72,8 @@ struct logged {
 static int lookup(struct triad *t, const struct triad_view *view, const struct logged *logged,
 		  u64 lba, u32 max, triad_map_get_fn get, void *context, u64 *pba, u32 *csums)
 {
-	const struct triad_node_disk *leaf = NULL;
 	struct triad_ref missing;
+	struct triad_spot spot;
 	u64 leaf_nr = ~0ULL;
 	u32 n;
 	int r;
@@ -87,17 +87,15 @@ static int lookup(struct triad *t, const struct triad_view *view, const struct l
 			goto found;
 		}
 		if (lba >> TRIAD_FANOUT_SHIFT != leaf_nr) {
-			r = triad_map_leaf(&t->core.geo, &view->map, lba, get, context, &leaf,
+			r = triad_map_find(&t->core.geo, &view->map, lba, get, context, &spot,
 					   &missing);
 			if (r)
 				return n ? n : r;
 			leaf_nr = lba >> TRIAD_FANOUT_SHIFT;
 		}
-		if (leaf) {
-			r = triad_map_entry(&t->core.geo, leaf, triad_map_slot(lba, 0), &ref);
-			if (r)
-				return n ? n : r;
-		}
+		r = triad_map_look(&t->core.geo, &spot, lba, get, context, &ref, &missing);
+		if (r)
+			return n ? n : r;
 found:
 		if (!n)
 			*pba = ref.pba;

@@ -103,43 +103,43 @@ struct visit {
 	bool is_backup;
 };
 
-static void say_node(struct check *check, const struct visit *v, int level, u64 lba,
+static void say_node(struct check *check, const struct visit *v, int level, u64 lba, u64 nr,
 		     const struct triad_ref *ref, int error)
 {
+	const char *what = level == TRIAD_VISIT_PIECE ? "pending entries" : "node";
 	const char *why = error == -EBADMSG ? "does not match its checksum" :
 			  error == -EUCLEAN ? "points where nothing can lie" :
 			  error == -ENODATA ? "cannot be read" : strerror(-error);
-	u64 end = min_t(u64, lba + (1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT)),
-			geo_of(check)->logical_blocks);
 
 	if (v->is_backup) {
 		check->backup_damaged = true;
 		check_say(check, CHECK_DEGRADED, "map",
-			  "backup: node at block %" PRIu64 " (level %d, LBA %" PRIu64
+			  "backup: %s at block %" PRIu64 " (LBA %" PRIu64
 			  ") %s: the backup is lost",
-			  ref->pba, level, lba, why);
+			  what, ref->pba, lba, why);
 		return;
 	}
 	check->map_damaged = true;
 	check_say(check, CHECK_DAMAGED, "map",
-		  "node at block %" PRIu64 " (level %d) %s: LBA %" PRIu64 " to %" PRIu64
-		  " cannot be read", ref->pba, level, why, lba, end - 1);
+		  "%s at block %" PRIu64 " %s: LBA %" PRIu64 " to %" PRIu64
+		  " cannot be read", what, ref->pba, why, lba, lba + (nr ? nr - 1 : 0));
 }
 
-static int visit_node(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int visit_node(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct visit *v = context;
 	struct check *check = v->check;
 	int r;
 
 	if (error)
-		say_node(check, v, level, lba, ref, error);
+		say_node(check, v, level, lba, nr, ref, error);
 	if (!triad_geometry_valid_pba(geo_of(check), ref->pba))
 		return 0;
-	if (level >= 0)
-		v->reach->nr_nodes++;
-	else
+	if (level == TRIAD_VISIT_DATA || level == TRIAD_VISIT_SHADOWED)
 		v->reach->nr_data++;
+	else
+		v->reach->nr_nodes++;
 	progress(v->is_backup ? "map of the backup" : "map",
 		 v->reach->nr_nodes + v->reach->nr_data, check->view->core.root.used + 1);
 	r = reach_add(v->reach, geo_of(check), ref->pba);
@@ -160,7 +160,7 @@ static int walk(struct check *check, struct reach *reach, const struct triad_roo
 
 	map.root = root->map;
 	if (root->map.pba && !triad_geometry_valid_pba(geo_of(check), root->map.pba)) {
-		say_node(check, &v, map.geo->map_depth - 1, 0, &root->map, -EUCLEAN);
+		say_node(check, &v, 0, 0, map.geo->logical_blocks, &root->map, -EUCLEAN);
 		return r;
 	}
 	if (!r)

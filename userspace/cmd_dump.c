@@ -226,17 +226,20 @@ static void show_run(struct run *run)
 	run->nr = 0;
 }
 
-static int dump_entry(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int dump_entry(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct run *run = context;
 
 	if (error) {
 		show_run(run);
-		tool_warn("map: LBA %" PRIu64 ", level %d, block %" PRIu64 ": %s", lba, level,
+		tool_warn("map: LBA %" PRIu64 "+%" PRIu64 ", block %" PRIu64 ": %s", lba, nr,
 			  ref->pba, error == -EBADMSG ? "wrong checksum" : strerror(-error));
 		return 0;
 	}
-	if (level >= 0) {
+	if (level == TRIAD_VISIT_SHADOWED)
+		return 0;
+	if (level != TRIAD_VISIT_DATA) {
 		run->nr_nodes++;
 		return 0;
 	}

@@ -68,14 +68,15 @@ struct look {
 	u64 nr_seen;
 };
 
-static int look_at_node(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int look_at_node(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct look *look = context;
 
+	(void)level;
 	(void)ref;
 	progress("map", look->nr_seen++, look->core->root.used + 1);
-	return error ? each_lost(look->core, lba, 1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT),
-				 count_lost, look->candidate) : 0;
+	return error ? each_lost(look->core, lba, nr, count_lost, look->candidate) : 0;
 }
 
 static int look_at_block(void *context, const struct content_block *block)

@@ -97,30 +97,31 @@ static int gather_log(struct walk *w, u64 end)
 	return r;
 }
 
-static int visit_map(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int visit_map(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct walk *w = context;
 	u64 pba;
 	u32 csum;
 	int r;
 
+	if (!error && level != TRIAD_VISIT_DATA)
+		return 0;
 	r = gather_log(w, lba);
 	if (r)
 		return r;
 	if (error) {
 		struct content_block block = {
 			.lba = lba,
-			.nr = 1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT),
+			.nr = max_t(u64, nr, 1),
 			.pba = ref->pba,
 			.error = error,
 		};
-		u64 end = w->core->geo.logical_blocks;
 
 		r = drain(w);
-		block.nr = min_t(u64, block.nr, lba < end ? end - lba : 1);
 		return r ? r : w->visit(w->context, &block);
 	}
-	if (level >= 0 || (!w->all && triad_index_lookup(w->core->active, lba, &pba, &csum)))
+	if (!w->all && triad_index_lookup(w->core->active, lba, &pba, &csum))
 		return 0;
 	return gather(w, false, lba, ref->pba, ref->csum);
 }

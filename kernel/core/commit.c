@@ -6,13 +6,16 @@
  * All that is durable before the root is written over a; then the letters move.  While a is
  * lost the root goes over b instead, and only that.
  *
- * Before the first plane is written an intent record names the zones of the nodes: should
- * the commit never land, slot a's planes of these zones belong to no root, and the next
- * commit has to write them all.
+ * Before the first plane is written an intent record names the zones of all blocks that
+ * enter or leave the map: should the commit never land, slot a's planes of these zones
+ * belong to no root, and the next commit has to write them all.  It need not enter and
+ * leave by the same blocks: which leaves are written depends on the whole interval.
  *
  * Writers go on beside all of it but freeze, take and land, which hold the core's lock.
  */
 #include "core.h"
+
+#define NODE_BATCH	256u	/* places of nodes that are taken at once */
 
 /*
  * Room for all that writes can ask for: neither the log nor a commit needs memory later,
@@ -30,7 +33,7 @@ static int reserve_lists(struct triad_core *core, u32 max, u32 nodes)
 	} want[] = {
 		{ &space->log_backup, runs }, { &space->log_frozen, runs },
 		{ &space->log_active, runs }, { &space->nodes, nodes },
-		{ &commit->nodes, nodes }, { &commit->adds, max + nodes },
+		{ &commit->nodes, NODE_BATCH }, { &commit->adds, max + nodes },
 		{ &commit->frees, triad_log_most_freed(core) },
 	};
 	u32 i;
@@ -53,10 +56,11 @@ int triad_commit_init(struct triad_core *core)
 	commit->zones = triad_alloc(core->geo.nr_zones * sizeof(*commit->zones));
 	commit->plane = triad_alloc(TRIAD_BLOCK_SIZE);
 	commit->bits = triad_alloc(TRIAD_PLANE_BITS / 8);
+	commit->update.work = triad_alloc(sizeof(*commit->update.work));
 	for (i = 0; i < core->geo.map_depth; i++)
 		commit->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
 	if (!commit->block || !commit->scratch || !commit->order || !commit->zones ||
-	    !commit->plane || !commit->bits || !commit->update.buffer[core->geo.map_depth - 1])
+	    !commit->plane || !commit->bits || !commit->update.work || !commit->update.buffer[core->geo.map_depth - 1])
 		return -ENOMEM;
 	for (i = 0; i < core->geo.map_depth; i++)
 		if (!commit->update.buffer[i])
@@ -75,6 +79,7 @@ void triad_commit_free(struct triad_core *core)
 	triad_free(commit->zones);
 	triad_free(commit->plane);
 	triad_free(commit->bits);
+	triad_free(commit->update.work);
 	for (i = 0; i < TRIAD_MAX_DEPTH; i++)
 		triad_free(commit->update.buffer[i]);
 	triad_list_free(&commit->nodes);
@@ -115,6 +120,7 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	commit->root = core->root;
 	capture(core);
 	commit->reserved = core->interval.nr_nodes;
+	space->nodes.nr = 0;
 
 	core->frozen = core->active;
 	core->active = core->spare;
@@ -131,51 +137,63 @@ void triad_commit_sort(struct triad_core *core)
 	struct triad_commit *commit = &core->commit;
 
 	commit->nr_order = triad_index_sorted(core->frozen, commit->scratch, commit->order);
-	commit->nr_nodes = triad_map_count(&core->geo, core->frozen, commit->order,
-					   commit->nr_order);
 }
 
 int triad_commit_take(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
-	u32 i, got, left = commit->nr_nodes;
+	struct triad_list *nodes = &commit->nodes;
+	u32 i, got, left = min_t(u64, NODE_BATCH, commit->reserved);
 	u64 pba;
 	int r;
 
-	core->space.reserved -= commit->reserved;
-	commit->reserved = 0;
-	commit->nodes.nr = 0;
-	core->space.nodes.nr = 0;
-	for (; left; left -= got) {
+	if (!left)
+		return -ENOSPC;
+	for (nodes->nr = 0; left; left -= got) {
 		r = triad_space_take(&core->space, TRIAD_CURSOR_NODE, left, &pba, &got);
 		if (!r)
 			r = triad_list_push_run(&core->space.nodes, pba, got);
 		for (i = 0; i < got && !r; i++)
-			r = triad_list_push(&commit->nodes, pba + i);
+			r = triad_list_push(nodes, pba + i);
 		if (r)
 			return r;
+		core->space.reserved -= got;
+		commit->reserved -= got;
 	}
 	return 0;
+}
+
+/* The next zone of what enters or leaves the map; both lists are sorted. */
+static u64 next_zone(const struct triad_core *core, u32 *add, u32 *free)
+{
+	const struct triad_list *adds = &core->commit.adds, *frees = &core->commit.frees;
+	u64 a = *add < adds->nr ? adds->v[*add] : ~0ULL;
+	u64 f = *free < frees->nr ? frees->v[*free] : ~0ULL;
+
+	if (a < f)
+		++*add;
+	else
+		++*free;
+	return triad_zone_of(&core->geo, min_t(u64, a, f));
 }
 
 int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void *block)
 {
 	struct triad_commit *commit = &core->commit;
 	u64 zone, lowest = ~0ULL, highest = 0;
-	u32 i;
+	u32 i, add = 0, free = 0;
 	int r;
 
-	if (!commit->nodes.nr)
+	if (!commit->adds.nr && !commit->frees.nr)
 		return 1;
 	triad_log_begin(core, rec, TRIAD_RECORD_INTENT);
-	for (i = 0; i < commit->nodes.nr; i++) {
-		zone = triad_zone_of(&core->geo, commit->nodes.v[i]);
-		lowest = min_t(u64, lowest, zone);
-		highest = max_t(u64, highest, zone);
-		if (rec->nr_extents &&
-		    rec->extents[rec->nr_extents - 1].start +
-		    rec->extents[rec->nr_extents - 1].nr == zone + 1)
+	while (add < commit->adds.nr || free < commit->frees.nr) {
+		zone = next_zone(core, &add, &free);
+		if (lowest == ~0ULL)
+			lowest = zone;
+		else if (zone == highest)
 			continue;
+		highest = zone;
 		if (rec->nr_extents < TRIAD_RECORD_MAX_RANGES)
 			triad_record_add_extent(rec, zone, 1);
 	}
@@ -196,7 +214,19 @@ int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void 
 	return r;
 }
 
-/* ---- prepare --------------------------------------------------------------- */
+/* ---- the map --------------------------------------------------------------- */
+
+static void lock(struct triad_commit_host *host)
+{
+	if (host->lock)
+		host->lock(host);
+}
+
+static void unlock(struct triad_commit_host *host)
+{
+	if (host->unlock)
+		host->unlock(host);
+}
 
 static int compare(const void *x, const void *y)
 {
@@ -205,24 +235,50 @@ static int compare(const void *x, const void *y)
 	return a < b ? -1 : a > b;
 }
 
-static int update_map(struct triad_core *core)
+struct taker {
+	struct triad_core *core;
+	struct triad_commit_host *host;
+};
+
+/* More places for nodes. */
+static int take_nodes(struct triad_map_update *u)
+{
+	struct taker *taker = u->context;
+	int r;
+
+	lock(taker->host);
+	r = triad_commit_take(taker->core);
+	unlock(taker->host);
+	u->nodes = taker->core->commit.nodes.v;
+	u->nr_nodes = taker->core->commit.nodes.nr;
+	u->nr_used = 0;
+	return r;
+}
+
+static int update_map(struct triad_core *core, struct triad_commit_host *host)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_map_update *u = &commit->update;
+	struct taker taker = { core, host };
 	int r;
 
 	commit->adds.nr = 0;
 	commit->frees.nr = 0;
+	u->more = take_nodes;
+	u->context = &taker;
+	u->nr_nodes = 0;
 	u->map = &core->space.map;
 	u->index = core->frozen;
 	u->order = commit->order;
 	u->nr_order = commit->nr_order;
 	u->birth = (u32)commit->root.generation;
-	u->nodes = commit->nodes.v;
-	u->nr_nodes = commit->nodes.nr;
 	u->adds = &commit->adds;
 	u->frees = &commit->frees;
 	r = triad_map_apply(u);
+	lock(host);
+	core->space.reserved -= commit->reserved;
+	commit->reserved = 0;
+	unlock(host);
 	if (r)
 		return r;
 	commit->root.map = u->root;
@@ -431,8 +487,7 @@ static int seal_root(struct triad_core *core)
 	return triad_root_seal(&core->commit.root, core->hash, core->commit.block);
 }
 
-/* Planes, summary and the root's counters, durable; and the root sealed. */
-static int end_root(struct triad_core *core)
+int triad_commit_prepare(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_root *root = &commit->root;
@@ -450,7 +505,7 @@ static int end_root(struct triad_core *core)
 	return r ? r : seal_root(core);
 }
 
-int triad_commit_prepare(struct triad_core *core)
+int triad_commit_update(struct triad_core *core, struct triad_commit_host *host)
 {
 	int r, planes_c = triad_root_planes(&core->root);
 
@@ -458,10 +513,7 @@ int triad_commit_prepare(struct triad_core *core)
 	core->commit.planes = core->planes_b == planes_c ? (planes_c + 1) % TRIAD_NR_SLOTS :
 			      TRIAD_NR_SLOTS - core->planes_b - planes_c;
 	r = begin_root(core);
-
-	if (!r)
-		r = update_map(core);
-	return r ? r : end_root(core);
+	return r ? r : update_map(core, host);
 }
 
 int triad_commit_root(struct triad_core *core)
@@ -523,18 +575,6 @@ void triad_commit_recycle(struct triad_core *core)
 
 /* ---- the whole ------------------------------------------------------------- */
 
-static void lock(struct triad_commit_host *host)
-{
-	if (host->lock)
-		host->lock(host);
-}
-
-static void unlock(struct triad_commit_host *host)
-{
-	if (host->unlock)
-		host->unlock(host);
-}
-
 static void view_changed(struct triad_commit_host *host)
 {
 	if (host->view_changed)
@@ -563,17 +603,16 @@ static int submit(struct triad_core *core, struct triad_commit_host *host)
 	return r ? r : triad_log_publish(core, host->intent, 0);
 }
 
-/* The record that says where the nodes go, durable before the first plane. */
+/* The record that says which planes change, durable before the first of them. */
 static int announce(struct triad_core *core, struct triad_commit_host *host)
 {
-	u64 seq = core->next_seq;
 	bool nothing;
+	u64 seq;
 	int r;
 
 	lock(host);
-	r = triad_commit_take(core);
-	if (!r)
-		r = triad_commit_intent(core, host->intent, host->intent_block);
+	seq = core->next_seq;
+	r = triad_commit_intent(core, host->intent, host->intent_block);
 	nothing = r == 1;
 	if (!r)
 		r = submit(core, host);
@@ -581,7 +620,7 @@ static int announce(struct triad_core *core, struct triad_commit_host *host)
 		r = 0;
 	unlock(host);
 	if (!r)
-		r = step(host, TRIAD_COMMIT_TAKEN);
+		r = step(host, TRIAD_COMMIT_BUILT);
 	if (r || nothing)
 		return r;
 	r = wait_published(host, seq);
@@ -639,6 +678,8 @@ static int build(struct triad_core *core, struct triad_commit_host *host, u64 la
 		triad_lost_look(core);
 		r = triad_guard_check(core);
 	}
+	if (!r)
+		r = triad_commit_update(core, host);
 	if (!r)
 		r = announce(core, host);
 	if (!r)

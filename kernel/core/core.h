@@ -31,7 +31,7 @@ struct triad_core;
 enum triad_commit_step {
 	TRIAD_COMMIT_FROZEN,	/* the interval; records of it may still be under way */
 	TRIAD_COMMIT_SORTED,
-	TRIAD_COMMIT_TAKEN,	/* places of nodes; the intent record is under way */
+	TRIAD_COMMIT_BUILT,	/* the map's nodes, and the intent record, are under way */
 	TRIAD_COMMIT_ANNOUNCED,	/* it is durable */
 	TRIAD_COMMIT_PREPARED,	/* all but the root is durable, the root is sealed */
 	TRIAD_COMMIT_GIVEN_UP,	/* the slot: the root is sealed again, for another one */
@@ -48,7 +48,6 @@ struct triad_commit {
 	u64 *scratch;
 	u32 *order;
 	u32 nr_order;
-	u32 nr_nodes;
 	u64 reserved;		/* of space->reserved, for the frozen interval */
 	struct triad_list nodes;
 	struct triad_list adds;
@@ -300,7 +299,7 @@ static inline u64 triad_log_step(u64 lba, u64 nr)
 /*
  * Does a discard of [lba, lba + nr) change nothing?  1: it needs no record, as it is
  * true of what every record since c left that nothing lies there (rule 11).  0: it may
- * change something.  -EAGAIN and missing as of triad_map_leaf(), or another error.
+ * change something.  -EAGAIN and missing as of triad_map_find(), or another error.
  */
 int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_get_fn get,
 		      void *context, struct triad_ref *missing);
@@ -443,20 +442,23 @@ void triad_commit_recycle(struct triad_core *core);
 /* Freeze the interval at the last sealed record; a new one begins. */
 void triad_commit_freeze(struct triad_core *core, bool clean);
 
-/* Sort and count.  Every record before the freeze is published.  No lock needed. */
+/* Every record before the freeze is published.  No lock needed. */
 void triad_commit_sort(struct triad_core *core);
 
-/* Take the places of the new nodes. */
+/* The next root, and the map that it reaches: nodes are written.  Not locked. */
+int triad_commit_update(struct triad_core *core, struct triad_commit_host *host);
+
+/* Take the places of some more nodes, for triad_commit_update. */
 int triad_commit_take(struct triad_core *core);
 
 /*
- * Build the record that announces where the nodes go.  It must be durable before
+ * Build the record that announces which zones' planes change.  It must be durable before
  * prepare writes the first plane: a commit that never lands leaves planes that
  * the next one must know of.  Returns 1 if there is nothing to announce.
  */
 int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void *block);
 
-/* Write nodes, planes and summary, flush, seal the root.  No lock needed. */
+/* Write planes and summary, flush, seal the root.  No lock needed. */
 int triad_commit_prepare(struct triad_core *core);
 
 /*

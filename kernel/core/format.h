@@ -18,7 +18,7 @@
 #define TRIAD_BLOCK_SHIFT	12
 #define TRIAD_SECTORS_PER_BLOCK	8u
 
-#define TRIAD_FORMAT_VERSION	1u
+#define TRIAD_FORMAT_VERSION	2u
 
 #define TRIAD_ROOT_MAGIC	0x006461697274646dULL	/* "mdtriad" */
 #define TRIAD_RECORD_MAGIC	0x64726f6365727274ULL	/* "trrecord" */
@@ -48,9 +48,35 @@
 #define TRIAD_PBA_BITS		48
 #define TRIAD_PBA_MASK		((1ULL << TRIAD_PBA_BITS) - 1)
 
+/*
+ * A node of level 1 has up to four pieces: blocks with entries that are not in their leaves
+ * yet.  The flag words of its entries 16 i to 16 i + 15 tell of piece i, those behind
+ * are zero.  The pieces are in ascending order; piece i has the entries of the leaves from
+ * its first to before piece i + 1's first.
+ *
+ * A piece is an array of nr entries, ascending by LBA, the rest zero.  The flags of an entry
+ * are the low 16 bits of its LBA.
+ */
+#define TRIAD_NR_PIECES		4u
+#define TRIAD_PIECE_WORDS	16u
+#define TRIAD_PIECE_ENTRIES	256u
+#define TRIAD_LEAF_PENDING	15u	/* entries of one leaf in all pieces, at most */
+
+/* Pieces are cut between leaves, so not every one is filled to the last entry. */
+#define TRIAD_MAX_PENDING	(TRIAD_NR_PIECES * (TRIAD_PIECE_ENTRIES - TRIAD_LEAF_PENDING))
+
+enum triad_piece_word {
+	TRIAD_PIECE_PBA = 0,		/* three words, low first, as all of these */
+	TRIAD_PIECE_CSUM = 3,		/* two */
+	TRIAD_PIECE_BIRTH = 5,		/* two */
+	TRIAD_PIECE_NR = 7,		/* entries */
+	TRIAD_PIECE_FIRST = 8,		/* leaf, 0-255; 0 in piece 0 */
+	TRIAD_PIECE_UNUSED = 9,		/* zero */
+};
+
 /* PBA 0 is a hole: it reads as zeroes. */
 struct triad_entry_disk {
-	__le64 pba_flags;	/* bits 0-47 PBA, bits 48-63 flags (zero) */
+	__le64 pba_flags;	/* bits 0-47 PBA, bits 48-63 flags: see above, else zero */
 	__le32 csum;		/* of the 4096 bytes it points at */
 	__le32 birth;		/* low half of the generation that wrote it */
 };

@@ -1,8 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "geometry.h"
 
-#define DEFAULT_INTERVAL	65536u	/* 256 MiB of 4 KiB blocks */
-#define MIN_INTERVAL		1536u	/* one discard of 1 GiB fits */
+#define MIN_DEFAULT		65536u		/* 256 MiB of 4 KiB blocks */
+#define DEFAULT_SHIFT		10		/* or 1/1024 of the device */
+#define MIN_INTERVAL		1536u		/* one discard of 1 GiB fits */
+#define MAX_INTERVAL		(1u << 22)	/* 16 GiB */
+
+/*
+ * Entries of an interval, if nobody says: the larger the device, the more leaves random
+ * writes touch, and the more writes have to share them.
+ */
+static u32 default_interval(u64 device_blocks)
+{
+	return max_t(u64, MIN_DEFAULT, (device_blocks >> DEFAULT_SHIFT) & ~0xffULL);
+}
 
 u32 triad_zone_size(const struct triad_geometry *geo, u64 zone)
 {
@@ -71,6 +82,14 @@ bool triad_geometry_valid_run(const struct triad_geometry *geo, u64 pba, u32 nr)
 	return true;
 }
 
+/* Nodes of level 1, if they are not leaves. */
+static u64 nodes_with_pieces(u64 logical_blocks)
+{
+	u64 leaves = triad_div64(logical_blocks + TRIAD_FANOUT - 1, TRIAD_FANOUT);
+
+	return leaves > 1 ? triad_div64(leaves + TRIAD_FANOUT - 1, TRIAD_FANOUT) : 0;
+}
+
 static u64 nodes_for(u64 logical_blocks, u64 nr_entries)
 {
 	u64 span = logical_blocks, sum = 0;
@@ -79,7 +98,7 @@ static u64 nodes_for(u64 logical_blocks, u64 nr_entries)
 		span = triad_div64(span + TRIAD_FANOUT - 1, TRIAD_FANOUT);
 		sum += min_t(u64, nr_entries, span);
 	} while (span > 1);
-	return sum;
+	return sum + TRIAD_NR_PIECES * min_t(u64, nr_entries, nodes_with_pieces(logical_blocks));
 }
 
 u64 triad_geometry_nodes(const struct triad_geometry *geo, u64 nr_entries)
@@ -87,34 +106,37 @@ u64 triad_geometry_nodes(const struct triad_geometry *geo, u64 nr_entries)
 	return nodes_for(geo->logical_blocks, nr_entries);
 }
 
-static u64 reserve_for(u64 usable, u64 logical_blocks)
+static u64 reserve_for(const struct triad_geometry *geo, u64 logical_blocks)
 {
-	u64 w = 2ULL * DEFAULT_INTERVAL;	/* a header for each block */
-	u64 most = 3 * (w + nodes_for(logical_blocks, DEFAULT_INTERVAL));
+	u64 usable = geo->usable, interval = default_interval(geo->device_blocks);
+	u64 w = 2 * interval;	/* a header for each block */
+	u64 most = 3 * (w + nodes_for(logical_blocks, interval));
 
 	return max_t(u64, 1024, min_t(u64, triad_div64(usable, 32), most));
 }
 
 u64 triad_geometry_reserve(const struct triad_geometry *geo)
 {
-	return reserve_for(geo->usable, geo->logical_blocks);
+	return reserve_for(geo, geo->logical_blocks);
 }
 
-static u64 cost_of(u64 usable, u64 logical_blocks)
+static u64 cost_of(const struct triad_geometry *geo, u64 logical_blocks)
 {
+	/* each pending entry may shadow a block */
 	return logical_blocks + nodes_for(logical_blocks, logical_blocks) +
-	       reserve_for(usable, logical_blocks);
+	       TRIAD_MAX_PENDING * nodes_with_pieces(logical_blocks) +
+	       reserve_for(geo, logical_blocks);
 }
 
 /* The largest logical size, in whole MiB, that leaves nodes and reserve. */
-static u64 largest_logical(u64 usable)
+static u64 largest_logical(const struct triad_geometry *geo)
 {
-	u64 low = 0, high = usable >> 8;	/* in MiB */
+	u64 low = 0, high = geo->usable >> 8;	/* in MiB */
 
 	while (low < high) {
 		u64 mid = low + (high - low + 1) / 2;
 
-		if (cost_of(usable, mid << 8) <= usable)
+		if (cost_of(geo, mid << 8) <= geo->usable)
 			low = mid;
 		else
 			high = mid - 1;
@@ -185,7 +207,7 @@ int triad_geometry_init(struct triad_geometry *geo, u64 device_blocks,
 	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++)
 		geo->usable -= TRIAD_SLOT_BLOCKS;
 
-	largest = largest_logical(geo->usable);
+	largest = largest_logical(geo);
 	if (!logical_blocks)
 		logical_blocks = largest;
 	if (logical_blocks > largest || !logical_blocks || logical_blocks & 0xff) {
@@ -196,9 +218,9 @@ int triad_geometry_init(struct triad_geometry *geo, u64 device_blocks,
 	geo->map_depth = 1;
 	while (logical_blocks > 1ULL << (TRIAD_FANOUT_SHIFT * geo->map_depth))
 		geo->map_depth++;
-	geo->interval_blocks = interval_blocks ? interval_blocks : DEFAULT_INTERVAL;
-	if (geo->interval_blocks < MIN_INTERVAL || geo->interval_blocks > 16 * DEFAULT_INTERVAL) {
-		*why = "the interval is not between 6 MiB and 4 GiB";
+	geo->interval_blocks = interval_blocks ? interval_blocks : default_interval(device_blocks);
+	if (geo->interval_blocks < MIN_INTERVAL || geo->interval_blocks > MAX_INTERVAL) {
+		*why = "the interval is not between 6 MiB and 16 GiB";
 		return -EINVAL;
 	}
 	return 0;

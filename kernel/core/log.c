@@ -10,8 +10,12 @@
  */
 #include "core.h"
 
-/* What these leaves hold, and they themselves. */
-#define MAX_DROPPED	(TRIAD_MAX_LEAVES * (TRIAD_FANOUT + 1))
+/*
+ * What a leaf holds, itself, what is pending for it, and perhaps the node above and its
+ * pieces.
+ */
+#define BLOCKS_OF_LEAF	(TRIAD_FANOUT + 1 + TRIAD_LEAF_PENDING + 1 + TRIAD_NR_PIECES)
+#define MAX_DROPPED	(TRIAD_MAX_LEAVES * BLOCKS_OF_LEAF)
 
 /* Intervals that a log may hold: a commit that did not land, one whose root was lost, and the last. */
 #define MAX_INTERVALS	3u
@@ -50,12 +54,12 @@ u32 triad_log_most_freed(const struct triad_core *core)
 	u32 leaves = min_t(u32, max_t(u32, core->interval.nr_leaves, TRIAD_MAX_LEAVES),
 			   MAX_INTERVALS * TRIAD_MAX_LEAVES);
 	/*
-	 * An entry takes the place of one block or gives one back, and nodes move.  What
-	 * the interval before brings into the map while this one is filled may be given
-	 * back, too.
+	 * An entry replaces what is in its leaf and what is pending, and earns that another
+	 * one moves (triad_map_update); nodes move.  What the interval before brings into
+	 * the map while this one is filled may be given back, too.
 	 */
-	u64 most = mine + nodes_of(core, mine) + before + nodes_of(core, before) +
-		   leaves * (TRIAD_FANOUT + 1ULL);
+	u64 most = 3ULL * mine + nodes_of(core, mine) + before + nodes_of(core, before) +
+		   leaves * (u64)BLOCKS_OF_LEAF;
 
 	return min_t(u64, most, core->geo.usable);
 }
@@ -69,6 +73,9 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 	u64 nodes = nodes_of(core, in->nr_entries + nr_entries);
 
 	if (need + nodes > triad_space_available(&core->space) + in->nr_nodes)
+		return false;
+	/* a log that recovery found long is committed before it gets longer */
+	if (core->frozen && core->frozen->nr > core->geo.interval_blocks)
 		return false;
 	if (in->nr_entries + nr_entries > core->geo.interval_blocks ||
 	    in->nr_entries + nr_entries > core->active->max ||

@@ -284,11 +284,13 @@ err:
 	return r;
 }
 
-static int prove_visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int prove_visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	(void)context;
 	(void)level;
 	(void)lba;
+	(void)nr;
 	(void)ref;
 	return error == -ENODATA ? -EBADMSG : error;
 }

@@ -111,13 +111,14 @@ struct rebuild {
 	u64 left;		/* that the map may still reach: each block once */
 };
 
-static int rebuild_visit(void *context, int level, u64 lba, const struct triad_ref *ref,
-			 int error)
+static int rebuild_visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct rebuild *rebuild = context;
 
 	(void)level;
 	(void)lba;
+	(void)nr;
 	if (error)
 		return error;
 	if (!rebuild->left--)

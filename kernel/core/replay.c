@@ -20,7 +20,7 @@
  * What one log may hold: many intervals of the largest size.  More was never written
  * here; whoever forges it does not get memory and time for it.
  */
-#define MAX_ENTRIES	(1u << 23)
+#define MAX_ENTRIES	((1u << 24) - 1)	/* see triad_index_sorted */
 #define MAX_BLOCKS	(4 * MAX_ENTRIES)
 
 static u32 headers_ahead(const struct triad_record *last)

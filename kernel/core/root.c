@@ -179,6 +179,20 @@ static bool was_replaced(const struct triad_root *x, const struct triad_root *y)
 	return x->generation == y->branch && x->branch != y->branch;
 }
 
+/*
+ * The same state in two slots: a heal's root whose write was given up, and went to the other
+ * slot, may have landed in both.  Either will do.
+ */
+static bool is_twin(const struct triad_root *x, const struct triad_root *y)
+{
+	return same(x->version, y->version) && same(x->prev, y->prev) &&
+	       same(x->chain, y->chain) && same(x->summary_sum, y->summary_sum) &&
+	       x->generation == y->generation && x->branch == y->branch &&
+	       x->next == y->next && x->next_seq == y->next_seq &&
+	       x->map.pba == y->map.pba && x->map.csum == y->map.csum &&
+	       x->map.birth == y->map.birth;
+}
+
 /* Roots of one device agree in all that never changes. */
 static bool same_device(const struct triad_root *x, const struct triad_root *y)
 {
@@ -345,6 +359,8 @@ static void judge_third(struct triad_slot *third, const struct triad_root *cur,
 	if (valid(third))
 		bad(third, TRIAD_SLOT_STALE, was_replaced(&third->root, cur) ?
 		    "it was lost once, and healing put another in its place" :
+		    is_twin(&third->root, cur) ?
+		    "the current root once more: writing it here was given up" :
 		    "an older copy: its version does not belong to the others");
 	choice->occupied = third->state == TRIAD_SLOT_FOREIGN;
 }
@@ -396,7 +412,7 @@ int triad_root_select(struct triad_slot slots[TRIAD_NR_SLOTS],
 	cur = &slots[choice->cur];
 	if (valid(third) && same_device(&third->root, &cur->root) &&
 	    third->root.generation >= cur->root.generation &&
-	    !was_replaced(&third->root, &cur->root)) {
+	    !was_replaced(&third->root, &cur->root) && !is_twin(&third->root, &cur->root)) {
 		/* the pair may be two stale roots: going back to them is no healing */
 		choose(choice, 4, -1, -1, -1, -1);
 		choice->why = "the youngest root does not belong to the other two";

@@ -12,6 +12,7 @@
 #include <triad/env.h>
 
 struct triad_store;
+struct triad_ref;
 
 struct triad_store_ops {
 	/* Read nr blocks at pba.  On an error buf is undefined. */
@@ -45,6 +46,13 @@ struct triad_store_ops {
 	 */
 	bool (*node_get)(struct triad_store *store, u64 pba, u32 birth, void *buf);
 	void (*node_put)(struct triad_store *store, u64 pba, u32 birth, const void *buf);
+
+	/*
+	 * Optional.  These nodes will be read next (PBA 0: not this one): have them in the
+	 * cache then, verified with this kind of checksum, if that is possible.
+	 */
+	void (*read_ahead)(struct triad_store *store, u8 checksum_kind,
+			   const struct triad_ref *refs, u32 nr);
 };
 
 struct triad_store {

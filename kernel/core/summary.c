@@ -54,8 +54,8 @@ int triad_space_load_summary(struct triad_space *space, const struct triad_root 
 	return r;
 }
 
-static int count_visit(void *context, int level, u64 lba, const struct triad_ref *ref,
-		       int error)
+static int count_visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct triad_space *space = context;
 	struct triad_zone *z;
@@ -63,6 +63,7 @@ static int count_visit(void *context, int level, u64 lba, const struct triad_ref
 
 	(void)level;
 	(void)lba;
+	(void)nr;
 	if (error)
 		return error;
 	zone = triad_zone_of(space->geo, ref->pba);

@@ -84,6 +84,7 @@ struct fault {
 	u64 nr_candidates;
 	u64 first_seq;		/* of what the oracle knows */
 	u64 first_lba, nr_lbas;	/* that read as errors (data, node) */
+	bool is_leaf;
 	struct rng *rng;
 };
 

@@ -716,7 +716,10 @@ static enum outcome judge_open(struct judge *j, bool harmless)
 	outcome = judge_content(j);
 	if (nr_faults() < 2)
 		check_sound(j, false, true);
-	if (degraded) {
+	/* old roots find a log that somebody else's records have cut: a person decides */
+	if (triad_core_lost_log(core) && nr_faults() < 2)
+		violation("one slot is damaged, and the log is", core->log_end);
+	if (degraded && !triad_core_lost_log(core)) {
 		r = heal(j);
 		if (r && (nr_faults() < 2 || (r != -EBADMSG && r != -EUCLEAN)))
 			violation("it cannot be healed", r);

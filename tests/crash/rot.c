@@ -57,19 +57,44 @@ static int pick_record(struct triad_core *core, const struct triad_record *rec, 
 
 /* ---- what is committed -------------------------------------------------------- */
 
-static int pick_block(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int pick_block(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct fault *fault = context;
 
 	if (error)
 		return error;
-	if ((level < 0) != (fault->class == CLASS_DATA) ||
+	if (level == TRIAD_VISIT_SHADOWED ||
+	    (level == TRIAD_VISIT_DATA) != (fault->class == CLASS_DATA) ||
 	    rng_below(fault->rng, ++fault->nr_candidates))
 		return 0;
 	fault->pba = ref->pba;
 	fault->first_lba = lba;
-	fault->nr_lbas = 1ULL << (level + 1) * TRIAD_FANOUT_SHIFT;
+	fault->nr_lbas = nr;
+	fault->is_leaf = !level;
 	return 0;
+}
+
+static const struct triad_node_disk *read_node(void *context, const struct triad_ref *ref)
+{
+	static struct triad_node_disk node;
+
+	return triad_map_read_node(context, ref, &node) ? NULL : &node;
+}
+
+/* Does it take the leaf to read this LBA? */
+static bool is_pending(const struct triad_core *core, u64 lba)
+{
+	const struct triad_map *map = &core->space.map;
+	struct triad_ref missing;
+	struct triad_spot spot;
+	u32 i;
+
+	assert(!triad_map_find(map->geo, &map->root, lba, read_node, (void *)map, &spot, &missing));
+	for (i = 0; i < spot.nr_pending; i++)
+		if (spot.slot[i] == triad_map_slot(lba, 0))
+			return true;
+	return false;
 }
 
 /* What must be read with the fault: errors where the map leads to it, else the same. */
@@ -82,7 +107,8 @@ static void want_errors(struct explorer *x, const struct triad_core *core,
 	check_read_damaged(core, disk, x->want);
 	end = min_t(u64, end, core->geo.logical_blocks);
 	for (lba = fault->first_lba; lba < end; lba++)
-		if (!triad_index_lookup(core->active, lba, &pba, &csum))
+		if (!triad_index_lookup(core->active, lba, &pba, &csum) &&
+		    !(fault->is_leaf && is_pending(core, lba)))
 			x->want[lba] = CONTENT_ERROR;
 }
 

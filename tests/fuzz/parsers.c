@@ -113,20 +113,28 @@ static const struct triad_node_disk *get_same(void *context, const struct triad_
 
 void parse_node(const u8 *bytes, size_t size)
 {
-	const struct triad_node_disk *node = block_of(bytes, size), *leaf;
+	const struct triad_node_disk *node = block_of(bytes, size);
 	struct triad_geometry geo = geometry();
 	struct triad_ref ref, missing, root = { .pba = TRIAD_FIRST_ZONE + 16 };
+	struct triad_pieces pieces;
 	u64 lba;
 	u32 i;
 
+	if (!triad_map_pieces(&geo, node, &pieces))
+		for (i = 0; i < pieces.nr; i++)
+			assert(triad_geometry_valid_pba(&geo, pieces.piece[i].ref.pba));
 	for (i = 0; i < TRIAD_FANOUT; i++)
-		if (!triad_map_entry(&geo, node, i, &ref) && ref.pba)
+		if (!triad_map_entry(&geo, node, 1, i, &ref) && ref.pba)
 			assert(triad_geometry_valid_pba(&geo, ref.pba));
 	for (lba = 0; lba < geo.logical_blocks; lba += TRIAD_FANOUT) {
-		int r = triad_map_leaf(&geo, &root, lba, get_same, (void *)node, &leaf, &missing);
+		struct triad_spot spot;
+		int r = triad_map_find(&geo, &root, lba, get_same, (void *)node, &spot, &missing);
 
+		if (!r)
+			r = triad_map_look(&geo, &spot, lba + 3, get_same, (void *)node, &ref,
+					   &missing);
 		assert(!r || r == -EUCLEAN);
-		assert(r || !leaf || leaf == node);
+		assert(r || !ref.pba || triad_geometry_valid_pba(&geo, ref.pba));
 	}
 }
 

@@ -116,22 +116,23 @@ static void read_data(struct use *use, u64 pba, u32 csum)
 }
 
 /* The walk's own idea of where a block is must be the lookup's. */
-static int visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct reader *reader = context;
 	struct triad_core *core = &reader->use->core;
-	const struct triad_node_disk *leaf;
 	struct triad_ref missing, found;
+	struct triad_spot spot;
 
+	(void)nr;
 	if (!reader->left--)
 		return -ECANCELED;
-	if (level >= 0 || error)
+	if (level != TRIAD_VISIT_DATA || error)
 		return 0;
-	if (!triad_map_leaf(&core->geo, &core->space.map.root, lba, get_node, reader, &leaf,
-			    &missing)) {
-		assert(leaf && !triad_map_entry(&core->geo, leaf, triad_map_slot(lba, 0), &found));
+	if (!triad_map_find(&core->geo, &core->space.map.root, lba, get_node, reader, &spot,
+			    &missing) &&
+	    !triad_map_look(&core->geo, &spot, lba, get_node, reader, &found, &missing))
 		assert(found.pba == ref->pba && found.csum == ref->csum);
-	}
 	read_data(reader->use, ref->pba, ref->csum);
 	return 0;
 }

@@ -23,21 +23,19 @@ static u32 read_block(const struct reader *reader, u64 pba, u32 csum)
 		id : CONTENT_ERROR;
 }
 
-static int read_visit(void *context, int level, u64 lba, const struct triad_ref *ref,
-		      int error)
+static int read_visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct reader *reader = context;
 	u64 end;
 
 	if (error) {
-		end = min_t(u64, reader->core->geo.logical_blocks,
-			    lba + (1ULL << (level + 1) * TRIAD_FANOUT_SHIFT));
-		for (; lba < end; lba++)
+		for (end = lba + nr; lba < end; lba++)
 			reader->content[lba] = CONTENT_ERROR;
 		reader->error = error;
 		return reader->tolerant ? 0 : error;
 	}
-	if (level < 0)
+	if (level == TRIAD_VISIT_DATA)
 		reader->content[lba] = read_block(reader, ref->pba, ref->csum);
 	return 0;
 }
@@ -87,13 +85,14 @@ static const char *say(const char *format, u64 a, u64 b, u64 c)
 	return problem;
 }
 
-static int census_visit(void *context, int level, u64 lba, const struct triad_ref *ref,
-			int error)
+static int census_visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct census *census = context;
 
 	(void)level;
 	(void)lba;
+	(void)nr;
 	if (error)
 		return error;
 	if (census->c[ref->pba]++)

@@ -477,7 +477,7 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 {
 	static const char * const next[] = {
 		[TRIAD_COMMIT_FROZEN] = "sort", [TRIAD_COMMIT_SORTED] = "announce",
-		[TRIAD_COMMIT_TAKEN] = "announce", [TRIAD_COMMIT_ANNOUNCED] = "prepare",
+		[TRIAD_COMMIT_BUILT] = "announce", [TRIAD_COMMIT_ANNOUNCED] = "prepare",
 		[TRIAD_COMMIT_PREPARED] = "root", [TRIAD_COMMIT_GIVEN_UP] = "root again",
 		[TRIAD_COMMIT_WRITTEN] = "land",
 		[TRIAD_COMMIT_LANDED] = "land",

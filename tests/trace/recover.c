@@ -64,10 +64,12 @@ static const char *add_data(struct map *map, u64 lba, const struct triad_ref *re
 	return NULL;
 }
 
-static int visit(void *context, int level, u64 lba, const struct triad_ref *ref, int error)
+static int visit(void *context, int level, u64 lba, u64 nr,
+			const struct triad_ref *ref, int error)
 {
 	struct map *map = context;
 
+	(void)nr;
 	if (error) {
 		map->what = say("the map cannot be read: %lld", error);
 		return error;
@@ -78,7 +80,7 @@ static int visit(void *context, int level, u64 lba, const struct triad_ref *ref,
 		assert(map->blocks);
 	}
 	map->blocks[map->nr++] = (struct block){ ref->pba, map->image->ids[ref->pba] };
-	if (level < 0)
+	if (level == TRIAD_VISIT_DATA)
 		map->what = add_data(map, lba, ref);
 	return map->what ? -EIO : 0;
 }

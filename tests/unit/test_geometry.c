@@ -8,8 +8,11 @@ static const u32 zone_sizes[] = { 1024, 1536, 3072, 32256 };
 /* Rule 9, counted from the design's words and not from the code under test. */
 static u64 all_nodes(u64 logical)
 {
-	u64 sum = 0;
+	u64 sum = 0, leaves = (logical + 255) / 256;
 
+	/* four pieces to each node above leaves */
+	if (leaves > 1)
+		sum = 4 * ((leaves + 255) / 256);
 	do {
 		logical = (logical + 255) / 256;
 		sum += logical;
@@ -17,15 +20,22 @@ static u64 all_nodes(u64 logical)
 	return sum;
 }
 
-static u64 wanted_reserve(u64 usable, u64 logical)
+static u64 wanted_reserve(const struct triad_geometry *geo)
 {
-	u64 n = 0, span = logical, most;
+	u64 n = 0, span = geo->logical_blocks, interval = 65536, usable = geo->usable, most;
 
+	/* as long as 1/1024 of the device, if that is more */
+	if (geo->device_blocks / 1024 > interval)
+		interval = geo->device_blocks / 1024 / 256 * 256;
+	assert_int_equal(geo->interval_blocks, interval);
 	do {
 		span = (span + 255) / 256;
-		n += span < 65536 ? span : 65536;
+		n += span < interval ? span : interval;
 	} while (span > 1);
-	most = 3 * (2 * 65536 + n);
+	span = (geo->logical_blocks + 65535) / 65536;
+	if (geo->map_depth > 1)
+		n += 4 * (span < interval ? span : interval);
+	most = 3 * (2 * interval + n);
 	most = usable / 32 < most ? usable / 32 : most;
 	return most < 1024 ? 1024 : most;
 }
@@ -55,10 +65,10 @@ static void check_size(u64 blocks, u32 zone_blocks)
 		}
 	}
 	assert_int_equal(usable, geo.usable);
-	assert_int_equal(triad_geometry_reserve(&geo), wanted_reserve(geo.usable, geo.logical_blocks));
+	assert_int_equal(triad_geometry_reserve(&geo), wanted_reserve(&geo));
 	assert_int_equal(triad_geometry_nodes(&geo, geo.logical_blocks), all_nodes(geo.logical_blocks));
 	assert_true(geo.logical_blocks + all_nodes(geo.logical_blocks) +
-		    wanted_reserve(geo.usable, geo.logical_blocks) <= geo.usable);
+		    964 * ((geo.logical_blocks + 65535) / 65536) + wanted_reserve(&geo) <= geo.usable);
 	assert_int_equal(geo.logical_blocks % 256, 0);
 	/* and it is the largest */
 	assert_int_equal(triad_geometry_init(&geo, blocks, geo.logical_blocks + 256, zone_blocks,

@@ -43,10 +43,10 @@ static void a_log_of_too_many_entries_is_not_read_to_its_end(void **state)
 	triad_record_begin(&rec, 0, 0, TRIAD_RECORD_DISCARD);
 	for (i = 0; i < TRIAD_RECORD_MAX_RANGES; i++)
 		triad_record_add_extent(&rec, 1, 511);
-	forge_log(d, &root, 300, &rec);
+	forge_log(d, &root, 600, &rec);
 	d->driver.hash.nr = 0;
 	assert_int_equal(device_reopen(d, false), -EUCLEAN);
-	assert_true(d->driver.hash.nr < 200);
+	assert_true(d->driver.hash.nr < 400);
 }
 
 static void a_backup_log_of_too_many_blocks_costs_the_backup(void **state)
@@ -208,17 +208,17 @@ static void an_intent_of_too_many_zones_names_them_all(void **state)
 {
 	struct device *d = *state;
 	struct triad_core *core = &d->driver.core;
-	struct triad_list *nodes = &core->commit.nodes;
+	struct triad_list *adds = &core->commit.adds;
 	struct triad_record rec;
 	u8 block[TRIAD_BLOCK_SIZE];
 	u32 i;
 
 	device_write(d, 0, 1);
-	nodes->nr = 0;
+	adds->nr = 0;
 	for (i = 0; i < 600; i++) {
 		u64 zone = i % 2 ? 5 : 1 + i % 3;
 
-		assert_int_equal(triad_list_push(nodes, triad_zone_start(&core->geo, zone) +
+		assert_int_equal(triad_list_push(adds, triad_zone_start(&core->geo, zone) +
 						 TRIAD_ZONE_HEADER), 0);
 	}
 	core->commit.clean = false;
@@ -226,7 +226,7 @@ static void an_intent_of_too_many_zones_names_them_all(void **state)
 	assert_int_equal(rec.nr_extents, 1);
 	assert_int_equal(rec.extents[0].start, 1);
 	assert_int_equal(rec.extents[0].nr, 5);
-	nodes->nr = 0;
+	adds->nr = 0;
 }
 
 int main(void)

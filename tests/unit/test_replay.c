@@ -513,7 +513,7 @@ static void nodes_of_the_last_commit_are_proven(void **state)
 	assert_int_equal(driver_commit(&f->d->driver, false), 0);
 	assert_int_equal(device_reopen(f->d, false), 0);
 	block = (u8 *)content_of(f->d->disk.view[core->root.map.pba]);
-	assert_int_equal(triad_map_entry(&core->geo, (void *)block, 0, &leaf), 0);
+	assert_int_equal(triad_map_entry(&core->geo, (void *)block, core->geo.map_depth - 1, 0, &leaf), 0);
 	assert_int_equal(triad_core_prove(core), 0);
 	f->d->disk.view[leaf.pba] = content_rotten(&f->d->rng);
 	assert_int_equal(triad_core_prove(core), -EBADMSG);
