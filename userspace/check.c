@@ -106,7 +106,7 @@ struct visit {
 static void say_node(struct check *check, const struct visit *v, int level, u64 lba, u64 nr,
 		     const struct triad_ref *ref, int error)
 {
-	const char *what = level == TRIAD_VISIT_PIECE ? "pending entries" : "node";
+	const char *what = level == TRIAD_VISIT_PIECE ? "pending entries" : level ? "node" : "leaf";
 	const char *why = error == -EBADMSG ? "does not match its checksum" :
 			  error == -EUCLEAN ? "points where nothing can lie" :
 			  error == -ENODATA ? "cannot be read" : strerror(-error);
@@ -160,7 +160,7 @@ static int walk(struct check *check, struct reach *reach, const struct triad_roo
 
 	map.root = root->map;
 	if (root->map.pba && !triad_geometry_valid_pba(geo_of(check), root->map.pba)) {
-		say_node(check, &v, 0, 0, map.geo->logical_blocks, &root->map, -EUCLEAN);
+		say_node(check, &v, 1, 0, map.geo->logical_blocks, &root->map, -EUCLEAN);
 		return r;
 	}
 	if (!r)

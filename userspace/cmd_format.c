@@ -209,18 +209,24 @@ static void find_roots(const struct format *f, const struct device *dev, struct 
 /* What commits and the log write, on a device whose roots lie elsewhere. */
 static void find_blocks(struct format *f, struct own *own)
 {
-	static const u64 magics[] = { TRIAD_PLANE_MAGIC, TRIAD_RECORD_MAGIC };
-	static const u64 places[] = { TRIAD_FIRST_ZONE, TRIAD_FIRST_ZONE + 1, TRIAD_FIRST_ZONE + 2,
-				      TRIAD_FIRST_ZONE + TRIAD_ZONE_HEADER };
+	/* the largest group's planes, and what may be the first record */
+	static const u32 nr = TRIAD_NR_SLOTS * (TRIAD_GROUP_ZONES + 1) + 1;
 	struct triad_store *store = &f->disk.store;
-	__le64 block[TRIAD_BLOCK_SIZE / sizeof(__le64)];
-	unsigned int i;
+	u8 *blocks = triad_alloc((size_t)nr * TRIAD_BLOCK_SIZE);
+	u32 i;
 
 	memset(own, 0, sizeof(*own));
-	for (i = 0; i < 4; i++)
-		if (!store->ops->read(store, places[i], 1, block) &&
-		    le64_to_cpu(block[0]) == magics[i / 3])
+	if (blocks && store->ops->read(store, TRIAD_FIRST_ZONE, nr, blocks))
+		memset(blocks, 0, (size_t)nr * TRIAD_BLOCK_SIZE);	/* format will say it */
+	for (i = 0; blocks && i < nr; i++) {
+		__le64 magic;
+
+		memcpy(&magic, blocks + (size_t)i * TRIAD_BLOCK_SIZE, sizeof(magic));
+		if (le64_to_cpu(magic) == TRIAD_PLANE_MAGIC ||
+		    le64_to_cpu(magic) == TRIAD_RECORD_MAGIC)
 			own->found = own->data = true;
+	}
+	triad_free(blocks);
 }
 
 static void show_own(const struct format *f, const struct device *dev, const struct own *own)

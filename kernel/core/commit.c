@@ -56,11 +56,12 @@ int triad_commit_init(struct triad_core *core)
 	commit->zones = triad_alloc(core->geo.nr_zones * sizeof(*commit->zones));
 	commit->plane = triad_alloc(TRIAD_BLOCK_SIZE);
 	commit->bits = triad_alloc(TRIAD_PLANE_BITS / 8);
+	commit->ahead = triad_alloc(triad_group_zones(&core->geo, 0) * sizeof(*commit->ahead));
 	commit->update.work = triad_alloc(sizeof(*commit->update.work));
 	for (i = 0; i < core->geo.map_depth; i++)
 		commit->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
 	if (!commit->block || !commit->scratch || !commit->order || !commit->zones ||
-	    !commit->plane || !commit->bits || !commit->update.work || !commit->update.buffer[core->geo.map_depth - 1])
+	    !commit->plane || !commit->bits || !commit->ahead || !commit->update.work || !commit->update.buffer[core->geo.map_depth - 1])
 		return -ENOMEM;
 	for (i = 0; i < core->geo.map_depth; i++)
 		if (!commit->update.buffer[i])
@@ -79,6 +80,7 @@ void triad_commit_free(struct triad_core *core)
 	triad_free(commit->zones);
 	triad_free(commit->plane);
 	triad_free(commit->bits);
+	triad_free(commit->ahead);
 	triad_free(commit->update.work);
 	for (i = 0; i < TRIAD_MAX_DEPTH; i++)
 		triad_free(commit->update.buffer[i]);
@@ -386,6 +388,35 @@ static int change_bits(const struct triad_geometry *geo, u64 zone,
 	return 0;
 }
 
+/* Few planes are read one by one. */
+#define MIN_AHEAD	4u
+
+/* The planes of a group lie together: if many are changed, read them at once. */
+static void read_ahead(struct triad_core *core, u64 first)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_store *store = core->store;
+	u32 i, nr = min_t(u64, triad_group_zones(&core->geo, first), core->space.hwm - first);
+	u32 nr_old = 0;
+
+	for (i = 0; i < nr; i++)
+		nr_old += plane_is_old(commit, first + i);
+	commit->ahead_first = first;
+	commit->nr_ahead = 0;
+	/* what cannot be read this way is looked at one by one */
+	if (nr_old >= MIN_AHEAD &&
+	    !store->ops->read(store, triad_plane_pba(&core->geo, first, core->space.slot_c), nr,
+			      commit->ahead))
+		commit->nr_ahead = nr;
+}
+
+static const void *ahead_of(const struct triad_commit *commit, u64 zone)
+{
+	u64 nr = zone - commit->ahead_first;
+
+	return nr < commit->nr_ahead ? &commit->ahead[nr] : NULL;
+}
+
 static int write_plane(struct triad_core *core, u64 zone, u32 *add, u32 *free)
 {
 	struct triad_commit *commit = &core->commit;
@@ -393,7 +424,8 @@ static int write_plane(struct triad_core *core, u64 zone, u32 *add, u32 *free)
 	bool rebuilt;
 	int r;
 
-	r = triad_space_read_current(&core->space, zone, commit->bits, commit->plane, &rebuilt);
+	r = triad_space_read_current(&core->space, zone, commit->bits, commit->plane,
+				     ahead_of(commit, zone), &rebuilt);
 	if (!r)
 		r = change_bits(&core->geo, zone, &commit->frees, free, commit->bits, false);
 	if (!r)
@@ -422,6 +454,8 @@ static int write_space(struct triad_core *core)
 	int r;
 
 	for (zone = 0; zone < hwm; zone++) {
+		if (zone == triad_group_of(zone) && zone < core->space.hwm)
+			read_ahead(core, zone);
 		old |= summary_is_old(commit, zone);
 		if (plane_is_old(commit, zone)) {
 			r = write_plane(core, zone, &add, &free);

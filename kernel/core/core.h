@@ -55,6 +55,9 @@ struct triad_commit {
 	struct triad_map_update update;
 	struct triad_zone *zones;	/* as of the next root */
 	struct triad_plane_disk *plane;
+	struct triad_plane_disk *ahead;	/* a group's planes of c, as read */
+	u64 ahead_first;
+	u32 nr_ahead;
 	u8 *bits;
 };
 

@@ -218,13 +218,15 @@ static_assert(offsetof(struct triad_record_disk, body) == 128, "record.body");
 /* ---- zones: planes and summary ----------------------------------------- */
 
 /*
- * A zone begins with 16 blocks: 0-2 the planes of the slots 0-2.  In every
- * TRIAD_SUMMARY_ZONES-th zone blocks 3-5 are the slots' summary blocks for the
- * zones from there on.  The rest is reserved.
+ * Zones are grouped, so that planes which are written together lie together.  A group of n
+ * zones begins with 3 (n + 1) blocks: for each slot its n planes and a summary block.
+ * That tells of TRIAD_SUMMARY_ZONES zones from there on, and is used in every
+ * TRIAD_SUMMARY_GROUPS-th group.
  */
-#define TRIAD_ZONE_HEADER	16u
+#define TRIAD_GROUP_ZONES	64u
 #define TRIAD_PLANE_BITS	((TRIAD_BLOCK_SIZE - 64u) * 8u)
-#define TRIAD_SUMMARY_ZONES	((TRIAD_BLOCK_SIZE - 64u) / 8u)
+#define TRIAD_SUMMARY_GROUPS	7u
+#define TRIAD_SUMMARY_ZONES	(TRIAD_SUMMARY_GROUPS * TRIAD_GROUP_ZONES)
 #define TRIAD_MIN_ZONE_BLOCKS	1024u
 #define TRIAD_DEFAULT_SEGMENT	256u
 
@@ -254,8 +256,8 @@ struct triad_zone_disk {
 
 struct triad_summary_disk {
 	struct triad_space_header_disk head;
-	struct triad_zone_disk zone[TRIAD_SUMMARY_ZONES];
+	struct triad_zone_disk zone[TRIAD_SUMMARY_ZONES];	/* the rest is zero */
 };
-static_assert(sizeof(struct triad_summary_disk) == TRIAD_BLOCK_SIZE, "summary");
+static_assert(sizeof(struct triad_summary_disk) <= TRIAD_BLOCK_SIZE, "summary");
 
 #endif

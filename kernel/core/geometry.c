@@ -37,7 +37,7 @@ static int slot_of(u64 pba)
 
 bool triad_zone_is_fixed(const struct triad_geometry *geo, u64 zone, u32 offset)
 {
-	return offset < TRIAD_ZONE_HEADER ||
+	return offset < triad_zone_header(geo, zone) ||
 	       slot_of(triad_zone_start(geo, zone) + offset) >= 0;
 }
 
@@ -45,7 +45,7 @@ u32 triad_zone_usable(const struct triad_geometry *geo, u64 zone)
 {
 	u64 start = triad_zone_start(geo, zone);
 	u32 size = triad_zone_size(geo, zone);
-	u32 usable = size - TRIAD_ZONE_HEADER;
+	u32 usable = size - triad_zone_header(geo, zone);
 	int slot;
 
 	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++) {
@@ -144,29 +144,11 @@ static u64 largest_logical(const struct triad_geometry *geo)
 	return low << 8;
 }
 
-static bool zones_clear_of_slots(const struct triad_geometry *geo)
-{
-	int slot;
-	u32 i;
-
-	/* a zone's header may not lie in a slot's MiB */
-	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++) {
-		for (i = 0; i < TRIAD_SLOT_BLOCKS; i++) {
-			u64 pba = TRIAD_SLOT_PBA(slot) + i;
-			u64 zone = triad_zone_of(geo, pba);
-
-			if (pba - triad_zone_start(geo, zone) < TRIAD_ZONE_HEADER)
-				return false;
-		}
-	}
-	return true;
-}
-
 int triad_geometry_init(struct triad_geometry *geo, u64 device_blocks,
 			u64 logical_blocks, u32 zone_blocks, u32 segment_blocks,
 			u32 interval_blocks, const char **why)
 {
-	u64 space, tail, largest;
+	u64 space, tail, largest, zone;
 	int slot;
 
 	memset(geo, 0, sizeof(*geo));
@@ -195,15 +177,13 @@ int triad_geometry_init(struct triad_geometry *geo, u64 device_blocks,
 	space = device_blocks - TRIAD_TAIL_BLOCKS - TRIAD_FIRST_ZONE;
 	geo->nr_zones = triad_div64(space, zone_blocks);
 	tail = space - geo->nr_zones * zone_blocks;
-	if (tail >= TRIAD_ZONE_HEADER + TRIAD_FANOUT)	/* else not worth a zone */
+	if (tail >= TRIAD_FANOUT)	/* else not worth a zone */
 		geo->nr_zones++;
 	else
 		space -= tail;
-	if (!zones_clear_of_slots(geo)) {
-		*why = "with this zone size a zone would begin inside a root slot";
-		return -EINVAL;
-	}
-	geo->usable = space - geo->nr_zones * TRIAD_ZONE_HEADER;
+	geo->usable = space;
+	for (zone = 0; zone < geo->nr_zones; zone += TRIAD_GROUP_ZONES)
+		geo->usable -= triad_zone_header(geo, zone);
 	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++)
 		geo->usable -= TRIAD_SLOT_BLOCKS;
 

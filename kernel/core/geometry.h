@@ -43,7 +43,7 @@ static inline u64 triad_zone_start(const struct triad_geometry *geo, u64 zone)
 /* Blocks in a zone, its header included; the last one may be short. */
 u32 triad_zone_size(const struct triad_geometry *geo, u64 zone);
 
-/* True if the block is a zone header's or a slot's, and can never hold data. */
+/* True if the block is a group header's or a slot's, and can never hold data. */
 bool triad_zone_is_fixed(const struct triad_geometry *geo, u64 zone, u32 offset);
 
 /* Blocks of a zone that can be allocated. */
@@ -60,10 +60,31 @@ static inline u64 triad_zone_of(const struct triad_geometry *geo, u64 pba)
 	return triad_div64(pba - TRIAD_FIRST_ZONE, geo->zone_blocks);
 }
 
+static inline u64 triad_group_of(u64 zone)
+{
+	return zone / TRIAD_GROUP_ZONES * TRIAD_GROUP_ZONES;
+}
+
+/* Zones of the group that begins with this one. */
+static inline u32 triad_group_zones(const struct triad_geometry *geo, u64 first)
+{
+	return min_t(u64, TRIAD_GROUP_ZONES, geo->nr_zones - first);
+}
+
+/* Blocks at the zone's beginning that never hold data. */
+static inline u32 triad_zone_header(const struct triad_geometry *geo, u64 zone)
+{
+	return zone == triad_group_of(zone) ?
+	       TRIAD_NR_SLOTS * (triad_group_zones(geo, zone) + 1) : 0;
+}
+
 static inline u64 triad_plane_pba(const struct triad_geometry *geo, u64 zone,
 				  unsigned int slot)
 {
-	return triad_zone_start(geo, zone) + slot;
+	u64 first = triad_group_of(zone);
+
+	return triad_zone_start(geo, first) + slot * (triad_group_zones(geo, first) + 1) +
+	       zone - first;
 }
 
 /* Place of the slot's summary block that covers the zone. */
@@ -72,7 +93,7 @@ static inline u64 triad_summary_pba(const struct triad_geometry *geo, u64 zone,
 {
 	u64 first = triad_div64(zone, TRIAD_SUMMARY_ZONES) * TRIAD_SUMMARY_ZONES;
 
-	return triad_zone_start(geo, first) + TRIAD_NR_SLOTS + slot;
+	return triad_plane_pba(geo, first, slot) + triad_group_zones(geo, first);
 }
 
 #endif

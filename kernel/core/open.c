@@ -460,7 +460,7 @@ int triad_core_format(struct triad_store *store, struct triad_hash *hash,
 	root.segment_blocks = geo->segment_blocks;
 	root.interval_blocks = geo->interval_blocks;
 	root.map_depth = geo->map_depth;
-	root.next = triad_zone_start(geo, 0) + TRIAD_ZONE_HEADER;
+	root.next = triad_zone_start(geo, 0) + triad_zone_header(geo, 0);
 	root.next_seq = 1;
 	root.time = triad_now();
 	triad_random(root.chain, sizeof(root.chain));

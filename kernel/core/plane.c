@@ -51,21 +51,27 @@ int triad_space_write(const struct triad_space *space, u64 magic, u64 index,
 	return space->store->ops->write(space->store, pba, 1, block);
 }
 
-int triad_space_read(const struct triad_space *space, u64 magic, u64 index,
-		     unsigned int slot, u64 pba, void *block)
+/* Is that what should lie there? */
+static int verify(const struct triad_space *space, u64 magic, u64 index, unsigned int slot,
+		  void *block)
 {
 	struct triad_space_header_disk *head = block;
-	int r = space->store->ops->read(space->store, pba, 1, block);
 
-	if (r == -ENODATA)
-		return -EBADMSG;	/* lost is as good as rotten */
-	if (r)
-		return r;
 	if (le64_to_cpu(head->magic) != magic || le64_to_cpu(head->index) != index ||
 	    memcmp(head->uuid, space->uuid, sizeof(head->uuid)) || head->slot != slot ||
 	    le32_to_cpu(head->crc) != block_crc(head))
 		return -EBADMSG;
 	return 0;
+}
+
+int triad_space_read(const struct triad_space *space, u64 magic, u64 index,
+		     unsigned int slot, u64 pba, void *block)
+{
+	int r = space->store->ops->read(space->store, pba, 1, block);
+
+	if (r == -ENODATA)
+		return -EBADMSG;	/* lost is as good as rotten */
+	return r ? r : verify(space, magic, index, slot, block);
 }
 
 /* ---- planes -------------------------------------------------------------- */
@@ -77,7 +83,7 @@ void triad_space_empty_plane(const struct triad_geometry *geo, u64 zone, u8 *bit
 	int slot;
 
 	memset(bits, 0, TRIAD_PLANE_BITS / 8);
-	for (i = 0; i < TRIAD_ZONE_HEADER; i++)
+	for (i = 0; i < triad_zone_header(geo, zone); i++)
 		triad_bit_set(bits, i);
 	for (slot = 1; slot < TRIAD_NR_SLOTS; slot++)
 		for (i = 0; i < TRIAD_SLOT_BLOCKS; i++)
@@ -85,8 +91,9 @@ void triad_space_empty_plane(const struct triad_geometry *geo, u64 zone, u8 *bit
 				triad_bit_set(bits, TRIAD_SLOT_PBA(slot) + i - start);
 }
 
-int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned int slot,
-			   u64 hwm, u32 changed, u8 *bits, struct triad_plane_disk *buffer)
+/* The same with the block read already, or NULL. */
+static int read_plane(const struct triad_space *space, u64 zone, unsigned int slot, u64 hwm,
+		      u32 changed, u8 *bits, struct triad_plane_disk *buffer, const void *ahead)
 {
 	int r;
 
@@ -94,14 +101,25 @@ int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned i
 		triad_space_empty_plane(space->geo, zone, bits);
 		return 0;
 	}
-	r = triad_space_read(space, TRIAD_PLANE_MAGIC, zone, slot,
-			     triad_plane_pba(space->geo, zone, slot), buffer);
+	if (ahead) {
+		memcpy(buffer, ahead, sizeof(*buffer));
+		r = verify(space, TRIAD_PLANE_MAGIC, zone, slot, buffer);
+	} else {
+		r = triad_space_read(space, TRIAD_PLANE_MAGIC, zone, slot,
+				     triad_plane_pba(space->geo, zone, slot), buffer);
+	}
 	if (r)
 		return r;
 	if (changed && (u32)le64_to_cpu(buffer->head.turn) - changed >= TRIAD_TURNS)
 		return -EBADMSG;
 	memcpy(bits, buffer->bits, TRIAD_PLANE_BITS / 8);
 	return 0;
+}
+
+int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned int slot,
+			   u64 hwm, u32 changed, u8 *bits, struct triad_plane_disk *buffer)
+{
+	return read_plane(space, zone, slot, hwm, changed, bits, buffer, NULL);
 }
 
 struct rebuild {
@@ -157,13 +175,13 @@ static u64 sum_of(const struct triad_space *space, u64 zone, const u8 *bits)
 }
 
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
-			     struct triad_plane_disk *buffer, bool *rebuilt)
+			     struct triad_plane_disk *buffer, const void *ahead, bool *rebuilt)
 {
 	struct rebuild rebuild = {
 		.geo = space->geo, .zone = zone, .bits = bits, .left = space->used,
 	};
-	int r = triad_space_read_plane(space, zone, space->slot_c, space->hwm,
-				       space->zones[zone].changed, bits, buffer);
+	int r = read_plane(space, zone, space->slot_c, space->hwm, space->zones[zone].changed,
+			   bits, buffer, ahead);
 
 	if (!r && !has_right_count(space, zone, bits))
 		r = -EBADMSG;

@@ -322,9 +322,12 @@ static void suspect_record(struct triad_core *core, const struct triad_record *r
 	u32 i;
 
 	core->suspects[triad_zone_of(&core->geo, rec->place)] = 1;
-	/* a run lies in one zone: it cannot step over the next one's header */
-	for (i = 0; i < rec->nr_runs; i++)
-		core->suspects[triad_zone_of(&core->geo, rec->runs[i].start)] = 1;
+	for (i = 0; i < rec->nr_runs; i++) {
+		u64 zone = triad_zone_of(&core->geo, rec->runs[i].start);
+		u64 last = triad_zone_of(&core->geo, rec->runs[i].start + rec->runs[i].nr - 1);
+
+		memset(core->suspects + zone, 1, last - zone + 1);
+	}
 	if (rec->flags & TRIAD_RECORD_INTENT)
 		for (i = 0; i < rec->nr_extents; i++)
 			memset(core->suspects + rec->extents[i].start, 1, rec->extents[i].nr);

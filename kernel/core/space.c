@@ -116,7 +116,7 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 
 	z->loaded = false;
 	z->zone = zone;
-	r = triad_space_read_current(space, zone, z->bits, space->buffer, &rebuilt);
+	r = triad_space_read_current(space, zone, z->bits, space->buffer, NULL, &rebuilt);
 	if (r)
 		return r;
 	if (rebuilt)

@@ -117,9 +117,12 @@ void triad_space_recount(struct triad_space *space);
 int triad_space_read_plane(const struct triad_space *space, u64 zone, unsigned int slot,
 			   u64 hwm, u32 changed, u8 *bits, struct triad_plane_disk *buffer);
 
-/* The same for c, rebuilt from the map if it is rotten (*rebuilt then). */
+/*
+ * The same for c, rebuilt from the map if it is rotten (*rebuilt then).  ahead: its block,
+ * if that was read already, or NULL.
+ */
 int triad_space_read_current(const struct triad_space *space, u64 zone, u8 *bits,
-			     struct triad_plane_disk *buffer, bool *rebuilt);
+			     struct triad_plane_disk *buffer, const void *ahead, bool *rebuilt);
 
 /* What a block adds to its zone's sum: no two sets of blocks are likely to share one. */
 u64 triad_plane_share(u64 pba);

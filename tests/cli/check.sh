@@ -30,10 +30,10 @@ result $? "a clean close leaves an empty segment pointer"
 [ "$(fact dump 'len(d["log"])' log)" = 0 ]
 result $? "and an empty log"
 fresh
-sound "the last block" 'write 12031 1 1' stop
+sound "the last block" 'write 11263 1 1' stop
 fresh
-sound "discard of nothing" 'discard 0 12032' stop
-sound "discard of all" 'write 0 600 1' commit 'discard 0 12032' commit close
+sound "discard of nothing" 'discard 0 11264' stop
+sound "discard of all" 'write 0 600 1' commit 'discard 0 11264' commit close
 [ "$(fact dump 'd["map"]' map)" = '[]' ]
 result $? "nothing is mapped after it"
 fresh
@@ -41,7 +41,7 @@ sound "overwritten in the log" 'write 10 20 1' 'write 15 10 2' 'discard 12 5' 'w
 sound "a second session" 'write 0 20 4' flush stop
 sound "a third" 'write 5 1 5' commit stop
 fresh
-sound "written full" 'write 0 12032 1' commit 'write 0 12032 2' 'write 0 12032 3' stop
+sound "written full" 'write 0 11264 1' commit 'write 0 11264 2' 'write 0 11264 3' stop
 sound "and closed" close
 fresh 200M --checksum xxh64 --hash sha512
 sound "xxh64 and sha512, two zones" 'write 0 30000 1' commit 'write 100 30000 2' \
@@ -49,10 +49,10 @@ sound "xxh64 and sha512, two zones" 'write 0 30000 1' commit 'write 100 30000 2'
 fresh 64M --zone-size 24M --segment-size 64K --interval 6M
 i=0
 history=$(while [ $i -lt 60 ]; do
-	echo "write $((i * 997 % 12000)) $((i % 30 + 1)) $i"
+	echo "write $((i * 997 % 10500)) $((i % 30 + 1)) $i"
 	[ $((i % 7)) != 0 ] || echo flush
 	[ $((i % 11)) != 0 ] || echo commit
-	[ $((i % 13)) != 0 ] || echo "discard $((i * 571 % 11000)) $((i * 10 + 1))"
+	[ $((i % 13)) != 0 ] || echo "discard $((i * 571 % 10000)) $((i * 10 + 1))"
 	i=$((i + 1))
 done)
 sound "small zones and many commits" "$history" stop

@@ -4,10 +4,10 @@
 mkdir -p directory
 [ -p fifo ] || mkfifo fifo
 fresh
-apply 'write 0 1 1' 'write 12000 5 2' stop
+apply 'write 0 1 1' 'write 11200 5 2' stop
 rm -f content
 run export --json img content
-holds "export --json" out 'd["blocks"] == 6 and d["lost"] == [] and d["size"] == 47 << 20'
+holds "export --json" out 'd["blocks"] == 6 and d["lost"] == [] and d["size"] == 44 << 20'
 [ "$(stat -c %b content)" -lt 200 ]
 result $? "the file is sparse"
 echo kept >content
@@ -58,7 +58,7 @@ if command -v flock >/dev/null; then
 fi
 if command -v python3 >/dev/null; then
 	cp --sparse=always img few
-	apply 'write 0 12032 9' stop	# so that it takes some time
+	apply 'write 0 11264 9' stop	# so that it takes some time
 	for signal in INT TERM HUP; do
 		echo kept >content
 		python3 - $signal "$TRIADSETUP" export --force img content <<'END' >out 2>&1

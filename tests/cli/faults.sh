@@ -47,17 +47,17 @@ same_content()	# NAME
 	result $? "$1"
 }
 
-fault $((2048 + current)) 6 "a flipped bit in a plane of c" '^degraded: plane: current.*rebuilt'
+fault $((2048 + 2 * current)) 6 "a flipped bit in a plane of c" '^degraded: plane: current.*rebuilt'
 same_content "and the content is the same"
-fault $((2048 + backup)) 6 "a flipped bit in a plane of b" '^degraded: plane: backup.*lost'
+fault $((2048 + 2 * backup)) 6 "a flipped bit in a plane of b" '^degraded: plane: backup.*lost'
 same_content "and the content is the same"
-fault $((2048 + 3 - current - backup)) 0 "a's planes do not matter" 'img: ok'
-fault $((2048 + 3 + current)) 6 "a flipped bit in c's summary" '^degraded: summary: current.*rebuilt'
+fault $((2048 + 2 * (3 - current - backup))) 0 "a's planes do not matter" 'img: ok'
+fault $((2048 + 2 * current + 1)) 6 "a flipped bit in c's summary" '^degraded: summary: current.*rebuilt'
 same_content "and the content is the same"
 expect 0 "table: it still opens" ' triad ' table img
-fault $((2048 + 3 + backup)) 6 "a flipped bit in b's summary" '^degraded: summary: backup.*lost'
-fault "$map" 7 "a flipped bit in the root node" "^damaged: map: node at block $map (level 1)"
-fault "$leaf" 7 "a flipped bit in a leaf" "^damaged: map: node at block $leaf (level 0).*LBA 0 to 255"
+fault $((2048 + 2 * backup + 1)) 6 "a flipped bit in b's summary" '^degraded: summary: backup.*lost'
+fault "$map" 7 "a flipped bit in the root node" "^damaged: map: node at block $map "
+fault "$leaf" 7 "a flipped bit in a leaf" "^damaged: map: leaf at block $leaf .*LBA 0 to 255"
 fault "$data" 7 "a flipped bit in data, with --data" "^damaged: data: LBA $data_lba: " --data
 fault "$data" 0 "a flipped bit in data, without --data: says that it did not look" \
 	'data itself was not read'
@@ -91,17 +91,17 @@ same_content "and the content is the same"
 
 # what carries a good checksum, but says the wrong thing
 cp --sparse=always kept img
-dd if=kept of=img bs=4096 count=1 skip=$((2048 + backup)) seek=$((2048 + current)) conv=notrunc \
+dd if=kept of=img bs=4096 count=1 skip=$((2048 + 2 * backup)) seek=$((2048 + 2 * current)) conv=notrunc \
 	status=none
 expect 6 "another slot's plane in the place of c's" 'plane: current' check img
 cp --sparse=always kept img
 apply 'write 3000 200 9' commit 'write 3300 1 9' commit 'write 3400 1 9' commit stop
-dd if=kept of=img bs=4096 count=1 skip=$((2048 + current)) seek=$((2048 + current)) conv=notrunc \
+dd if=kept of=img bs=4096 count=1 skip=$((2048 + 2 * current)) seek=$((2048 + 2 * current)) conv=notrunc \
 	status=none
 expect 6 "a plane whose last write was lost" 'plane: current' check img
 cp --sparse=always kept img
 apply 'write 3000 200 9' commit 'write 3300 1 9' commit 'write 3400 1 9' commit stop
-dd if=kept of=img bs=4096 count=1 skip=$((2048 + 3 + current)) seek=$((2048 + 3 + current)) \
+dd if=kept of=img bs=4096 count=1 skip=$((2048 + 2 * current + 1)) seek=$((2048 + 2 * current + 1)) \
 	conv=notrunc status=none
 expect 6 "a summary whose last write was lost" 'summary: current' check img
 
@@ -111,14 +111,14 @@ forge()	# BLOCK BYTE MASK: change a block with a header and its checksum
 	python3 "$here/forge.py" img "$1" "$2" "$3"
 }
 cp --sparse=always kept img
-forge $((2048 + current)) 3000 8
+forge $((2048 + 2 * current)) 3000 8
 expect 7 "a plane that says too much is used" '1 free one is used' check img
 cp --sparse=always kept img
 at=$((data - 2048))
-forge $((2048 + current)) $((64 + at / 8)) $((1 << (at % 8)))
+forge $((2048 + 2 * current)) $((64 + at / 8)) $((1 << (at % 8)))
 expect 7 "a plane that says used blocks are free" '1 used block is free' check img
 cp --sparse=always kept img
-forge $((2048 + backup)) 3000 8
+forge $((2048 + 2 * backup)) 3000 8
 expect 6 "a plane of b that says too much" 'plane: backup' check img
 
 cp --sparse=always kept img
@@ -137,7 +137,7 @@ expect 0 "a root with features that forbid to write only" 'opens read-only' chec
 # the map's root node is gone, and the summary with it
 cp --sparse=always kept img
 flip $((map * 4096))
-flip $(((2048 + 3 + current) * 4096 + 100))
+flip $(((2048 + 2 * current + 1) * 4096 + 100))
 refuse 7 "summary and map damaged: refused" 'summary is damaged, and so is the map' check img
 cp --sparse=always kept img
 flip $((leaf * 4096))

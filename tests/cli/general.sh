@@ -2,10 +2,10 @@
 # Commands, options, and devices that are none.
 
 expect 0 "help lists the commands" '^  export ' --help
-expect 0 "version" 'on-disk format 1' version
-expect 0 "version as an option" 'on-disk format 1' --version
+expect 0 "version" 'on-disk format 2' version
+expect 0 "version as an option" 'on-disk format 2' --version
 run version --json
-holds "version --json" out 'd["format"] == 1 and len(d["version"]) > 0'
+holds "version --json" out 'd["format"] == 2 and len(d["version"]) > 0'
 expect 1 "no command: usage" '^usage:'
 refuse 1 "unknown command" "no command 'frobnicate'" frobnicate
 for command in format open close table status roots dump check export version; do

@@ -56,7 +56,7 @@ cp --sparse=always kept img
 current=$(fact roots 'd["current"]')
 map=$(fact dump "d['root'][$current]['map_pba']" root)
 flip $((map * 4096))
-flip $(((2048 + 3 + current) * 4096 + 100))
+flip $(((2048 + 2 * current + 1) * 4096 + 100))
 told "dump --json: a failure half way" 7 "$fails and len(d['root']) == 3" dump --json img
 told "check --json: a failure half way" 7 "$fails and $named" check --json img
 cp --sparse=always kept img

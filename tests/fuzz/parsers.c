@@ -87,7 +87,7 @@ void parse_record(const u8 *bytes, size_t size)
 	memcpy(uuid, d->uuid, sizeof(uuid));
 	memcpy(first, d->chain, sizeof(first));
 	memcpy(chain, first, sizeof(chain));
-	r = triad_record_decode(&rec, &geo, fuzz_hash(), uuid, TRIAD_FIRST_ZONE + 16, seq, chain, d);
+	r = triad_record_decode(&rec, &geo, fuzz_hash(), uuid, TRIAD_FIRST_ZONE + 256, seq, chain, d);
 	assert(!r || r == -EUCLEAN);
 	if (r)
 		return;
@@ -115,7 +115,7 @@ void parse_node(const u8 *bytes, size_t size)
 {
 	const struct triad_node_disk *node = block_of(bytes, size);
 	struct triad_geometry geo = geometry();
-	struct triad_ref ref, missing, root = { .pba = TRIAD_FIRST_ZONE + 16 };
+	struct triad_ref ref, missing, root = { .pba = TRIAD_FIRST_ZONE + 256 };
 	struct triad_pieces pieces;
 	u64 lba;
 	u32 i;

@@ -130,7 +130,7 @@ static const char *check_planes(struct triad_core *core, const struct disk *disk
 				   core->space.zones[zone].used);
 		used += n;
 		pending += core->space.zones[zone].pending;
-		if (triad_space_read_current(&core->space, zone, bits, &buffer, &rebuilt))
+		if (triad_space_read_current(&core->space, zone, bits, &buffer, NULL, &rebuilt))
 			return say("plane of zone %llu in slot %llu cannot be had", zone,
 				   core->slot_c, 0);
 		plane = disk->view[triad_plane_pba(geo, zone, core->space.slot_c)];

@@ -504,7 +504,7 @@ static void a_close_without_memory_for_its_list_is_an_error(void **state)
 	struct device *d = *state;
 	struct triad_core *core = &d->driver.core;
 	struct triad_space *space = &core->space;
-	u64 far = triad_zone_start(&core->geo, 2) + TRIAD_ZONE_HEADER;
+	u64 far = triad_zone_start(&core->geo, 2);
 	struct triad_commit_host host = { 0 };
 
 	device_write(d, 0, 4);

@@ -88,10 +88,10 @@ static void a_map_that_reaches_more_than_its_root_counts_ends_the_rebuild(void *
 	assert_int_equal(driver_commit(&d->driver, false), 0);
 	zone = triad_zone_of(&d->driver.core.geo, space->map.root.pba);
 	d->disk.view[triad_plane_pba(&d->driver.core.geo, zone, d->driver.core.slot_c)] = 0;
-	assert_int_equal(triad_space_read_current(space, zone, bits, &buffer, &rebuilt), 0);
+	assert_int_equal(triad_space_read_current(space, zone, bits, &buffer, NULL, &rebuilt), 0);
 	assert_true(rebuilt);
 	space->used--;
-	assert_int_equal(triad_space_read_current(space, zone, bits, &buffer, &rebuilt), -EUCLEAN);
+	assert_int_equal(triad_space_read_current(space, zone, bits, &buffer, NULL, &rebuilt), -EUCLEAN);
 	space->used++;
 }
 
@@ -218,8 +218,7 @@ static void an_intent_of_too_many_zones_names_them_all(void **state)
 	for (i = 0; i < 600; i++) {
 		u64 zone = i % 2 ? 5 : 1 + i % 3;
 
-		assert_int_equal(triad_list_push(adds, triad_zone_start(&core->geo, zone) +
-						 TRIAD_ZONE_HEADER), 0);
+		assert_int_equal(triad_list_push(adds, triad_zone_start(&core->geo, zone)), 0);
 	}
 	core->commit.clean = false;
 	assert_int_equal(triad_commit_intent(core, &rec, block), 0);

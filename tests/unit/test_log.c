@@ -178,7 +178,7 @@ static void what_does_not_fit_the_index_is_an_error(void **state)
 	triad_record_begin(&rec, 0, 1, 0);
 	rec.index = index;
 	triad_record_add_extent(&rec, 0, 2);
-	triad_record_add_run(&rec, TRIAD_FIRST_ZONE + 16, 2);
+	triad_record_add_run(&rec, TRIAD_FIRST_ZONE + 256, 2);
 	rec.csums[0] = rec.csums[1] = 1;
 	assert_int_equal(triad_log_publish(&d->driver.core, &rec, 0), -ENOSPC);
 

@@ -452,7 +452,7 @@ static void every_address_of_an_entry_is_bounded(void **state)
 	struct fixture *f = *state;
 	static struct triad_node_disk node;
 	struct triad_ref ref;
-	u64 good = TRIAD_FIRST_ZONE + TRIAD_ZONE_HEADER;
+	u64 good = TRIAD_FIRST_ZONE + triad_zone_header(&f->geo, 0);
 	const u64 words[] = {
 		1, TRIAD_FIRST_ZONE - 1, TRIAD_FIRST_ZONE, good - 1, TRIAD_SLOT_PBA(1),
 		f->geo.device_blocks - TRIAD_TAIL_BLOCKS, f->geo.device_blocks,

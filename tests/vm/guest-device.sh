@@ -1002,7 +1002,10 @@ refused()
 	map t /dev/vdd
 	put a t 1
 	triadsetup close t
-	dd if=/dev/urandom of=/dev/vdd bs=4k seek=$((2048 + $(current vdd))) count=1 conv=notrunc,fsync 2>/dev/null
+	# zones of 32256 blocks; each slot has a plane for each, and a summary behind them
+	zones=$((($(cat /sys/block/vdd/size) / 8 - 2560 + 32255) / 32256))
+	dd if=/dev/urandom of=/dev/vdd bs=4k seek=$((2048 + $(current vdd) * (zones + 1))) count=1 \
+		conv=notrunc,fsync 2>/dev/null
 	dmesg -c >/dev/null
 	map t /dev/vdd
 	put a t 9
