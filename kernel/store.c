@@ -148,6 +148,75 @@ static void store_node_put(struct triad_store *store, u64 pba, u32 birth, const 
 	triad_cache_insert(&triad_of(store)->cache, pba, birth, buf);
 }
 
+static bool is_cached(struct triad *t, const struct triad_ref *ref)
+{
+	bool found;
+
+	rcu_read_lock();
+	found = triad_cache_find(&t->cache, ref->pba, ref->birth);
+	rcu_read_unlock();
+	return found;
+}
+
+static void ahead_endio(struct bio *bio)
+{
+	struct triad_ahead *a = bio->bi_private;
+	struct triad *t = a->triad;
+
+	a->is_here = !bio->bi_status;
+	bio_put(bio);
+	rcu_read_lock();		/* see record_put */
+	smp_mb__before_atomic();	/* pairs with the wait for all of them */
+	atomic_dec(&t->ahead_pending);
+	wake_up(&t->wait);
+	rcu_read_unlock();
+}
+
+/*
+ * Optional from the first to the last: nodes that do not get memory or cannot be read
+ * are read again by who needs them.  The cache must have room for all of them at once.
+ */
+static void store_read_ahead(struct triad_store *store, u8 checksum_kind,
+			     const struct triad_ref *refs, u32 nr)
+{
+	struct triad *t = triad_of(store);
+	u32 i;
+
+	nr = min3(nr, (u32)ARRAY_SIZE(t->ahead), t->cache.max / 4);
+	for (i = 0; i < nr; i++) {
+		struct triad_ahead *a = &t->ahead[i];
+		struct bio *bio;
+
+		a->block = NULL;
+		if (!refs[i].pba || is_cached(t, &refs[i]) ||
+		    READ_ONCE(t->store_error) == -ECANCELED)
+			continue;
+		a->block = kmem_cache_alloc(triad_block_cache, GFP_NOWAIT | __GFP_NOWARN);
+		if (!a->block)
+			continue;
+		a->triad = t;
+		bio = bio_alloc_bioset(t->dev->bdev, 1, REQ_OP_READ | REQ_META, GFP_NOIO, &t->bios);
+		bio->bi_iter.bi_sector = triad_sector(refs[i].pba);
+		bio->bi_private = a;
+		bio->bi_end_io = ahead_endio;
+		__bio_add_page(bio, virt_to_page(a->block), TRIAD_BLOCK_SIZE,
+			       offset_in_page(a->block));
+		atomic_inc(&t->ahead_pending);
+		submit_bio(bio);
+	}
+	wait_event(t->wait, !atomic_read(&t->ahead_pending));
+	smp_rmb();			/* pairs with ahead_endio */
+	for (i = 0; i < nr; i++) {
+		struct triad_ahead *a = &t->ahead[i];
+
+		if (!a->block)
+			continue;
+		if (a->is_here && triad_checksum(checksum_kind, a->block) == refs[i].csum)
+			triad_cache_insert(&t->cache, refs[i].pba, refs[i].birth, a->block);
+		kmem_cache_free(triad_block_cache, a->block);
+	}
+}
+
 const struct triad_store_ops triad_store_ops = {
 	.read = store_read,
 	.write = store_write,
@@ -156,4 +225,5 @@ const struct triad_store_ops triad_store_ops = {
 	.write_root = store_write_root,
 	.node_get = store_node_get,
 	.node_put = store_node_put,
+	.read_ahead = store_read_ahead,
 };

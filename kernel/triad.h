@@ -99,6 +99,13 @@ struct triad_stats {
 	atomic64_t checksum_errors, flushes;
 };
 
+/* A map node that is being read because it will be needed. */
+struct triad_ahead {
+	struct triad *triad;
+	void *block;		/* NULL: not this one */
+	bool is_here;
+};
+
 struct triad {
 	struct dm_target *ti;			/* [ctr] */
 	struct dm_dev *dev;			/* [ctr] */
@@ -185,6 +192,8 @@ struct triad {
 	/* the core's store */
 	struct triad_store store;
 	atomic_t store_pending;
+	struct triad_ahead ahead[TRIAD_FANOUT];	/* [commit worker] */
+	atomic_t ahead_pending;
 	int store_error;			/* sticky; -ECANCELED ends a commit for a restart */
 
 	struct triad_stats stats;

@@ -166,7 +166,7 @@ int triad_commit_take(struct triad_core *core)
 }
 
 /* The next zone of what enters or leaves the map; both lists are sorted. */
-static u64 next_zone(const struct triad_core *core, u32 *add, u32 *free)
+static u64 pop_zone(const struct triad_core *core, u32 *add, u32 *free)
 {
 	const struct triad_list *adds = &core->commit.adds, *frees = &core->commit.frees;
 	u64 a = *add < adds->nr ? adds->v[*add] : ~0ULL;
@@ -190,7 +190,7 @@ int triad_commit_intent(struct triad_core *core, struct triad_record *rec, void 
 		return 1;
 	triad_log_begin(core, rec, TRIAD_RECORD_INTENT);
 	while (add < commit->adds.nr || free < commit->frees.nr) {
-		zone = next_zone(core, &add, &free);
+		zone = pop_zone(core, &add, &free);
 		if (lowest == ~0ULL)
 			lowest = zone;
 		else if (zone == highest)

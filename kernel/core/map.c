@@ -1144,6 +1144,44 @@ static int apply_pending(struct triad_map_update *u, struct triad_node_disk *nod
 }
 
 /*
+ * The children on the way to a slice of a node of level 2, and their pieces, will be read:
+ * all at once.
+ */
+static void read_ahead(struct triad_map_update *u, const struct triad_node_disk *node,
+		       struct slice s)
+{
+	struct triad_store *store = u->map->store;
+	struct triad_map_work *work = u->work;
+	u32 i, k, nr = 0, nr_ahead = 0;
+	struct triad_pieces pieces;
+	struct triad_ref ref;
+
+	if (!store->ops->read_ahead)
+		return;
+	while (s.from < s.to) {
+		struct slice c = child_slice(u, &s.from, s.to, 2);
+		u32 slot = triad_map_slot(triad_index_lba(entry_of(u, c.from)), 2);
+
+		if (!triad_map_entry(u->map->geo, node, 2, slot, &ref) && ref.pba)
+			work->children[nr++] = ref;
+	}
+	store->ops->read_ahead(store, u->map->checksum_kind, work->children, nr);
+	/* what is wrong with them is found when they are needed */
+	for (i = 0; i < nr; i++) {
+		if (triad_map_read_node(u->map, &work->children[i], &work->block) ||
+		    triad_map_pieces(u->map->geo, &work->block, &pieces))
+			continue;
+		for (k = 0; k < pieces.nr; k++)
+			work->refs[nr_ahead++] = pieces.piece[k].ref;
+		if (nr_ahead + TRIAD_NR_PIECES > TRIAD_LEAF_BATCH) {
+			store->ops->read_ahead(store, u->map->checksum_kind, work->refs, nr_ahead);
+			nr_ahead = 0;
+		}
+	}
+	store->ops->read_ahead(store, u->map->checksum_kind, work->refs, nr_ahead);
+}
+
+/*
  * Apply a slice to the subtree at ref.  cover is 1 + the age of the newest
  * discard that covers the whole subtree: older entries are void.
  *
@@ -1181,6 +1219,8 @@ static int apply(struct triad_map_update *u, int level, struct slice s, u32 cove
 	} else if (!level) {
 		r = change_leaf(u, &s, cover, node);
 	} else {
+		if (level == 2)
+			read_ahead(u, node, s);
 		while (s.from < s.to && !r) {
 			struct slice c = child_slice(u, &s.from, s.to, level);
 			u32 nr = triad_map_slot(triad_index_lba(entry_of(u, c.from)), level);

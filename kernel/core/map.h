@@ -156,6 +156,7 @@ struct triad_map_work {
 	struct triad_leaf_plan plan[TRIAD_FANOUT];
 	struct triad_pending old[TRIAD_MAX_PENDING];
 	struct triad_pending now[TRIAD_MAX_PENDING];
+	struct triad_ref children[TRIAD_FANOUT];
 	struct triad_ref refs[TRIAD_LEAF_BATCH];
 	u8 at[TRIAD_LEAF_BATCH];
 	struct triad_node_disk block;				/* a piece, or a dropped leaf */

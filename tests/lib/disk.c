@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "disk.h"
+#include "map.h"
 #include "record.h"
 
 u32 disk_blocks = DISK_BLOCKS;
@@ -358,12 +359,25 @@ void disk_replace_root(struct disk *disk, u32 pba, u32 id)
 	record(disk, DISK_ROOT, pba, id);
 }
 
+/* The store of the tests is as fast either way: only what is asked for is looked at. */
+static void disk_read_ahead(struct triad_store *store, u8 checksum_kind,
+			    const struct triad_ref *refs, u32 nr)
+{
+	u32 i;
+
+	(void)store;
+	(void)checksum_kind;
+	for (i = 0; i < nr; i++)
+		assert(refs[i].pba < disk_blocks);
+}
+
 static const struct triad_store_ops disk_ops = {
 	.read = disk_read,
 	.write = disk_write,
 	.flush = disk_flush,
 	.read_root = disk_read_root,
 	.write_root = disk_write_root,
+	.read_ahead = disk_read_ahead,
 };
 
 void disk_init(struct disk *disk, u32 *view, struct rng *rng)

@@ -598,7 +598,7 @@ static void every_failure_is_passed_on(void **state)
 	random_interval(f, 40, LBAS);
 	for (at = 1; r; at++) {
 		f->disk.nr_reads = 0;
-		f->disk.fault = (struct disk_fault){ FAULT_READ, at, false, -EIO };
+		f->disk.fault = (struct disk_fault){ FAULT_READ, at, true, -EIO };
 		r = apply(f);
 		assert_true(!r || r == -EIO);
 	}
