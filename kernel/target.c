@@ -366,7 +366,8 @@ static u64 memory_bytes(const struct triad *t)
 		&core->space.log_backup, &core->space.log_frozen, &core->space.log_active,
 		&core->space.nodes, &commit->nodes, &commit->adds, &commit->frees,
 	};
-	u64 sum = sizeof(*t) + TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE;
+	u64 sum = sizeof(*t) + sizeof(*commit->update.work) +
+		  TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE;
 	u32 i, max = 0;
 
 	if (!t->active)

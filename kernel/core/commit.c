@@ -17,30 +17,45 @@
 
 #define NODE_BATCH	256u	/* places of nodes that are taken at once */
 
+/* ---- memory ------------------------------------------------------------------ */
+
 /*
- * Room for all that writes can ask for: neither the log nor a commit needs memory later,
- * when it may be this device that has to free some.
+ * Room for all that an interval of max entries can ask for: neither the log nor a commit
+ * needs memory later, when it may be this device that has to free some.
  */
-static int reserve_lists(struct triad_core *core, u32 max, u32 nodes)
+static void lists_for(struct triad_core *core, u32 max, struct triad_list *list[TRIAD_NR_LISTS],
+		      u32 want[TRIAD_NR_LISTS])
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_space *space = &core->space;
+	u32 nodes = triad_geometry_nodes(&core->geo, max), i;
 	/* each block alone: payload, headers, and a record of the core's own or two */
 	u32 runs = 2 * max + 4;
-	struct {
-		struct triad_list *list;
-		u32 max;
-	} want[] = {
-		{ &space->log_backup, runs }, { &space->log_frozen, runs },
-		{ &space->log_active, runs }, { &space->nodes, nodes },
-		{ &commit->nodes, NODE_BATCH }, { &commit->adds, max + nodes },
-		{ &commit->frees, triad_log_most_freed(core) },
-	};
-	u32 i;
+
+	list[0] = &space->log_backup;
+	list[1] = &space->log_frozen;
+	list[2] = &space->log_active;
+	for (i = 0; i < 3; i++)
+		want[i] = runs;
+	list[3] = &space->nodes;
+	want[3] = nodes;
+	list[4] = &commit->nodes;
+	want[4] = NODE_BATCH;
+	list[5] = &commit->adds;
+	want[5] = max + nodes;
+	list[6] = &commit->frees;
+	want[6] = triad_log_most_freed(core, max);
+}
+
+static int reserve_lists(struct triad_core *core, u32 max)
+{
+	struct triad_list *list[TRIAD_NR_LISTS];
+	u32 i, want[TRIAD_NR_LISTS];
 	int r = 0;
 
-	for (i = 0; i < sizeof(want) / sizeof(*want) && !r; i++)
-		r = triad_list_reserve(want[i].list, want[i].max);
+	lists_for(core, max, list, want);
+	for (i = 0; i < TRIAD_NR_LISTS && !r; i++)
+		r = triad_list_reserve(list[i], want[i]);
 	return r;
 }
 
@@ -61,12 +76,27 @@ int triad_commit_init(struct triad_core *core)
 	for (i = 0; i < core->geo.map_depth; i++)
 		commit->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
 	if (!commit->block || !commit->scratch || !commit->order || !commit->zones ||
-	    !commit->plane || !commit->bits || !commit->ahead || !commit->update.work || !commit->update.buffer[core->geo.map_depth - 1])
+	    !commit->plane || !commit->bits || !commit->ahead || !commit->update.work ||
+	    !commit->update.buffer[core->geo.map_depth - 1])
 		return -ENOMEM;
 	for (i = 0; i < core->geo.map_depth; i++)
 		if (!commit->update.buffer[i])
 			return -ENOMEM;
-	return reserve_lists(core, max, (u32)triad_geometry_nodes(&core->geo, max));
+	commit->max = max;
+	commit->want = core->spare->max;
+	return reserve_lists(core, max);
+}
+
+static void free_growth(struct triad_growth *growth)
+{
+	u32 i;
+
+	triad_index_destroy(growth->index);
+	triad_free(growth->scratch);
+	triad_free(growth->order);
+	for (i = 0; i < TRIAD_NR_LISTS; i++)
+		triad_list_free(&growth->list[i]);
+	memset(growth, 0, sizeof(*growth));
 }
 
 void triad_commit_free(struct triad_core *core)
@@ -74,6 +104,7 @@ void triad_commit_free(struct triad_core *core)
 	struct triad_commit *commit = &core->commit;
 	int i;
 
+	free_growth(&commit->growth);
 	triad_free(commit->block);
 	triad_free(commit->scratch);
 	triad_free(commit->order);
@@ -88,6 +119,90 @@ void triad_commit_free(struct triad_core *core)
 	triad_list_free(&commit->adds);
 	triad_list_free(&commit->frees);
 	memset(commit, 0, sizeof(*commit));
+}
+
+/* Lists and buffers of the commit, for an interval of max entries; false: no memory. */
+static bool grow_lists(struct triad_core *core, struct triad_growth *growth, u32 max)
+{
+	struct triad_list *list[TRIAD_NR_LISTS];
+	u32 i, want[TRIAD_NR_LISTS];
+
+	lists_for(core, max, list, want);
+	growth->scratch = triad_try_alloc(max * sizeof(*growth->scratch));
+	growth->order = triad_try_alloc(max * sizeof(*growth->order));
+	for (i = 0; i < TRIAD_NR_LISTS; i++) {
+		growth->list[i].max = want[i];
+		growth->list[i].v = triad_try_alloc(want[i] * sizeof(u64));
+		if (!growth->list[i].v)
+			return false;
+	}
+	growth->max = max;
+	return growth->scratch && growth->order;
+}
+
+/*
+ * The memory of an interval grows with its use: when one was full, the next but one may be
+ * twice as long, up to what the device was formatted for.  If there is no memory, it is
+ * as long as before.  Beside writes; triad_commit_recycle puts it in place.
+ */
+static void grow(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_growth *growth = &commit->growth;
+	u32 max = core->frozen->max;
+
+	if (core->frozen->nr >= max / 4 * 3 && max == commit->want)
+		commit->want = min_t(u64, 2ULL * max, core->geo.interval_blocks);
+	if (max >= commit->want)
+		return;
+	growth->index = triad_index_create(commit->want, triad_try_alloc);
+	if (!growth->index ||
+	    (commit->want > commit->max && !grow_lists(core, growth, commit->want))) {
+		free_growth(growth);
+		commit->want = max_t(u32, max, core->active->max);
+	}
+}
+
+/* Move a list into a longer one. */
+static void adopt_list(struct triad_list *list, struct triad_list *longer)
+{
+	struct triad_list t = *list;
+
+	memcpy(longer->v, list->v, list->nr * sizeof(*list->v));
+	longer->nr = list->nr;
+	*list = *longer;
+	*longer = t;
+}
+
+static void adopt(struct triad_core *core)
+{
+	struct triad_commit *commit = &core->commit;
+	struct triad_growth *growth = &commit->growth;
+	struct triad_list *list[TRIAD_NR_LISTS];
+	u32 i, want[TRIAD_NR_LISTS], *order;
+	u64 *scratch;
+
+	if (!growth->index)
+		return;
+	triad_index_destroy(core->spare);
+	core->spare = growth->index;
+	core->spare_is_dirty = false;
+	growth->index = NULL;
+	if (growth->max) {
+		lists_for(core, growth->max, list, want);
+		for (i = 0; i < TRIAD_NR_LISTS; i++)
+			if (growth->list[i].max > list[i]->max)
+				adopt_list(list[i], &growth->list[i]);
+		/* free_growth frees the old ones */
+		scratch = commit->scratch;
+		commit->scratch = growth->scratch;
+		growth->scratch = scratch;
+		order = commit->order;
+		commit->order = growth->order;
+		growth->order = order;
+		commit->max = growth->max;
+	}
+	free_growth(growth);
 }
 
 bool triad_commit_needed(const struct triad_core *core, bool clean)
@@ -602,6 +717,7 @@ void triad_commit_land(struct triad_core *core)
 
 void triad_commit_recycle(struct triad_core *core)
 {
+	adopt(core);
 	if (core->spare_is_dirty)
 		triad_index_reset(core->spare);
 	core->spare_is_dirty = false;
@@ -724,6 +840,8 @@ static int build(struct triad_core *core, struct triad_commit_host *host, u64 la
 		r = step(host, TRIAD_COMMIT_PREPARED);
 	if (!r)
 		r = write_root(core, host);
+	if (!r)
+		grow(core);
 	return r ? r : step(host, TRIAD_COMMIT_WRITTEN);
 }
 

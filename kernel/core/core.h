@@ -24,6 +24,9 @@ struct triad_core;
 /* Leaves of the map that one interval's discards give back: bounds what a commit frees. */
 #define TRIAD_MAX_LEAVES	4096u
 
+/* Entries that there is memory for when a device is opened. */
+#define TRIAD_FIRST_INTERVAL	65536u
+
 /* Blocks of one discard: it does not cross a multiple of this. */
 #define TRIAD_DISCARD_STEP	(1u << 18)	/* 1 GiB */
 
@@ -39,12 +42,26 @@ enum triad_commit_step {
 	TRIAD_COMMIT_LANDED,
 };
 
+#define TRIAD_NR_LISTS	7u	/* whose length depends on that of an interval */
+
+/* Memory for longer intervals, until it is put in place. */
+struct triad_growth {
+	struct triad_index *index;	/* NULL: none of it */
+	u32 max;			/* entries that the rest is for; 0: only the index */
+	struct triad_list list[TRIAD_NR_LISTS];
+	u64 *scratch;
+	u32 *order;
+};
+
 struct triad_commit {
 	bool clean;		/* writes are fenced off: empty segment pointer */
 	int slot;		/* that is overwritten */
 	int planes;		/* the slot in whose places the planes go */
 	struct triad_root root;	/* the next root */
 	void *block;		/* ... sealed */
+	u32 max;		/* entries of an interval that there is memory for */
+	u32 want;		/* ... that an index should have */
+	struct triad_growth growth;
 	u64 *scratch;
 	u32 *order;
 	u32 nr_order;
@@ -324,8 +341,8 @@ int triad_log_write(struct triad_core *core, struct triad_record *rec, u64 lba, 
 void triad_log_discard(struct triad_core *core, struct triad_record *rec, u64 lba, u64 nr,
 		       u32 nr_leaves);
 
-/* Blocks that the commit of an interval can free, at most. */
-u32 triad_log_most_freed(const struct triad_core *core);
+/* Blocks that the commit of an interval of max entries can free, at most. */
+u32 triad_log_most_freed(const struct triad_core *core, u32 max);
 
 /*
  * Take the place of the next record and encode the header.  The payload's

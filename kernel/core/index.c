@@ -13,9 +13,9 @@ static u32 *bucket_of(const struct triad_index *index, u64 key)
 	return &index->buckets[(h >> 32) & index->bucket_mask];
 }
 
-struct triad_index *triad_index_create(u32 max)
+struct triad_index *triad_index_create(u32 max, void *(*alloc)(size_t size))
 {
-	struct triad_index *index = triad_alloc(sizeof(*index));
+	struct triad_index *index = alloc(sizeof(*index));
 	u32 nr_buckets = 64;
 
 	if (!index)
@@ -24,8 +24,8 @@ struct triad_index *triad_index_create(u32 max)
 		nr_buckets *= 2;
 	index->max = max;
 	index->bucket_mask = nr_buckets - 1;
-	index->buckets = triad_alloc(nr_buckets * sizeof(*index->buckets));
-	index->entries = triad_alloc(max * sizeof(*index->entries));
+	index->buckets = alloc(nr_buckets * sizeof(*index->buckets));
+	index->entries = alloc(max * sizeof(*index->entries));
 	if (!index->buckets || !index->entries) {
 		triad_index_destroy(index);
 		return NULL;

@@ -51,8 +51,8 @@ static inline unsigned int triad_index_level(const struct triad_index_entry *e)
 	return e->key & 3;
 }
 
-/* Room for max entries, or NULL. */
-struct triad_index *triad_index_create(u32 max);
+/* Room for max entries, of triad_alloc or triad_try_alloc, or NULL. */
+struct triad_index *triad_index_create(u32 max, void *(*alloc)(size_t size));
 void triad_index_destroy(struct triad_index *index);	/* NULL is fine */
 void triad_index_reset(struct triad_index *index);
 

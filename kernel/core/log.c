@@ -47,9 +47,8 @@ static bool leaves_fit(const struct triad_core *core, u32 nr_leaves)
 	       core->space.used <= MAX_DROPPED;
 }
 
-u32 triad_log_most_freed(const struct triad_core *core)
+u32 triad_log_most_freed(const struct triad_core *core, u32 max)
 {
-	u32 mine = core->active->max, before = core->spare->max;
 	/* leaves of a log that was replayed are counted whether they are there or not */
 	u32 leaves = min_t(u32, max_t(u32, core->interval.nr_leaves, TRIAD_MAX_LEAVES),
 			   MAX_INTERVALS * TRIAD_MAX_LEAVES);
@@ -58,8 +57,7 @@ u32 triad_log_most_freed(const struct triad_core *core)
 	 * one moves (triad_map_update); nodes move.  What the interval before brings into
 	 * the map while this one is filled may be given back, too.
 	 */
-	u64 most = 3ULL * mine + nodes_of(core, mine) + before + nodes_of(core, before) +
-		   leaves * (u64)BLOCKS_OF_LEAF;
+	u64 most = 4ULL * max + 2 * nodes_of(core, max) + leaves * (u64)BLOCKS_OF_LEAF;
 
 	return min_t(u64, most, core->geo.usable);
 }
@@ -88,7 +86,7 @@ bool triad_log_is_long(const struct triad_core *core)
 {
 	const struct triad_interval *in = &core->interval;
 
-	return in->nr_entries > core->geo.interval_blocks / 4 * 3 ||
+	return in->nr_entries > min_t(u32, core->geo.interval_blocks, core->active->max) / 4 * 3 ||
 	       !leaves_fit(core, TRIAD_MAX_LEAVES / 4) ||
 	       in->nr_blocks + in->nr_nodes > in->budget / 4 * 3;
 }

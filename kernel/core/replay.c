@@ -398,9 +398,15 @@ int triad_replay_prove(struct triad_core *core)
 	return r == 1 ? -EBADMSG : r;
 }
 
+/* Entries of an interval, until one was full: see triad_commit_recycle. */
+static u32 first_length(const struct triad_core *core)
+{
+	return min_t(u32, core->geo.interval_blocks, TRIAD_FIRST_INTERVAL);
+}
+
 static int create_active(struct triad_core *core, u64 nr_entries)
 {
-	core->active = triad_index_create(max_t(u64, core->geo.interval_blocks, nr_entries));
+	core->active = triad_index_create(max_t(u64, first_length(core), nr_entries), triad_alloc);
 	return core->active ? 0 : -ENOMEM;
 }
 
@@ -471,7 +477,7 @@ int triad_replay(struct triad_core *core)
 	int r;
 
 	core->space.nr_taken = 1;
-	core->spare = triad_index_create(core->geo.interval_blocks);
+	core->spare = triad_index_create(first_length(core), triad_alloc);
 	core->suspects = triad_alloc(core->geo.nr_zones);
 	if (!core->spare || !core->suspects)
 		return -ENOMEM;

@@ -511,6 +511,8 @@ static int step(struct triad_commit_host *host, enum triad_commit_step ended)
 	disk->hook_context = driver;
 	if (disk->preparing)
 		return 0;
+	if (ended == TRIAD_COMMIT_FROZEN)	/* memory may have grown just before */
+		driver->max_frees = driver->core.commit.frees.max;
 	if (driver->core.commit.frees.max != driver->max_frees)
 		return failed(driver, "a commit freed more than it has memory for", -ENOMEM);
 	if (ended == TRIAD_COMMIT_PREPARED)

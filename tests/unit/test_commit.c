@@ -421,6 +421,51 @@ static void a_session_may_begin_behind_a_finished_image(void **state)
 	device_check(d);
 }
 
+/* Most of an interval of so many entries, and its commit. */
+static void fill_interval(struct device *d)
+{
+	struct triad_core *core = &d->driver.core;
+
+	while (!triad_log_is_long(core))
+		device_write(d, rng_below(&d->rng, 1000) * 2, 2);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+}
+
+static void the_memory_of_an_interval_grows_with_its_use(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 i, first = core->active->max;
+
+	assert_int_equal(core->spare->max, first);
+	core->geo.interval_blocks = first * 2 - 10;
+	for (i = 0; i < 4; i++) {
+		device_write(d, 0, 3);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+	}
+	assert_int_equal(core->active->max, first);	/* none was full */
+
+	/* without memory it stays as it is */
+	test_alloc.nr = 0;
+	test_alloc.fail_at = 1;
+	test_alloc.forever = true;
+	fill_interval(d);
+	fill_interval(d);
+	test_alloc.fail_at = 0;
+	test_alloc.forever = false;
+	assert_int_equal(core->active->max, first);
+
+	for (i = 0; i < 6; i++)
+		fill_interval(d);
+	assert_int_equal(core->active->max, first * 2 - 10);
+	assert_int_equal(core->spare->max, first * 2 - 10);
+	assert_int_equal(core->commit.frees.max,
+			 triad_log_most_freed(core, first * 2 - 10));
+	device_check(d);
+	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
+			 oracle_hash(&d->oracle, d->oracle.nr));
+}
+
 /* Rule 9 has two guards; each is looked at with the other one taken away. */
 static void the_nodes_of_an_interval_have_room_without_a_budget(void **state)
 {
@@ -585,6 +630,7 @@ int main(void)
 		T(commits_at_rest_write_no_planes),
 		T(one_interval_frees_a_bounded_number_of_blocks),
 		T(a_session_may_begin_behind_a_finished_image),
+		T(the_memory_of_an_interval_grows_with_its_use),
 		T(a_close_without_memory_for_its_list_is_an_error),
 		T(nothing_is_allocated_after_an_opening),
 		FULL(what_a_commit_frees_is_kept_until_the_next_one),

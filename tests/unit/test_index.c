@@ -12,7 +12,7 @@ static int setup(void **state)
 	const char *why;
 
 	assert_int_equal(triad_geometry_init(&geo, 1 << 20, LBAS, 32256, 16, 0, &why), 0);
-	*state = triad_index_create(4096);
+	*state = triad_index_create(4096, triad_alloc);
 	return *state ? 0 : -1;
 }
 
@@ -193,7 +193,7 @@ static void no_memory_gives_no_index(void **state)
 	for (i = 1; i <= 3; i++) {
 		test_alloc.nr = 0;
 		test_alloc.fail_at = i;
-		assert_null(triad_index_create(100));
+		assert_null(triad_index_create(100, triad_alloc));
 		assert_int_equal(test_alloc.live, live);
 	}
 	test_alloc.fail_at = 0;

@@ -41,7 +41,7 @@ static int setup(void **state)
 	assert_int_equal(triad_geometry_init(&f->geo, 1 << 18, LBAS, 32256, 16, 0, &why), 0);
 	assert_int_equal(f->geo.map_depth, 3);
 	f->map = (struct triad_map){ .geo = &f->geo, .store = &f->disk.store };
-	f->index = triad_index_create(MAX);
+	f->index = triad_index_create(MAX, triad_alloc);
 	for (i = 0; i < f->geo.map_depth; i++)
 		f->update.buffer[i] = triad_alloc(TRIAD_BLOCK_SIZE);
 	f->update.work = triad_alloc(sizeof(*f->update.work));

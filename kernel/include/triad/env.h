@@ -33,6 +33,12 @@ static inline void *triad_alloc(size_t size)
 	return kvzalloc(size, GFP_NOIO);
 }
 
+/* The same, for what can be done without: does not wait for memory for long. */
+static inline void *triad_try_alloc(size_t size)
+{
+	return kvzalloc(size, GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+}
+
 static inline void triad_free(void *p)
 {
 	kvfree(p);
