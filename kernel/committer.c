@@ -9,6 +9,7 @@
 
 #define ROOT_TRIES	5
 #define ROOT_RETRY_MS	200
+#define MAX_TICKS	20	/* of the timer, with writes: 10 minutes */
 #define MAX_STARVED	4	/* commits in a row that made no room: a bug */
 
 void triad_committer_ask(struct triad *t, bool force)
@@ -20,6 +21,23 @@ void triad_committer_ask(struct triad *t, bool force)
 		queue_work(t->commit_wq, &t->commit_work);
 }
 
+/*
+ * Each commit costs nodes, fewer for each write the longer the interval is.  So unless
+ * somebody asked for a time, a log under load is left to grow, for a while.
+ */
+static bool is_due(struct triad *t)
+{
+	u64 seq = t->core.next_seq, era = t->core.root.generation;
+	bool idle = seq == t->timer_seq;
+
+	if (era != t->timer_era)
+		t->timer_ticks = 0;
+	t->timer_era = era;
+	t->timer_seq = seq;
+	return t->interval_ms != TRIAD_DEFAULT_INTERVAL_MS || idle ||
+	       ++t->timer_ticks >= MAX_TICKS;
+}
+
 void triad_committer_timer(struct work_struct *work)
 {
 	struct triad *t = container_of(work, struct triad, timer.work);
@@ -29,7 +47,7 @@ void triad_committer_timer(struct work_struct *work)
 	 * wait to go on from a memory image, and its initramfs opens the device before.
 	 */
 	mutex_lock(&t->lock);
-	if (t->core.session)
+	if (t->core.session && is_due(t))
 		queue_work(t->commit_wq, &t->commit_work);
 	mutex_unlock(&t->lock);
 	queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));

@@ -180,6 +180,8 @@ struct triad {
 	struct work_struct commit_work;
 	unsigned long commit_runs;		/* [commit worker] of it */
 	struct delayed_work timer;
+	u64 timer_seq, timer_era;		/* [lock] what it saw last */
+	unsigned int timer_ticks;		/* [lock] without a commit */
 	wait_queue_head_t wait;			/* published, mode, pending, commits change */
 	bool commit_forced;			/* [lock] even with an empty log */
 	bool closing;				/* [lock] the commit to come is the clean one */
