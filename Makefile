@@ -57,6 +57,13 @@ check-6.1 check-6.12 check-7.3: check-%:
 	$(MAKE) -s -C userspace
 	KERNELS=$* scripts/check modules recovery hostile+relatives device power trace
 
+# Blocks written for each of the user's, at random over devices of these sizes in GiB
+SIZES ?= 1 16 64 256 1024
+bench-size:
+	scripts/setup
+	$(MAKE) -s -C tests size
+	for g in $(SIZES); do tests/build/size --gib $$g --intervals 40 || exit; done
+
 power-long:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
@@ -113,5 +120,5 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 module-7.3 install demo demo-restart check check-6.1 check-6.12 \
+.PHONY: bench-size all module tool module-6.1 module-6.12 module-7.3 install demo demo-restart check check-6.1 check-6.12 \
 	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps bench clean
