@@ -117,6 +117,13 @@ apps:
 	tests/apps/test-apps 20 1
 	tests/apps/test-sqlite 20 1
 
+# The packages in a Debian with its own systemd and udev: SUITE=bookworm or trixie
+SUITE ?= bookworm
+packages-check:
+	scripts/setup packages
+	$(MAKE) -s -C userspace
+	tests/packages/test-packages $(SUITE)
+
 bench:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
@@ -130,4 +137,4 @@ clean:
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 check-6.12 \
-	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps bench clean
+	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps packages-check bench clean
