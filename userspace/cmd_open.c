@@ -206,6 +206,8 @@ static int open_device(const struct options *opt, const char *name, const char *
 	struct view view;
 	int r;
 
+	if (json_document())
+		json_add_text(json_document(), "name", name);
 	r = check_new_name(name);
 	if (r)
 		return r;
@@ -219,7 +221,9 @@ static int open_device(const struct options *opt, const char *name, const char *
 		r = explain_mode(name, opt, &view);
 	if (!r && opt->backup)
 		view_tell_backup(&view);
-	if (!r && opt->verbose)
+	if (!r && json_document())
+		json_add_number(json_document(), "sectors", sectors_of(&view));
+	else if (!r && opt->verbose)
 		printf("/dev/mapper/%s: %" PRIu64 " sectors\n", name, sectors_of(&view));
 	view_close(&view);
 	return r;
@@ -276,7 +280,9 @@ static int open_entry(const struct tab_entry *entry, const struct options *typed
 	/* as who starts a service twice: it is what was asked for */
 	if (dm_source(entry->name, &source)) {
 		explicit_bzero(source.key, sizeof(source.key));
-		if (typed->verbose)
+		if (json_document())
+			json_add_text(json_document(), "name", entry->name);
+		else if (typed->verbose)
 			printf("/dev/mapper/%s: open already\n", entry->name);
 		return 0;
 	}
@@ -286,8 +292,36 @@ static int open_entry(const struct tab_entry *entry, const struct options *typed
 	return r ? r : open_device(&opt, entry->name, path);
 }
 
+/* One of several: what is told of it alone would be that of the last one. */
+static void tell_one(struct json_object *list, const char *name, int code)
+{
+	static const char *const alone[] = { "name", "device", "uuid", "label", "sectors" };
+	struct json_object *entry;
+	unsigned int i;
+
+	if (!list)
+		return;
+	for (i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
+		json_object_object_del(json_document(), alone[i]);
+	entry = json_object_new_object();
+	json_add_text(entry, "name", name);
+	json_add_number(entry, "exit_code", code);
+	json_object_array_add(list, entry);
+}
+
+/* The document's list of devices; NULL if it is not wanted. */
+static struct json_object *list_of_devices(void)
+{
+	struct json_object *list = json_document() ? json_object_new_array() : NULL;
+
+	if (list)
+		json_add(json_document(), "devices", list);
+	return list;
+}
+
 static int open_all(const struct tab *tab, const struct options *typed)
 {
+	struct json_object *list = list_of_devices();
 	int r, result = tab->nr_wrong ? TOOL_USAGE : 0;
 	unsigned int i;
 
@@ -295,6 +329,7 @@ static int open_all(const struct tab *tab, const struct options *typed)
 		if (tab->entry[i].noauto)
 			continue;
 		r = open_entry(&tab->entry[i], typed);
+		tell_one(list, tab->entry[i].name, r);
 		if (!result && !tab->entry[i].nofail)
 			result = r;
 	}
@@ -304,6 +339,7 @@ static int open_all(const struct tab *tab, const struct options *typed)
 /* In reverse: one may lie on another. */
 static int close_all(const struct tab *tab, const struct options *opt)
 {
+	struct json_object *list = list_of_devices();
 	struct dm_source source;
 	unsigned int i;
 	int r, result = 0;
@@ -313,6 +349,7 @@ static int close_all(const struct tab *tab, const struct options *opt)
 			continue;
 		explicit_bzero(source.key, sizeof(source.key));
 		r = dm_remove(tab->entry[i].name, opt->deferred);
+		tell_one(list, tab->entry[i].name, r);
 		result = result ? result : r;
 	}
 	return result;
@@ -369,6 +406,8 @@ int cmd_close(const struct options *opt)
 		return wrong_number("close", opt);
 	if (opt->all)
 		return with_tab(opt, close_all);
+	if (json_document())
+		json_add_text(json_document(), "name", opt->args[0]);
 	r = check_name(opt->args[0]);
 	return r ? r : dm_remove(opt->args[0], opt->deferred);
 }

@@ -39,11 +39,11 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME [DEVICE]", 0, 2, "vrkRbtCEMA", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMA", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
 	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
-	{ "close", "[NAME]", 0, 1, "AB", "remove the mapping",
+	{ "close", "[NAME]", 0, 1, "jAB", "remove the mapping",
 	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
 	{ "restart", "NAME", 1, 1, "jdrX", "replace the running instance; users see a pause",
 	  "It goes on from what the disk holds, under mounted filesystems and databases.\n"

@@ -92,6 +92,13 @@ run open --all
 { [ $code = 4 ] || [ $code = 2 ]; } && [ "$(grep -c '^triadsetup: ' err)" = 2 ] &&
 	grep -q nobody-has-this err && grep -q "$dir/missing" err
 result $? "open --all: goes on behind what fails, and leaves out noauto"
+run open --all --json
+holds "open --all --json: each device, and no device alone" out \
+	'[e["name"] for e in d["devices"]] == ["data", "late"] and all(e["exit_code"] for e in d["devices"]) and d["error"]["message"] and "name" not in d'
+run open --json never
+holds "open --json: a failure keeps the name" out 'd["name"] == "never" and d["error"] is not None'
+run close --json nothing
+holds "close --json: a failure keeps the name" out 'd["name"] == "nothing" and d["error"] is not None'
 sed -i 1,3d tab
 expect 0 "open --all: what may be missing is no failure" 'no such device' open --all
 for wrong in 'data' 'data /dev/x - a b' 'data /dev/x - read-olny' 'data /dev/x - read-only=1' \
