@@ -190,24 +190,3 @@ else
 	skip "systemd takes what is generated" "no systemd-analyze"
 fi
 unset TRIADTAB
-
-# ---- completion --------------------------------------------------------------------
-
-complete_word()	# WORD...: what bash would offer for the last one
-{
-	PATH="${TRIADSETUP%/*}:$PATH" bash -c '. "$1"; shift
-		COMP_WORDS=(triadsetup "$@") COMP_CWORD=$#
-		_triadsetup
-		printf "%s\n" "${COMPREPLY[@]}"' - "$here/../../userspace/system/bash-completion" "$@" \
-		>out 2>err
-}
-complete_word '' && [ "$(sort out)" = "$(tool --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | sort)" ]
-result $? "completion: all commands"
-complete_word ex && [ "$(cat out)" = export ]
-result $? "completion: a command"
-complete_word format --ha && [ "$(cat out)" = --hash ]
-result $? "completion: an option of a command"
-complete_word roots UU && [ "$(cat out)" = UUID= ]
-result $? "completion: a device by its UUID"
-complete_word nonsense --x && ! grep -q . out
-result $? "completion: nothing for what is no command"

@@ -45,7 +45,7 @@ touch "root/lib/modules/9.9.9/updates/dm-triad-$(echo "$version" | tr . -).ko.xz
 	root/lib/modules/9.9.9/updates/dm-triad-0-0-1.ko
 for file in sbin/triadsetup lib/udev/rules.d/61-triad.rules lib/systemd/system/triad@.service \
 		lib/systemd/system/triad.target lib/systemd/system/triad-watch@.service \
-		lib/systemd/system-generators/triad-generator share/man/man5/triadtab.5 share/bash-completion/completions/triadsetup \
+		lib/systemd/system-generators/triad-generator share/man/man5/triadtab.5 \
 		share/initramfs-tools/hooks/triad share/initramfs-tools/scripts/local-top/triad; do
 	[ -s "root/usr/$file" ]
 	result $? "make install: $file is there"
