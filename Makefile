@@ -4,7 +4,8 @@
 #   make demo-restart   the driver restarted, crashed and upgraded in use; draws restart.png
 #   make check    every test that fits in 25 minutes, on the kernels of this Debian
 #   make          the module for KDIR (default: the running kernel) and the tool
-#   make install  both (DESTDIR=DIR: below DIR, for a package)
+#   make install  both (DESTDIR=DIR: below DIR, for a package); make uninstall
+#   make deb      Debian packages, in deb/ (scripts/deb)
 #
 # Debian 12 or 13 with git, make and apt is enough: the targets that test install the rest.
 
@@ -14,6 +15,12 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dm-triad
 PREFIX ?= /usr/local
 INSTALL_MOD_PATH ?= $(DESTDIR)
 export KERNEL
+
+include version.mk
+# below lib/modules: what kbuild of this and of older kernels calls it
+KREL = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+MODULES = $(foreach d,updates extra,$(foreach m,dm-triad-base dm-triad-$(subst .,-,$(TRIAD_VERSION)), \
+	$(foreach z,ko ko.xz ko.zst ko.gz,$(INSTALL_MOD_PATH)/lib/modules/$(KREL)/$d/$m.$z)))
 
 all: module tool
 
@@ -31,9 +38,18 @@ module-6.1 module-6.12 module-7.3: module-%:
 # modprobe does not find the module.  What goes below DESTDIR gets it where it is unpacked.
 install: all
 	$(MAKE) -C $(KDIR) M=$(CURDIR) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH) modules_install
-	$(if $(INSTALL_MOD_PATH),,depmod -a "$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
-		$(KDIR)/include/generated/utsrelease.h)")
+	$(if $(INSTALL_MOD_PATH),,depmod -a "$(KREL)")
 	$(MAKE) -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+# The modules of this version, and the tool.
+uninstall:
+	$(if $(KREL),rm -f $(MODULES))
+	$(if $(INSTALL_MOD_PATH),,$(if $(KREL),depmod -a "$(KREL)"))
+	$(MAKE) -C userspace uninstall PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+
+deb:
+	scripts/setup deb
+	scripts/deb
 
 demo:
 	scripts/setup demo
@@ -108,6 +124,13 @@ apps:
 	tests/apps/test-apps 20 1
 	tests/apps/test-sqlite 20 1
 
+# The packages in a Debian with its own systemd and udev: SUITE=bookworm or trixie
+SUITE ?= bookworm
+packages-check:
+	scripts/setup packages
+	$(MAKE) -s -C userspace
+	tests/packages/test-packages $(SUITE)
+
 bench:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
@@ -120,5 +143,6 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
-.PHONY: bench-size all module tool module-6.1 module-6.12 module-7.3 install demo demo-restart check check-6.1 check-6.12 \
-	check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps bench clean
+.PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 \
+	check-6.12 check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps packages-check bench \
+	bench-size clean

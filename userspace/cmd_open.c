@@ -2,10 +2,14 @@
 /* open, close and table: between a device and its mapping. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "dm.h"
 #include "kernel.h"
+#include "locate.h"
+#include "loop.h"
 #include "report.h"
+#include "tab.h"
 
 static bool opens_read_only(const struct view *view, const struct options *opt)
 {
@@ -102,7 +106,51 @@ static int check_hash(const struct view *view)
 			 view->path, name, kernel_release());
 }
 
-static int map(struct view *view, const struct options *opt, const char *name)
+/* What is mapped must be a block device: loop devices for the files among the disks. */
+struct loops {
+	struct loop loop[1 + TRIAD_NR_SLOTS];
+	unsigned int nr;
+};
+
+static int attach(struct device *dev, struct loops *loops, bool read_only)
+{
+	struct loop *loop = &loops->loop[loops->nr];
+	int r;
+
+	if (dev->block || dev->fd < 0)
+		return 0;
+	r = loop_attach(loop, dev->path, read_only);
+	if (r == -ENOENT || r == -ENXIO || r == -ENODEV)
+		return tool_fail(TOOL_SYSTEM, "Nothing was changed.  Does the kernel have loop devices "
+				 "(modprobe loop)?", "%s: no loop device can be had for it: %s",
+				 dev->path, strerror(-r));
+	if (r)
+		return tool_fail_open(dev->path, r, !read_only);
+	loops->nr++;
+	device_close(dev);
+	r = device_open(dev, loop->path, DEVICE_READ);
+	return r ? tool_fail_open(loop->path, r, false) : 0;
+}
+
+static int attach_files(struct view *view, struct loops *loops, bool read_only)
+{
+	unsigned int i;
+	int r;
+
+	r = attach(&view->disk.data, loops, read_only);
+	for (i = 0; i < view->disk.nr_roots && !r; i++)
+		r = attach(&view->disk.roots[i], loops, read_only);
+	return r;
+}
+
+static void let_loops_go(struct loops *loops)
+{
+	while (loops->nr)
+		close(loops->loop[--loops->nr].fd);
+}
+
+static int map(struct view *view, const struct options *opt, const char *name,
+	       struct loops *loops)
 {
 	bool read_only = opens_read_only(view, opt);
 	char uuid[TEXT_SIZE], dm_uuid[TEXT_SIZE + 160];
@@ -115,6 +163,8 @@ static int map(struct view *view, const struct options *opt, const char *name)
 	if (r)
 		return tool_fail_open(which, r, true);
 	r = dm_load_module();
+	if (!r)
+		r = attach_files(view, loops, read_only);
 	if (r)
 		return r;
 	params = dm_params(view, opt);
@@ -150,39 +200,216 @@ static int explain_mode(const char *name, const struct options *opt, const struc
 	return 0;
 }
 
-int cmd_open(const struct options *opt)
+static int open_device(const struct options *opt, const char *name, const char *path)
 {
-	const char *name = opt->args[0], *path = opt->args[1];
+	struct loops loops = { .nr = 0 };
 	struct view view;
 	int r;
 
+	if (json_document())
+		json_add_text(json_document(), "name", name);
 	r = check_new_name(name);
 	if (r)
 		return r;
 	r = judge(&view, opt, path);
-	if (!r && !view.disk.data.block)
-		r = tool_fail(TOOL_DEVICE,
-			      "Nothing was changed.  First: losetup --find --show FILE",
-			      "%s: this is a file, not a block device", path);
 	if (!r)
 		r = check_hash(&view);
 	if (!r)
-		r = map(&view, opt, name);
+		r = map(&view, opt, name, &loops);
+	let_loops_go(&loops);
 	if (!r)
 		r = explain_mode(name, opt, &view);
 	if (!r && opt->backup)
 		view_tell_backup(&view);
-	if (!r && opt->verbose)
+	if (!r && json_document())
+		json_add_number(json_document(), "sectors", sectors_of(&view));
+	else if (!r && opt->verbose)
 		printf("/dev/mapper/%s: %" PRIu64 " sectors\n", name, sectors_of(&view));
 	view_close(&view);
 	return r;
 }
 
+/* ---- triadtab ---------------------------------------------------------------- */
+
+static void complain(const char *path, unsigned int line, const char *why)
+{
+	tool_warn("%s, line %u: %s; it is left out", path, line, why);
+}
+
+static int read_tab(struct tab *tab)
+{
+	int r = tab_read(tab, complain);
+
+	return r ? tool_fail(tool_exit_of(r), "Nothing was changed.  See triadtab(5).", "%s: %s",
+			     tab_path(), strerror(-r)) : 0;
+}
+
+/* What the line says, and what was typed beside it. */
+static struct options options_of(const struct tab_entry *entry, const struct options *typed)
+{
+	struct options opt = entry->opt;
+
+	opt.verbose = typed->verbose;
+	opt.read_only |= typed->read_only;
+	opt.backup |= typed->backup;
+	if (typed->nr_root_devices) {
+		memcpy(opt.root_device, typed->root_device, sizeof(opt.root_device));
+		opt.nr_root_devices = typed->nr_root_devices;
+	}
+	if (typed->key_file)
+		opt.key_file = typed->key_file;
+	if (typed->on_error)
+		opt.on_error = typed->on_error;
+	if (typed->hold_ms)
+		opt.hold_ms = typed->hold_ms;
+	if (typed->interval_ms)
+		opt.interval_ms = typed->interval_ms;
+	if (typed->cache_blocks)
+		opt.cache_blocks = typed->cache_blocks;
+	return opt;
+}
+
+static int open_entry(const struct tab_entry *entry, const struct options *typed)
+{
+	struct options opt = options_of(entry, typed);
+	const char *path = entry->device;
+	struct dm_source source;
+	unsigned int i;
+	int r;
+
+	/* as who starts a service twice: it is what was asked for */
+	if (dm_source(entry->name, &source)) {
+		explicit_bzero(source.key, sizeof(source.key));
+		if (json_document())
+			json_add_text(json_document(), "name", entry->name);
+		else if (typed->verbose)
+			printf("/dev/mapper/%s: open already\n", entry->name);
+		return 0;
+	}
+	r = locate(&path);
+	for (i = 0; i < opt.nr_root_devices && !r; i++)
+		r = locate(&opt.root_device[i]);
+	return r ? r : open_device(&opt, entry->name, path);
+}
+
+/* One of several: what is told of it alone would be that of the last one. */
+static void tell_one(struct json_object *list, const char *name, int code)
+{
+	static const char *const alone[] = { "name", "device", "uuid", "label", "sectors" };
+	struct json_object *entry;
+	unsigned int i;
+
+	if (!list)
+		return;
+	for (i = 0; i < sizeof(alone) / sizeof(alone[0]); i++)
+		json_object_object_del(json_document(), alone[i]);
+	entry = json_object_new_object();
+	json_add_text(entry, "name", name);
+	json_add_number(entry, "exit_code", code);
+	json_object_array_add(list, entry);
+}
+
+/* The document's list of devices; NULL if it is not wanted. */
+static struct json_object *list_of_devices(void)
+{
+	struct json_object *list = json_document() ? json_object_new_array() : NULL;
+
+	if (list)
+		json_add(json_document(), "devices", list);
+	return list;
+}
+
+static int open_all(const struct tab *tab, const struct options *typed)
+{
+	struct json_object *list = list_of_devices();
+	int r, result = tab->nr_wrong ? TOOL_USAGE : 0;
+	unsigned int i;
+
+	for (i = 0; i < tab->nr; i++) {
+		if (tab->entry[i].noauto)
+			continue;
+		r = open_entry(&tab->entry[i], typed);
+		tell_one(list, tab->entry[i].name, r);
+		if (!result && !tab->entry[i].nofail)
+			result = r;
+	}
+	return result;
+}
+
+/* In reverse: one may lie on another. */
+static int close_all(const struct tab *tab, const struct options *opt)
+{
+	struct json_object *list = list_of_devices();
+	struct dm_source source;
+	unsigned int i;
+	int r, result = 0;
+
+	for (i = tab->nr; i-- > 0; ) {
+		if (!dm_source(tab->entry[i].name, &source))
+			continue;
+		explicit_bzero(source.key, sizeof(source.key));
+		r = dm_remove(tab->entry[i].name, opt->deferred);
+		tell_one(list, tab->entry[i].name, r);
+		result = result ? result : r;
+	}
+	return result;
+}
+
+static int no_line(const char *name)
+{
+	return tool_fail(TOOL_USAGE, "Nothing was changed.  Name the device, or see triadtab(5).",
+			 "%s has no line for %s", tab_path(), name);
+}
+
+/* All of it, or one line. */
+static int with_tab(const struct options *opt,
+		    int (*all)(const struct tab *tab, const struct options *opt))
+{
+	struct tab *tab = calloc(1, sizeof(*tab));
+	const struct tab_entry *entry;
+	int r;
+
+	if (!tab)
+		return tool_fail(TOOL_MEMORY, "Nothing was changed.", "out of memory");
+	r = read_tab(tab);
+	if (!r && opt->all) {
+		r = all(tab, opt);
+	} else if (!r) {
+		entry = tab_find(tab, opt->args[0]);
+		r = entry ? open_entry(entry, opt) : no_line(opt->args[0]);
+	}
+	tab_free(tab);
+	free(tab);
+	return r;
+}
+
+static int wrong_number(const char *command, const struct options *opt)
+{
+	return tool_fail(TOOL_USAGE, "Nothing was changed.", opt->all ?
+			 "%s: with --all no name is given" : "%s: too few arguments", command);
+}
+
+int cmd_open(const struct options *opt)
+{
+	if (opt->all ? opt->nr_args : !opt->nr_args)
+		return wrong_number("open", opt);
+	if (opt->nr_args == 2)
+		return open_device(opt, opt->args[0], opt->args[1]);
+	return with_tab(opt, open_all);
+}
+
 int cmd_close(const struct options *opt)
 {
-	int r = check_name(opt->args[0]);
+	int r;
 
-	return r ? r : dm_remove(opt->args[0]);
+	if (opt->all ? opt->nr_args : !opt->nr_args)
+		return wrong_number("close", opt);
+	if (opt->all)
+		return with_tab(opt, close_all);
+	if (json_document())
+		json_add_text(json_document(), "name", opt->args[0]);
+	r = check_name(opt->args[0]);
+	return r ? r : dm_remove(opt->args[0], opt->deferred);
 }
 
 int cmd_table(const struct options *opt)

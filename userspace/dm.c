@@ -207,7 +207,7 @@ static void exec_modprobe(const char *module, int words)
 }
 
 /* Its words are shown only if it did not help. */
-static void modprobe(const char *module)
+void dm_modprobe(const char *module)
 {
 	size_t nr = 0, room = sizeof(modprobe_words) - 1;
 	int words[2];
@@ -243,11 +243,11 @@ int dm_load_module(void)
 	int r;
 
 	if (access("/dev/mapper/control", F_OK) && access("/sys/class/misc/device-mapper", F_OK))
-		modprobe("dm-mod");
+		dm_modprobe("dm-mod");
 	r = has_target(&found);
 	if (r || found)
 		return r;
-	modprobe("dm-triad");
+	dm_modprobe("dm-triad");
 	r = has_target(&found);
 	if (r || found)
 		return r;
@@ -460,7 +460,15 @@ static int look_at(const char *name, struct dm_info *info)
 	return r;
 }
 
-int dm_remove(const char *name)
+static int remove_later(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_REMOVE, name);
+	struct dm_info info;
+
+	return step(task, task && dm_task_deferred_remove(task), &info);
+}
+
+int dm_remove(const char *name, bool deferred)
 {
 	char users[2304];
 	struct dm_info info;
@@ -471,7 +479,7 @@ int dm_remove(const char *name)
 		return r;
 	device_who_uses_dev(makedev(info.major, info.minor), users, sizeof(users));
 	/* a look by udev ends by itself, a mount does not */
-	error = users[0] ? EBUSY : remove_mapping(name, true);
+	error = deferred ? remove_later(name) : users[0] ? EBUSY : remove_mapping(name, true);
 	if (!error)
 		return 0;
 	return tool_fail(tool_exit_of(-error),

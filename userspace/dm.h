@@ -23,11 +23,16 @@ char *dm_params(const struct view *view, const struct options *opt);
 /* The target is there; loads the module if need be. */
 int dm_load_module(void);
 
+void dm_modprobe(const char *module);
+
 int dm_create(const char *name, const char *uuid, u64 sectors, const char *params,
 	      bool read_only);
 
-/* Only what is dm-triad's.  Waits some seconds for those who only have a look at it. */
-int dm_remove(const char *name);
+/*
+ * Only what is dm-triad's.  Waits some seconds for those who only have a look at it.
+ * Deferred: if it is in use it goes when that ends.
+ */
+int dm_remove(const char *name, bool deferred);
 
 /* The status line of a mapped device; the caller frees it. */
 int dm_status(const char *name, char **line, bool *suspended, u64 *sectors);

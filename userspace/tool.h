@@ -57,6 +57,9 @@ struct options {
 	bool crash;
 	bool check;
 	bool dry_run;
+	bool udev;
+	bool all;		/* that triadtab names */
+	bool deferred;
 	int nr_args;
 	char **args;
 };
@@ -80,6 +83,7 @@ int cmd_watch(const struct options *opt);
 int cmd_upgrade(const struct options *opt);
 int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
+int cmd_probe(const struct options *opt);
 int cmd_status(const struct options *opt);
 int cmd_roots(const struct options *opt);
 int cmd_rollback(const struct options *opt);

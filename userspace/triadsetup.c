@@ -9,6 +9,7 @@
 #include "device.h"
 #include "params.h"
 #include "hash.h"
+#include "locate.h"
 #include "report.h"
 #include "tool.h"
 
@@ -38,10 +39,11 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME DEVICE", 2, 2, "vrkRbtCEM", "map a device to /dev/mapper/NAME",
-	  "Judges the roots first and refuses, with the reason, what the kernel would.\n",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMA", "map a device to /dev/mapper/NAME",
+	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
+	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
-	{ "close", "NAME", 1, 1, "", "remove the mapping",
+	{ "close", "[NAME]", 0, 1, "jAB", "remove the mapping",
 	  "Commits and leaves an empty log; the next opening has nothing to replay.\n", cmd_close },
 	{ "restart", "NAME", 1, 1, "jdrX", "replace the running instance; users see a pause",
 	  "It goes on from what the disk holds, under mounted filesystems and databases.\n"
@@ -97,6 +99,8 @@ static const struct command commands[] = {
 	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
 	  "device.  DEVICE is only read.  What cannot be had reads as errors there.\n",
 	  cmd_repair },
+	{ "probe", "DEVICE", 1, 1, "jU", "say whether it is a dm-triad device, and which",
+	  "Reads the roots and nothing else; needs no key.\n", cmd_probe },
 	{ "version", "", 0, 0, "j", "print the version", "", cmd_version },
 };
 
@@ -139,6 +143,9 @@ static const struct option_help {
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
 	{ 'L', false, "without-log", NULL, "leave out what the log behind it adds" },
+	{ 'A', false, "all", NULL, "all that /etc/triadtab names" },
+	{ 'B', false, "deferred", NULL, "if it is in use: when that ends" },
+	{ 'U', false, "udev", NULL, "as properties for udev" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
 
@@ -248,6 +255,15 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'D':
 		opt->data = true;
+		return 0;
+	case 'A':
+		opt->all = true;
+		return 0;
+	case 'B':
+		opt->deferred = true;
+		return 0;
+	case 'U':
+		opt->udev = true;
 		return 0;
 	case 'E':
 		opt->on_error = optarg;
@@ -403,7 +419,8 @@ static int run(const struct command *cmd, int argc, char **argv)
 		return tool_fail(TOOL_USAGE, advice, "%s: too %s arguments", cmd->name,
 				 opt.nr_args < cmd->min_args ? "few" : "many");
 	}
-	return cmd->run(&opt);
+	r = locate_devices(&opt, cmd->args);
+	return r ? r : cmd->run(&opt);
 }
 
 /*

@@ -29,7 +29,6 @@ for command in format roots dump check table; do
 done
 refuse 4 "export: no such device" 'no such device' export missing target
 refuse 4 "open: no such device" 'no such device' open name missing
-refuse 4 "open: an image file, not a device" 'losetup' open name img
 
 # A closed descriptor is what the next file gets: it must not be the device.
 closed()	# COMMAND...: with each of 0, 1 and 2 closed, and all three

@@ -34,3 +34,38 @@ rm -r root
 install PREFIX="$dir/host/usr" && [ "$(cat depmod)" = "-a 9.9.9" ] &&
 	[ -e host/lib/modules/9.9.9/updates/dm-triad.ko ] && [ -x host/usr/sbin/triadsetup ]
 result $? "make install: depmod is run for the kernel it was built for"
+
+# ---- uninstall -------------------------------------------------------------------------
+
+rm -rf root
+install DESTDIR="$dir/root" PREFIX=/usr
+version=$(sed -n 's/^TRIAD_VERSION ?= //p' "$here/../../version.mk")
+touch "root/lib/modules/9.9.9/updates/dm-triad-$(echo "$version" | tr . -).ko.xz" \
+	root/lib/modules/9.9.9/updates/dm-triad-base.ko \
+	root/lib/modules/9.9.9/updates/dm-triad-0-0-1.ko
+for file in sbin/triadsetup lib/udev/rules.d/61-triad.rules lib/systemd/system/triad@.service \
+		lib/systemd/system/triad.target lib/systemd/system/triad-watch@.service \
+		lib/systemd/system-generators/triad-generator share/man/man5/triadtab.5 \
+		share/initramfs-tools/hooks/triad share/initramfs-tools/scripts/local-top/triad; do
+	[ -s "root/usr/$file" ]
+	result $? "make install: $file is there"
+done
+! grep -rq '@sbindir@' root
+result $? "and nothing in it is left to be filled in"
+for file in hooks/triad scripts/local-top/triad scripts/local-block/triad; do
+	sh -n "root/usr/share/initramfs-tools/$file" && [ -x "root/usr/share/initramfs-tools/$file" ]
+	result $? "initramfs: $file can be run"
+done
+env -i PATH="$dir/bin:$PATH" HOME="$HOME" make -s -C "$here/../.." uninstall KDIR="$dir/kbuild" \
+	DESTDIR="$dir/root" PREFIX=/usr >out 2>err
+rm root/lib/modules/9.9.9/updates/dm-triad.ko
+[ "$(cd root && find . -type f)" = ./lib/modules/9.9.9/updates/dm-triad-0-0-1.ko ]
+result $? "make uninstall: nothing is left, and another version stays"
+: >depmod
+env -i PATH="$dir/bin:$PATH" HOME="$HOME" make -s -C "$here/../.." uninstall KDIR="$dir/kbuild" \
+	PREFIX="$dir/host/usr" INSTALL_MOD_PATH= >out 2>err
+[ "$(cat depmod)" = "-a 9.9.9" ]
+result $? "make uninstall: depmod is run"
+[ "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$here/../../debian/changelog")" = "$version" ]
+result $? "the packages have the version of the module and the tool"
+rm -r root host

@@ -157,7 +157,7 @@ if command -v script >/dev/null; then
 fi
 tool --help >out
 for command in format open close table status roots dump check export rollback repair \
-		version; do
+		probe version; do
 	tool $command --help >>out
 done
 [ "$(awk 'length > n { n = length } END { print n }' out)" -lt 80 ]

@@ -398,6 +398,94 @@ large()
 	checked "17 TiB" vdc
 }
 
+# ---- by label, by file, by triadtab ------------------------------------------------------
+
+loops() { losetup -nl | wc -l; }
+
+tags()
+{
+	fmt --label one /dev/vda
+	fmt --label two --uuid 01234567-89ab-cdef-0123-456789abcdef /dev/vdb
+	must "open: by label" triadsetup open t LABEL=one
+	says 5 "open: what has the label is in use" 'is part of /dev/mapper/t' open u LABEL=one
+	triadsetup close t
+	must "open: by UUID" triadsetup open t UUID=01234567-89AB-CDEF-0123-456789ABCDEF
+	is "$(triadsetup status t --json | grep -c '"error": null')" 1 "and it is open"
+	triadsetup close t
+	dd if=/dev/vdb of=/dev/vda bs=1M count=64 conv=fsync 2>/dev/null
+	says 5 "open: of two copies none is taken" '2 devices have it: /dev/vd[ab], /dev/vd[ab]$' \
+		open t LABEL=two
+	says 4 "open: nobody has the label" 'no dm-triad device has it' open t LABEL=one
+	must "roots: by its path all the same" triadsetup roots /dev/vda
+	linear lin
+	must "what lies below a mapping does not count" triadsetup roots LABEL=two
+	dmsetup remove lin
+	dd if=/dev/zero of=/dev/vda bs=1M count=64 2>/dev/null
+}
+
+files()
+{
+	modprobe loop
+	truncate -s 64M /tmp/box
+	fmt --label box /tmp/box
+	must "open: a file" triadsetup open box /tmp/box
+	is "$(loops)" 1 "has a loop device"
+	dd if=/dev/urandom of=/tmp/pattern bs=1M count=4 2>/dev/null
+	dd if=/tmp/pattern of=/dev/mapper/box bs=1M oflag=direct 2>/dev/null
+	must "restart: above a file" triadsetup restart box
+	is "$(dd if=/dev/mapper/box bs=1M count=4 iflag=direct 2>/dev/null | md5sum)" \
+		"$(md5sum </tmp/pattern)" "and what was written is there"
+	says 5 "open: a file that is open" 'attached to /dev/loop' open u /tmp/box
+	is "$(loops)" 1 "has no second loop device"
+	must "close" triadsetup close box
+	is "$(loops)" 0 "its loop device is gone"
+	must "check: what it left" triadsetup check --data /tmp/box
+	chmod 444 /tmp/box
+	must "open: a file, read-only" triadsetup open --read-only box /tmp/box
+	is "$(losetup -nlO RO | tr -d ' ')" 1 "has a read-only loop device"
+	triadsetup close box
+	truncate -s 50M /tmp/roots
+	fmt --force --root-device /tmp/roots /tmp/box
+	must "open: a file, and its roots in another" triadsetup open --root-device /tmp/roots box /tmp/box
+	is "$(loops)" 2 "have two loop devices"
+	triadsetup close box
+	is "$(loops)" 0 "that go together"
+	fmt --force /tmp/box
+	: >/dev/mapper/box
+	says 5 "open: a file, refused late" 'something else has this name' open box /tmp/box
+	is "$(loops)" 0 "leaves no loop device"
+	rm -f /dev/mapper/box /tmp/box /tmp/roots
+}
+
+triadtab()
+{
+	fmt --label one /dev/vda
+	fmt --label two /dev/vdb
+	cat >/etc/triadtab <<END
+one LABEL=one
+two LABEL=two - interval-ms=500
+off /dev/vdc - noauto
+upon /dev/mapper/one - nofail
+END
+	must "open --all" triadsetup open --all
+	is "$(dmsetup ls | awk '{ print $1 }' | sort | xargs)" "one two" "opens what it names, and noauto not"
+	dmsetup table two | grep -q 'interval_ms 500' && ok "with its options" || not_ok "with its options"
+	must "open --all: all are open: it is well" triadsetup open --all
+	must "open: and one of them" triadsetup open one
+	mkfs.ext4 -q /dev/mapper/one && mount /dev/mapper/one /m
+	says 5 "close --all: one is mounted" 'it is mounted on /m' close --all
+	is "$(dmsetup ls | awk '{ print $1 }')" one "and the others are closed"
+	must "close --deferred: what is mounted" triadsetup close --deferred one
+	echo x >/m/x && ok "and is used all the same" || not_ok "and is used all the same"
+	umount /m
+	is "$(dmsetup ls --target triad | grep -c one)" 0 "is closed when it is unmounted"
+	is "$(triadsetup check --json /dev/vda | grep -c '"log_records": 0')" 1 "as any other is: its log is empty"
+	must "open NAME: with an option beside the file's" triadsetup open --read-only one
+	is "$(field one 1)" ro "which counts"
+	triadsetup close --all
+	rm /etc/triadtab
+}
+
 # ---- modprobe -----------------------------------------------------------------------
 
 modprobe_words()
@@ -419,7 +507,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening paths read_only living backup repair closing in_use exporting large modprobe_words}; do
+for part in ${*:-opening paths read_only living backup repair closing in_use exporting large tags files triadtab modprobe_words}; do
 	echo "# $part"
 	$part
 done
