@@ -92,6 +92,8 @@ struct triad_status {
 	char letters[TRIAD_NR_SLOTS + 1];
 	bool degraded;
 	u64 generation, log_records, log_blocks, used, usable, memory;
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
 };
 
 struct triad_stats {

@@ -69,6 +69,18 @@ int dm_each_target(const char *prefix, void (*fn)(const char *rest, void *contex
 /* The version of the build that runs a mapping; empty if it does not tell. */
 int dm_build_of(const char *name, char *version, size_t size);
 
+/* There is a mapping of this name, whosever; how many events it has had. */
+bool dm_exists(const char *name, u32 *event_nr);
+
+/*
+ * Events of all mappings, whosever.  Arm, look at what is to be known, then wait: an event
+ * since then ends the wait at once.  Without device-mapper (-1) it is just a pause.
+ */
+int dm_events_open(void);
+void dm_events_arm(int events);
+void dm_events_wait(int events, int timeout_ms);
+void dm_events_close(int events);
+
 /* All that is sent to a suspended mapping fails from now on; its table is lost.  0 or an errno. */
 int dm_let_fail(const char *name, u64 sectors);
 
@@ -83,6 +95,10 @@ struct dm_source {
 	char root[TRIAD_NR_SLOTS][512];
 	unsigned int nr_roots;
 	char key[1024];		/* empty: none */
+	bool keyed;		/* what is left of it when it was overwritten */
+	char uuid[129];		/* of the mapping */
+	bool read_only, backup, hold;
+	u32 interval_ms, cache_blocks, hold_ms;
 };
 
 /* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */

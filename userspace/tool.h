@@ -57,6 +57,9 @@ struct options {
 	bool crash;
 	bool check;
 	bool dry_run;
+	bool prometheus;
+	u32 watch;		/* seconds between two looks; 0: one look */
+	u32 count;		/* looks, or events; 0: no end */
 	int nr_args;
 	char **args;
 };
@@ -81,6 +84,8 @@ int cmd_upgrade(const struct options *opt);
 int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_status(const struct options *opt);
+int cmd_list(const struct options *opt);
+int cmd_monitor(const struct options *opt);
 int cmd_roots(const struct options *opt);
 int cmd_rollback(const struct options *opt);
 int cmd_heal(const struct options *opt);

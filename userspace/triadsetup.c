@@ -61,9 +61,14 @@ static const struct command commands[] = {
 	  cmd_upgrade },
 	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
-	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
-	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
-	  "it has failed or is read-only though nobody asked for that.\n", cmd_status },
+	{ "status", "[NAME]...", 0, 64, "jwNp", "how open devices are",
+	  "All of them unless some are named.  Exit code 6 while a root is bad or blocks\n"
+	  "did not match their checksums, 7 when one has failed or is read-only though\n"
+	  "nobody asked for that.\n", cmd_status },
+	{ "list", "", 0, 0, "j", "the open devices, a line for each", "", cmd_list },
+	{ "monitor", "[NAME]...", 0, 64, "jN", "tell what happens to open devices",
+	  "A line when one is opened or closed, when its mode or health changes, when blocks\n"
+	  "do not match their checksums and when it gets nearly full.\n", cmd_monitor },
 	{ "roots", "DEVICE|NAME", 1, 1, "jvrk", "show the three roots and which one counts",
 	  "Changes nothing.  NAME is that of an open device: its mapping knows where the\n"
 	  "roots lie.  They may move meanwhile.\n", cmd_roots },
@@ -135,6 +140,9 @@ static const struct option_help {
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
+	{ 'w', false, "watch", "SECONDS", "again and again: what was done meanwhile" },
+	{ 'N', false, "count", "NR", "end after so many" },
+	{ 'p', false, "prometheus", NULL, "in Prometheus' text format" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: not even a flush" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
@@ -264,6 +272,13 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'K':
 		opt->check = true;
+		return 0;
+	case 'w':
+		return take_number(name, 1, 86400, &opt->watch);
+	case 'N':
+		return take_number(name, 1, 1000000000, &opt->count);
+	case 'p':
+		opt->prometheus = true;
 		return 0;
 	case 'X':
 		opt->crash = true;

@@ -157,6 +157,68 @@ not_opened()
 	dmsetup remove t
 }
 
+# ---- all of them -------------------------------------------------------------------------
+
+several()
+{
+	triadsetup status >/tmp/out 2>&1
+	is "$? $(cat /tmp/out)" "0 No dm-triad device is open." "status: nothing is open"
+	fmt --label 'Größe x' /dev/vda
+	fmt --label - /dev/vdb
+	map t /dev/vda --interval-ms 5000
+	map u /dev/vdb --read-only
+	uuid=$(triadsetup roots --json /dev/vda | sed -n 's/.*"uuid": *"\([-0-9a-f]*\)".*/\1/p' | head -n 1)
+	is "$(field t 21) $(field t 22)" "$uuid Gr\\xc3\\xb6\\xc3\\x9fe\\x20x" "UUID and label: the status line"
+	is "$(field u 22)" '\x2d' "a label that is a sign"
+	sees 0 "UUID  *$uuid" "status tells the UUID"
+	sees 0 'label  *Größe x' "and the label"
+	sees 0 'options  *--interval-ms 5000$' "and the options"
+	triadsetup status >/tmp/out 2>&1
+	is "$? $(grep -c '^/dev/mapper' /tmp/out)" "0 2" "status: all that are open"
+	triadsetup list >/tmp/out 2>&1
+	is "$? $(grep -c 'MiB .*% .*ok' /tmp/out) $(grep -c '^u .*/dev/vdb .* ro  *ok  *-$' /tmp/out)" "0 2 1" "list"
+	block 1
+	dmsetup suspend t
+	sees 0 'label  *Größe x' "suspended, UUID and label are told as well"
+	dmsetup resume t
+	triadsetup status --prometheus >/tmp/metrics
+	is "$? $(awk -f /usr/lib/exposition.awk /tmp/metrics)" "0 " "status --prometheus: the text format"
+	is "$(grep -c '^dm_triad_info{' /tmp/metrics)" 2 "status --prometheus: each device"
+	triadsetup close u
+	triadsetup close t
+}
+
+# What a command that watches says of what happens meanwhile.
+watching()
+{
+	fmt /dev/vda
+	base
+	triadsetup monitor >/tmp/said 2>/tmp/err &
+	monitor=$!
+	sleep 2
+	map t /dev/mapper/base
+	triadsetup status t --watch 1 --count 3 >/tmp/live 2>&1 &
+	for i in 1 2 3 4 5 6; do block $i; sleep 0.3; done
+	wait $!
+	is "$? $(grep -c '^t  *rw ' /tmp/live)" "0 3" "status --watch: a line for each look"
+	grep -q '^t  *rw  *[0-9.]* KiB ' /tmp/live && ok "with what was written" ||
+		not_ok "with what was written # $(cat /tmp/live)"
+	swap "0 $sectors error"
+	begun=$(now)
+	block 2
+	while ! grep -q 'instead of rw' /tmp/said && [ $(($(now) - begun)) -lt 10000 ]; do sleep 0.1; done
+	grep -q ' t: mode ro instead of rw: ' /tmp/said && grep -q ' t: health failed instead of ok' /tmp/said &&
+		ok "monitor: a device that fails, after $(($(now) - begun)) ms" ||
+		not_ok "monitor: a device that fails # $(cat /tmp/said)"
+	triadsetup close t
+	sleep 2
+	kill -TERM $monitor
+	wait $monitor
+	is "$? $(sed 's/^[-0-9]* [0-9:]* //' /tmp/said | grep -v 'instead of' | tr '\n' ';')" \
+		"0 t: opened, mode rw, health ok;t: closed;" "monitor: opened and closed, and nothing else"
+	dmsetup remove base
+}
+
 # ---- why it is not opened ------------------------------------------------------------------
 
 kernel_words()
@@ -224,7 +286,7 @@ hashes()
 	must_fail "sm3 is not offered: no kernel has it" triadsetup format -q --force --hash sm3 /dev/vda
 }
 
-for part in ${*:-wanted write_error rot degraded lost_log not_opened kernel_words hashes}; do
+for part in ${*:-wanted several watching write_error rot degraded lost_log not_opened kernel_words hashes}; do
 	echo "# $part"
 	$part
 done
