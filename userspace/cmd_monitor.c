@@ -131,6 +131,9 @@ static int look_at(struct status *status, void *context)
 			m->seen[i] = is;
 			return 0;
 		}
+	/* it is being opened */
+	if (status_is(status, STATUS_REASON, "not resumed yet"))
+		return 0;
 	more = realloc(m->seen, (m->nr + 1) * sizeof(*more));
 	if (!more)
 		return tool_fail(TOOL_MEMORY, NULL, "out of memory");

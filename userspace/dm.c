@@ -705,6 +705,20 @@ int dm_message(const char *name, const char *message)
 		    dm_task_set_message(task, message), NULL);
 }
 
+int dm_suspend(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_SUSPEND, name);
+
+	return step(task, task != NULL, NULL);
+}
+
+int dm_resume(const char *name)
+{
+	struct dm_info info;
+
+	return resume(name, &info);
+}
+
 /* ---- what lies below ---------------------------------------------------------------- */
 
 /* "253:0" or a path, as the table has it, to a path. */
@@ -785,4 +799,43 @@ bool dm_source(const char *name, struct dm_source *source)
 	if (task)
 		dm_task_destroy(task);
 	return ok;
+}
+
+bool dm_find_mapping(const char *what, struct dm_source *source)
+{
+	size_t dir = strlen(dm_dir());
+	struct stat st;
+
+	if (!strncmp(what, dm_dir(), dir) && what[dir] == '/')
+		return dm_source(what + dir + 1, source);
+	return !strchr(what, '/') && stat(what, &st) && dm_source(what, source);
+}
+
+void dm_source_options(const struct dm_source *source, struct options *opt, char **path)
+{
+	unsigned int i;
+
+	opt->args = path;
+	opt->nr_args = 1;
+	opt->nr_root_devices = source->nr_roots;
+	for (i = 0; i < source->nr_roots; i++)
+		opt->root_device[i] = source->root[i];
+	/* one in the kernel's keyring is not ours to read */
+	if (source->key[0] && source->key[0] != ':')
+		opt->key = source->key;
+}
+
+bool dm_is_there(void)
+{
+	struct dm_task *task = new_task(DM_DEVICE_LIST, NULL);
+	bool there = task && dm_task_run(task);
+
+	if (task)
+		dm_task_destroy(task);
+	return there;
+}
+
+const char *dm_mapper_dir(void)
+{
+	return dm_dir();
 }

@@ -89,6 +89,10 @@ int dm_wait_event(const char *name, u32 *nr);
 
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
+/* With flush, a filesystem frozen; and on again.  0 or an errno. */
+int dm_suspend(const char *name);
+int dm_resume(const char *name);
+
 /* What a mapping lies on, as paths, and its key as in the table; overwrite that. */
 struct dm_source {
 	char device[512];
@@ -103,5 +107,19 @@ struct dm_source {
 
 /* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */
 bool dm_source(const char *name, struct dm_source *source);
+
+/*
+ * The same of what a person named: the name of an open device, or its node.  A file or
+ * another device of that name goes first.
+ */
+bool dm_find_mapping(const char *what, struct dm_source *source);
+
+/* What a person would have typed for what lies below; path is where opt->args points to. */
+void dm_source_options(const struct dm_source *source, struct options *opt, char **path);
+
+/* The kernel has device-mapper; says nothing. */
+bool dm_is_there(void);
+
+const char *dm_mapper_dir(void);
 
 #endif

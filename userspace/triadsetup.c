@@ -59,12 +59,28 @@ static const struct command commands[] = {
 	  "modprobe would load.  If it cannot be loaded or does not take a device, the one\n"
 	  "before goes on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
+	{ "scrub", "NAME", 1, 1, "jqPAa", "read and verify all data of an open device",
+	  "At a bounded rate, while it is in use.  What is interrupted goes on where it was\n"
+	  "when it is called again.  Exit code 7 if blocks did not match their checksums.\n",
+	  cmd_scrub },
+	{ "doctor", "[DEVICE|NAME]...", 0, 64, "j", "does this system have what it takes?",
+	  "Kernel, module, hashes, and the disks of open devices or those that are named:\n"
+	  "what was found, and what to do.  Exit code 6 if something is to be done, 9 if no\n"
+	  "device can be opened here.\n", cmd_doctor },
+	{ "commit", "NAME", 1, 1, "j", "commit now, and wait until that is done",
+	  "What was flushed is safe without it; it makes the next opening short.\n", cmd_commit },
+	{ "suspend", "NAME", 1, 1, "j", "hold an open device still: its users wait",
+	  "The disk below is as a close leaves it, until resume.  A mounted filesystem is\n"
+	  "frozen.\n", cmd_suspend },
+	{ "resume", "NAME", 1, 1, "j", "let a suspended device go on", "", cmd_resume },
 	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "[NAME]...", 0, 64, "jwNp", "how open devices are",
 	  "All of them unless some are named.  Exit code 6 while a root is bad or blocks\n"
 	  "did not match their checksums, 7 when one has failed or is read-only though\n"
 	  "nobody asked for that.\n", cmd_status },
+	{ "info", "DEVICE|NAME", 1, 1, "jrk", "what a device is, on one screen",
+	  "Where it is, how full, how safe, since when.  Changes nothing.\n", cmd_info },
 	{ "list", "", 0, 0, "j", "the open devices, a line for each", "", cmd_list },
 	{ "monitor", "[NAME]...", 0, 64, "jN", "tell what happens to open devices",
 	  "A line when one is opened or closed, when its mode or health changes, when blocks\n"
@@ -79,6 +95,11 @@ static const struct command commands[] = {
 	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
 	  "back inside.  The device must be closed.  If it is cut short, nothing is lost:\n"
 	  "the same command goes on.\n", cmd_move_roots },
+	{ "label", "DEVICE TEXT", 2, 2, "jrk", "give a device another label",
+	  "Up to 32 bytes of UTF-8; '' takes it away.  The device must be closed.\n", cmd_label },
+	{ "uuid", "DEVICE [UUID]", 1, 2, "jrk", "give a device another UUID",
+	  "A random one unless one is given.  The device must be closed.  If it is cut short,\n"
+	  "nothing is lost: the same command goes on.\n", cmd_uuid },
 	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
 	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
 	  "is given.  To look at that state first: open --backup, export --backup.\n"
@@ -97,6 +118,10 @@ static const struct command commands[] = {
 	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
+	{ "import", "FILE DEVICE", 2, 2, "qjrkf", "fill a device from a file: export's inverse",
+	  "DEVICE was formatted, and is closed.  - is standard input.  What the file has no\n"
+	  "data for, and what is behind its end, is empty then.  If it is cut short the\n"
+	  "device holds a part of it.\n", cmd_import },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
 	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
@@ -143,6 +168,9 @@ static const struct option_help {
 	{ 'w', false, "watch", "SECONDS", "again and again: what was done meanwhile" },
 	{ 'N', false, "count", "NR", "end after so many" },
 	{ 'p', false, "prometheus", NULL, "in Prometheus' text format" },
+	{ 'P', false, "rate", "SIZE", "read so much in a second, default 100M" },
+	{ 'A', false, "anew", NULL, "from the beginning, not where it was left" },
+	{ 'a', false, "status", NULL, "only say how far it is, and what was found" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: not even a flush" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
@@ -272,6 +300,14 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'K':
 		opt->check = true;
+		return 0;
+	case 'P':
+		return take_size(name, &opt->rate);
+	case 'A':
+		opt->anew = true;
+		return 0;
+	case 'a':
+		opt->status = true;
 		return 0;
 	case 'w':
 		return take_number(name, 1, 86400, &opt->watch);

@@ -93,6 +93,8 @@ int dm_task_run(struct dm_task *task)
 	FILE *f;
 
 	load(task);
+	if (task->type == DM_DEVICE_LIST_VERSIONS)
+		return 1;
 	if (task->type == DM_DEVICE_LIST) {
 		list(task);
 		return 1;
@@ -133,6 +135,28 @@ const char *dm_task_get_uuid(const struct dm_task *task)
 	return task->found ? task->found[UUID] : "";
 }
 
+/* One build of the module is loaded. */
+struct dm_versions *dm_task_get_versions(struct dm_task *task)
+{
+	struct dm_versions *one = (struct dm_versions *)task->list.room;
+	struct dm_versions *two = (struct dm_versions *)(task->list.room + 64);
+
+	*one = (struct dm_versions){ .next = 64, .version = { 1, 1, 0 } };
+	strcpy(one->name, "triad");
+	*two = (struct dm_versions){ .next = 0, .version = { 1, 1, 0 } };
+	strcpy(two->name, "triad-0.2.0");
+	return one;
+}
+
+/* Where the nodes are: files, in $FAKE_DM.nodes. */
+const char *dm_dir(void)
+{
+	static char dir[512];
+
+	snprintf(dir, sizeof(dir), "%s.nodes", getenv("FAKE_DM"));
+	return dir;
+}
+
 struct dm_names *dm_task_get_names(struct dm_task *task) { return &task->list.names; }
 
 void *dm_get_next_target(struct dm_task *task, void *next, uint64_t *start, uint64_t *length,
@@ -143,6 +167,17 @@ void *dm_get_next_target(struct dm_task *task, void *next, uint64_t *start, uint
 	*type = task->found[TARGET];
 	*params = task->found[task->type == DM_DEVICE_STATUS ? STATUS : TABLE];
 	return next ? NULL : NULL;
+}
+
+int dm_task_set_cookie(struct dm_task *task, uint32_t *cookie, uint16_t flags)
+{
+	*cookie = flags;
+	return task != NULL;
+}
+
+int dm_task_set_add_node(struct dm_task *task, dm_add_node_t add_node)
+{
+	return task && add_node == DM_ADD_NODE_ON_RESUME;
 }
 
 int dm_task_no_flush(struct dm_task *task) { return task != NULL; }

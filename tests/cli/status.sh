@@ -200,3 +200,24 @@ tail -n 1 out >last
 [ "$(wc -l <out)" = 8 ] && [ "$(json first "d['name'] == 'new' and d['event'] == 'opened' and d['time'] > 0")" = True ] &&
 	[ "$(json last "d['exit_code'] == 0 and d['error'] is None")" = True ]
 result $? "monitor --json: an object a line, and one at the end"
+
+# ---- what a device is told to do -----------------------------------------------------------
+
+cp one mappings
+mapping away 1 1 "/dev/vdd" fail ok 0 suspended 0 >>mappings
+for command in commit suspend resume; do
+	faked $command good
+	[ $code = 0 ] && [ ! -s out ] && [ ! -s err ]
+	result $? "$command: says nothing"
+	faked $command --json good
+	[ $code = 0 ] && [ "$(json out "d['name'] == 'good' and d['exit_code'] == 0")" = True ]
+	result $? "$command --json"
+	faked $command missing
+	[ $code = 4 ] && is_one_error
+	result $? "$command: no such mapping"
+done
+[ "$(tr '\n' ' ' <mappings.log)" = "message good commit message good commit suspend good suspend good resume good resume good " ]
+result $? "and device-mapper is told, once each"
+faked commit away
+[ $code = 5 ] && is_one_error
+result $? "commit: not of a suspended device"
