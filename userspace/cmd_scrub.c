@@ -112,6 +112,19 @@ static int save(struct scrub *scrub)
 			     strerror(errno ? errno : EIO)) : 0;
 }
 
+static void make_dir(const char *dir)
+{
+	char path[512], *slash;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	for (slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(path, 0755);
+		*slash = '/';
+	}
+	mkdir(path, 0755);
+}
+
 /* The one who holds it is at it. */
 static int take_lock(struct scrub *scrub, bool make)
 {
@@ -120,7 +133,7 @@ static int take_lock(struct scrub *scrub, bool make)
 
 	snprintf(path, sizeof(path), "%s.lock", scrub->path);
 	if (make)
-		mkdir(state_dir(), 0755);
+		make_dir(state_dir());
 	fd = open(path, O_RDWR | O_CLOEXEC | (make ? O_CREAT : 0), 0644);
 	if (fd < 0)
 		return -errno;

@@ -333,14 +333,15 @@ scrubbing()
 	dump=$(triadsetup dump --json /dev/vda map | tr -d ' \n')
 	pba=$(echo "$dump" | sed 's/.*"map":\[{[^}]*"pba":\([0-9]*\).*/\1/')
 	echo rotten | dd of=/dev/vda bs=4096 seek=$((pba + 3)) conv=notrunc,fsync 2>/dev/null
-	echo rotten | dd of=/dev/vda bs=4096 seek=$((pba + 300)) conv=notrunc,fsync 2>/dev/null
+	echo rotten | dd of=/dev/vda bs=4096 seek=$((pba + 200)) conv=notrunc,fsync 2>/dev/null
 	map t /dev/vda
 	triadsetup scrub --json t >/tmp/out 2>/tmp/err
-	is "$? $(tr -d ' \n' </tmp/out | grep -o '"bad":[^]]*]')" '7 "bad":[3,300]' "scrub: what is rotten is named"
+	is "$? $(tr -d ' \n' </tmp/out | grep -o '"bad":[^]]*]')" '7 "bad":[3,200]' "scrub: what is rotten is named"
 	says 7 "scrub --status: tells it" '2 blocks could not be read' scrub --status t
-	says 6 "status: as well" '' status t
+	triadsetup status t >/tmp/out
+	is $? 6 "status: as well"
 	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=3 seek=3 count=1 oflag=direct conv=notrunc 2>/dev/null
-	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=300 seek=300 count=1 oflag=direct conv=notrunc,fsync 2>/dev/null
+	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=200 seek=200 count=1 oflag=direct conv=notrunc,fsync 2>/dev/null
 	fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k --direct=1 --time_based \
 		--runtime=20 --size=4M --offset=32M >/dev/null 2>&1 &
 	job=$!
@@ -374,13 +375,17 @@ examining()
 	mount /dev/mapper/t /m
 	triadsetup info t | grep -q 'mounted on /m' && ok "info: who uses it" || not_ok "info: who uses it"
 	umount /m
-	must "doctor: of what is open" triadsetup doctor
-	grep -q '^ok  *module .*, loaded' /tmp/out && grep -q '^ok  *write cache  */dev/vda has one' /tmp/out &&
+	# here the module lies where modprobe does not look
+	triadsetup doctor >/tmp/out 2>&1
+	is "$? $(grep -c '^to do' /tmp/out) $(grep -c '^to do  *module .* is loaded, and modprobe knows none' /tmp/out)" "6 1 1" \
+		"doctor: what is to be done"
+	grep -q '^ok  *write cache  */dev/vda has one' /tmp/out &&
 		grep -q '^ok  *alignment  */dev/vda begins at' /tmp/out && grep -q '^ok  *device  *t is open, rw, and well' /tmp/out &&
-		ok "finds what there is" || not_ok "finds what there is # $(cat /tmp/out)"
+		ok "doctor: finds what there is" || not_ok "doctor: finds what there is # $(cat /tmp/out)"
 	triadsetup doctor | sed 's/^/# /'
 	triadsetup close t
 	# a partition that begins at sector 63
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null
 	printf '\0\0\0\0\203\0\0\0\077\0\0\0\0\100\0\0' |
 		dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
 	printf '\125\252' | dd of=/dev/vda bs=1 seek=510 conv=notrunc,fsync 2>/dev/null
