@@ -59,7 +59,7 @@ static const struct command commands[] = {
 	  "modprobe would load.  If it cannot be loaded or does not take a device, the one\n"
 	  "before goes on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
-	{ "scrub", "NAME", 1, 1, "jqPAa", "read and verify all data of an open device",
+	{ "scrub", "NAME", 1, 1, "jqPOa", "read and verify all data of an open device",
 	  "At a bounded rate, while it is in use.  What is interrupted goes on where it was\n"
 	  "when it is called again.  Exit code 7 if blocks did not match their checksums.\n",
 	  cmd_scrub },
@@ -169,7 +169,7 @@ static const struct option_help {
 	{ 'N', false, "count", "NR", "end after so many" },
 	{ 'p', false, "prometheus", NULL, "in Prometheus' text format" },
 	{ 'P', false, "rate", "SIZE", "read so much in a second, default 100M" },
-	{ 'A', false, "anew", NULL, "from the beginning, not where it was left" },
+	{ 'O', false, "anew", NULL, "from the beginning, not where it was left" },
 	{ 'a', false, "status", NULL, "only say how far it is, and what was found" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: not even a flush" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
@@ -193,7 +193,7 @@ static void usage(FILE *to)
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-10s %-15s %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
-	fprintf(to, "\ntriadsetup COMMAND --help tells the options.\n"
+	fprintf(to, "\ntriadsetup help COMMAND tells the options.\n"
 		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists\n"
 		"or busy, 6 usable but degraded, 7 damaged or failed, 8 no root can be proven\n"
 		"current, 9 this system lacks what it takes, 10 the output could not be written.\n"
@@ -303,7 +303,7 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'P':
 		return take_size(name, &opt->rate);
-	case 'A':
+	case 'O':
 		opt->anew = true;
 		return 0;
 	case 'a':
@@ -379,10 +379,117 @@ static void getopt_table(const struct command *cmd, struct option *longs, char *
 	*shorts = 0;
 }
 
+/* ---- what was meant ------------------------------------------------------------ */
+
+#define LONGEST_WORD	32
+
+/* Letters to be added, taken away, replaced or exchanged with the next to get from a to b. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int row[3][LONGEST_WORD + 1], *before = row[0], *last = row[1], *now = row[2], *old;
+	size_t i, j, n = strlen(a), m = strlen(b);
+
+	if (n > LONGEST_WORD || m > LONGEST_WORD)
+		return LONGEST_WORD;
+	for (j = 0; j <= m; j++)
+		last[j] = j;
+	for (i = 1; i <= n; i++) {
+		now[0] = i;
+		for (j = 1; j <= m; j++) {
+			now[j] = min_t(unsigned int, last[j - 1] + (a[i - 1] != b[j - 1]),
+				       min_t(unsigned int, last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = min_t(unsigned int, now[j], before[j - 2] + 1);
+		}
+		old = before;
+		before = last;
+		last = now;
+		now = old;
+	}
+	return last[m];
+}
+
+/* As close as a slip of the finger. */
+static bool resembles(const char *typed, const char *word)
+{
+	size_t n = strlen(typed);
+
+	return distance(typed, word) <= (n < 4 ? 1u : 2u) || (n > 1 && !strncmp(typed, word, n));
+}
+
+/* What others call it. */
+static const struct {
+	const char *typed, *name;
+} synonyms[] = {
+	{ "activate", "open" },		{ "attach", "open" },		{ "create", "format" },
+	{ "deactivate", "close" },	{ "destroy", "format" },	{ "detach", "close" },
+	{ "freeze", "suspend" },	{ "fsck", "check" },		{ "init", "format" },
+	{ "ls", "list" },		{ "map", "open" },		{ "mkfs", "format" },
+	{ "mount", "open" },		{ "name", "label" },		{ "remove", "close" },
+	{ "rename", "label" },		{ "restore", "import" },	{ "save", "export" },
+	{ "show", "info" },		{ "start", "open" },		{ "stop", "close" },
+	{ "sync", "commit" },		{ "thaw", "resume" },		{ "umount", "close" },
+	{ "undo", "rollback" },		{ "unmap", "close" },		{ "verify", "scrub" },
+};
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+/* The command that was meant, or NULL; of several the one with the fewest slips. */
+static const struct command *guess_command(const char *typed)
+{
+	const struct command *best = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++)
+		if (!strcmp(typed, synonyms[i].typed))
+			return find_command(synonyms[i].name);
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (resembles(typed, commands[i].name) &&
+		    (!best || distance(typed, commands[i].name) < distance(typed, best->name)))
+			best = &commands[i];
+	return best;
+}
+
+static const char *guess_option(const struct command *cmd, const char *typed)
+{
+	const char *best = NULL;
+	size_t i;
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_help *o = &option_table[i];
+
+		if (takes(cmd, o->letter) && resembles(typed, o->name) &&
+		    (!best || distance(typed, o->name) < distance(typed, best)))
+			best = o->name;
+	}
+	return best;
+}
+
+static int no_command(const char *typed)
+{
+	const struct command *cmd = guess_command(typed);
+
+	if (!cmd)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
+				 "there is no command '%s'", typed);
+	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
+			 "there is no command '%s'; did you mean %s: %s?", typed, cmd->name,
+			 cmd->summary);
+}
+
 /* A long option that getopt does not take: of another command, cut too short, or of none. */
 static int wrong_long_option(const struct command *cmd, const char *word, const char *advice)
 {
 	size_t i, n = strcspn(word, "=") - 2;
+	const char *guess;
 	char many[256] = "";
 
 	for (i = 0; i < NR_OPTIONS; i++) {
@@ -400,6 +507,11 @@ static int wrong_long_option(const struct command *cmd, const char *word, const 
 	}
 	if (many[0])
 		return tool_fail(TOOL_USAGE, advice, "%s: %s could be %s", cmd->name, word, many);
+	snprintf(many, sizeof(many), "%.*s", (int)n, word + 2);
+	guess = guess_option(cmd, many);
+	if (guess)
+		return tool_fail(TOOL_USAGE, advice, "%s: there is no option %s; did you mean --%s?",
+				 cmd->name, word, guess);
 	return tool_fail(TOOL_USAGE, advice, "%s: there is no option %s", cmd->name, word);
 }
 
@@ -409,7 +521,7 @@ static int wrong_option(const struct command *cmd, int c, const char *word)
 	const struct option_help *o = optopt >= LONG ? &option_table[optopt - LONG] : NULL;
 	char advice[128];
 
-	snprintf(advice, sizeof(advice), "Nothing was changed.  The options: triadsetup %s --help",
+	snprintf(advice, sizeof(advice), "Nothing was changed.  The options: triadsetup help %s",
 		 cmd->name);
 	if (c == ':')
 		return tool_fail(TOOL_USAGE, advice, "%s: --%s needs a value: %s", cmd->name,
@@ -498,27 +610,38 @@ static int finish(int code)
 			 strerror(errno ? errno : EIO));
 }
 
+/* "help", or "help COMMAND". */
+static int help(int argc, char **argv)
+{
+	const struct command *cmd;
+
+	json_forget();
+	if (argc < 3) {
+		usage(stdout);
+		return 0;
+	}
+	cmd = find_command(argv[2]);
+	if (!cmd)
+		return no_command(argv[2]);
+	command_usage(cmd, stdout);
+	return 0;
+}
+
 static int command(int argc, char **argv)
 {
-	size_t i;
+	const struct command *cmd;
 
 	hold_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
 		return TOOL_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		usage(stdout);
-		return 0;
-	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(argc, argv);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
 		argv[1] += strspn(argv[1], "-") == 2 ? 2 : 0;
-	for (i = 0; i < NR_COMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name) ||
-		    (!strcmp(argv[1], "-V") && !strcmp(commands[i].name, "version")))
-			return run(&commands[i], argc - 1, argv + 1);
-	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
-			 "there is no command '%s'", argv[1]);
+	cmd = find_command(strcmp(argv[1], "-V") ? argv[1] : "version");
+	return cmd ? run(cmd, argc - 1, argv + 1) : no_command(argv[1]);
 }
 
 int main(int argc, char **argv)
