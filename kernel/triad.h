@@ -162,6 +162,7 @@ struct triad {
 	bool flushing;				/* [lock] */
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
+	u64 flush_begun;			/* [lock] for its tracepoint */
 
 	/* mode hold: what would have failed */
 	struct bio_list held;			/* [lock] writes of records that failed */
@@ -233,6 +234,12 @@ static inline struct mapped_device *triad_md(const struct triad *t)
 static inline const char *triad_name(const struct triad *t)
 {
 	return dm_device_name(triad_md(t));
+}
+
+/* For tracepoints. */
+static inline dev_t triad_devt(const struct triad *t)
+{
+	return disk_devt(dm_disk(triad_md(t)));
 }
 
 static inline enum triad_mode triad_mode(const struct triad *t)

@@ -47,10 +47,10 @@ static const struct command commands[] = {
 	  "It goes on from what the disk holds, under mounted filesystems and databases.\n"
 	  "What the running one acknowledged is compared with what the new one finds.\n",
 	  cmd_restart },
-	{ "fail", "NAME", 1, 1, "", "let fail what a device holds that lost its disk",
+	{ "fail", "NAME", 1, 1, "j", "let fail what a device holds that lost its disk",
 	  "Of a device opened with --on-error hold.  The log keeps what was acknowledged.\n",
 	  cmd_fail },
-	{ "watch", "NAME", 1, 1, "", "restart a device that holds, once its disk is back",
+	{ "watch", "NAME", 1, 1, "j", "restart a device that holds, once its disk is back",
 	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the\n"
 	  "device is closed.  For a service: triad-watch@NAME.\n",
 	  cmd_watch },
@@ -88,10 +88,10 @@ static const struct command commands[] = {
 	{ "roots", "DEVICE|NAME", 1, 1, "jvrk", "show the three roots and which one counts",
 	  "Changes nothing.  NAME is that of an open device: its mapping knows where the\n"
 	  "roots lie.  They may move meanwhile.\n", cmd_roots },
-	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
+	{ "heal", "DEVICE", 1, 1, "jfrk", "replace a bad root, as opening does",
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },
-	{ "move-roots", "DEVICE", 1, 1, "frkT", "put the roots into another place",
+	{ "move-roots", "DEVICE", 1, 1, "jfrkT", "put the roots into another place",
 	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
 	  "back inside.  The device must be closed.  If it is cut short, nothing is lost:\n"
 	  "the same command goes on.\n", cmd_move_roots },
@@ -100,7 +100,7 @@ static const struct command commands[] = {
 	{ "uuid", "DEVICE [UUID]", 1, 2, "jrk", "give a device another UUID",
 	  "A random one unless one is given.  The device must be closed.  If it is cut short,\n"
 	  "nothing is lost: the same command goes on.\n", cmd_uuid },
-	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
+	{ "rollback", "DEVICE", 1, 1, "jqrkD", "go back to the last commit but one, for good",
 	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
 	  "is given.  To look at that state first: open --backup, export --backup.\n"
 	  "The device must be closed.\n",

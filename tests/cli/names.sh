@@ -46,6 +46,20 @@ fresh
 expect 0 "uuid: of a new device" "its UUID is $uuid now" uuid img $uuid
 expect 0 "uuid: and it is well" 'img: ok' check --data img
 
+fresh_roots='--root-device img.0 --root-device img.1 --root-device img.2'
+rm -f img
+truncate -s 64M img
+truncate -s 1M img.0 img.1 img.2
+tool format -q $fresh_roots img >out 2>err
+printf '%s\n' 'write 0 300 1' commit 'write 9000 20 2' stop | "$MKIMAGE" img expect - img.0 img.1 img.2 >out 2>err
+expect 0 "uuid: with roots on three devices" "its UUID is $uuid now" uuid $fresh_roots img $uuid
+expect 0 "label: with roots on three devices" 'its label is there now' label $fresh_roots img there
+expect 0 "all is well there" 'img: ok' check --data $fresh_roots img
+rm -f content
+tool export -q $fresh_roots img content && cmp -s content expect
+result $? "with the same content"
+rm -f img.*
+
 # ---- cut before each write -----------------------------------------------------------------
 
 # cut_at N COMMAND...

@@ -219,6 +219,61 @@ watching()
 	dmsetup remove base
 }
 
+# Each tracepoint, when it should and not otherwise; a trace goes on over a restart.
+tracing()
+{
+	trace=/sys/kernel/tracing
+	[ -d $trace/events ] || mount -t tracefs tracefs $trace 2>/dev/null
+	[ -d $trace/events/triad ] && ok "the tracepoints are there" || { not_ok "the tracepoints are there"; return; }
+	seen() { grep -c " $1: $(cat /tmp/devt) " $trace/trace; }
+	at_least() { [ "$(seen "$1")" -ge "$2" ] && ok "$3" || not_ok "$3 # $(grep " $1: " $trace/trace | tail -n 3)"; }
+	fmt /dev/vda
+	base
+	map t /dev/mapper/base
+	cut -d : -f 1,2 /sys/block/$(basename "$(readlink -f /dev/mapper/t)")/dev >/tmp/devt
+	[ -s /tmp/devt ] && ok "the device has a number" || not_ok "the device has a number"
+	echo 1 >$trace/events/triad/enable
+	: >$trace/trace
+	block 1
+	at_least record_submit 2 "record_submit: the session's and the write's"
+	at_least record_publish 2 "record_publish: both, without an error"
+	grep -q 'record_publish: .* error 0$' $trace/trace && ok "without an error" || not_ok "without an error"
+	at_least flush 1 "flush: with its time"
+	is "$(seen commit_begin) $(seen mode) $(seen checksum_error)" "0 0 0" "nothing else"
+	triadsetup commit t
+	is "$(seen commit_begin) $(seen commit_end)" "1 1" "commit_begin and commit_end"
+	next=$(grep ' commit_end: ' $trace/trace | sed 's/.*generation \([0-9]*\) .*/\1/')
+	is "$next" "$(field t 3)" "with the generation that is current then"
+	grep -q ' flush: .* of a commit ' $trace/trace && grep -q ' flush: .* of the log ' $trace/trace &&
+		ok "a flush tells who sent it" || not_ok "a flush tells who sent it"
+	triadsetup restart t >/dev/null
+	: >$trace/trace
+	read_block 1
+	at_least read_miss 1 "read_miss: a fresh instance has nothing in memory"
+	: >$trace/trace
+	read_block 1
+	is "$(seen read_miss)" 0 "and not the second time"
+	block 2
+	at_least record_submit 1 "the trace goes on over a restart"
+	triadsetup close t
+	n=$(triadsetup dump /dev/vda map | sed -n 's/.*LBA 1+.* block \([0-9]*\),.*/\1/p' | head -n 1)
+	echo rotten | dd of=/dev/vda bs=4096 seek="$n" conv=notrunc,fsync 2>/dev/null
+	map t /dev/mapper/base
+	: >$trace/trace
+	read_block 1
+	at_least checksum_error 1 "checksum_error"
+	grep -q "checksum_error: .* lba 1 pba $n\$" $trace/trace && ok "with its place" || not_ok "with its place # $(grep checksum_error $trace/trace)"
+	swap "0 $sectors error"
+	block 3
+	at_least mode 1 "mode"
+	grep -q ' mode: .* mode 2 error -5: [a-z]' $trace/trace && ok "with the reason" || not_ok "with the reason # $(grep ' mode: ' $trace/trace)"
+	echo 0 >$trace/events/triad/enable
+	swap "0 $sectors linear /dev/vda 0"
+	triadsetup close t
+	dmsetup remove base
+	fmt /dev/vda
+}
+
 # ---- why it is not opened ------------------------------------------------------------------
 
 kernel_words()
@@ -286,7 +341,7 @@ hashes()
 	must_fail "sm3 is not offered: no kernel has it" triadsetup format -q --force --hash sm3 /dev/vda
 }
 
-for part in ${*:-wanted several watching write_error rot degraded lost_log not_opened kernel_words hashes}; do
+for part in ${*:-wanted several watching tracing write_error rot degraded lost_log not_opened kernel_words hashes}; do
 	echo "# $part"
 	$part
 done
