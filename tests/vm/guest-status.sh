@@ -206,7 +206,7 @@ watching()
 	swap "0 $sectors error"
 	begun=$(now)
 	block 2
-	while ! grep -q 'instead of rw' /tmp/said && [ $(($(now) - begun)) -lt 10000 ]; do sleep 0.1; done
+	while ! grep -q 'instead of ok' /tmp/said && [ $(($(now) - begun)) -lt 10000 ]; do sleep 0.1; done
 	grep -q ' t: mode ro instead of rw: ' /tmp/said && grep -q ' t: health failed instead of ok' /tmp/said &&
 		ok "monitor: a device that fails, after $(($(now) - begun)) ms" ||
 		not_ok "monitor: a device that fails # $(cat /tmp/said)"
@@ -230,13 +230,13 @@ tracing()
 	fmt /dev/vda
 	base
 	map t /dev/mapper/base
-	cut -d : -f 1,2 /sys/block/$(basename "$(readlink -f /dev/mapper/t)")/dev >/tmp/devt
+	dmsetup info -c --noheadings -o major,minor --separator : t | tr -d ' ' >/tmp/devt
 	[ -s /tmp/devt ] && ok "the device has a number" || not_ok "the device has a number"
 	echo 1 >$trace/events/triad/enable
 	: >$trace/trace
 	block 1
-	at_least record_submit 2 "record_submit: the session's and the write's"
-	at_least record_publish 2 "record_publish: both, without an error"
+	at_least record_submit 1 "record_submit"
+	at_least record_publish 1 "record_publish"
 	grep -q 'record_publish: .* error 0$' $trace/trace && ok "without an error" || not_ok "without an error"
 	at_least flush 1 "flush: with its time"
 	is "$(seen commit_begin) $(seen mode) $(seen checksum_error)" "0 0 0" "nothing else"
