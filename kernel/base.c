@@ -5,6 +5,17 @@
 #include <linux/slab.h>
 
 #include "base.h"
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(record_submit);
+EXPORT_TRACEPOINT_SYMBOL_GPL(record_publish);
+EXPORT_TRACEPOINT_SYMBOL_GPL(flush);
+EXPORT_TRACEPOINT_SYMBOL_GPL(commit_begin);
+EXPORT_TRACEPOINT_SYMBOL_GPL(commit_end);
+EXPORT_TRACEPOINT_SYMBOL_GPL(read_miss);
+EXPORT_TRACEPOINT_SYMBOL_GPL(checksum_error);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mode);
 
 /* Of one mapped device that has a table of ours. */
 struct estate {

@@ -5,6 +5,7 @@
 #include <linux/delay.h>
 #include <linux/sched/mm.h>
 
+#include "trace.h"
 #include "triad.h"
 
 #define ROOT_TRIES	5
@@ -82,6 +83,7 @@ static void submit_intent(struct triad_commit_host *host)
 	list_add_tail(&w->list, &t->in_flight);
 	w->durable = false;
 	atomic64_inc(&t->stats.records);
+	trace_record_submit(triad_devt(t), w->rec.seq, 0, false);
 	triad_io_record(t, w, 0);
 }
 
@@ -186,8 +188,13 @@ void triad_committer_work(struct work_struct *work)
 	mutex_lock(&t->lock);
 	wanted = is_wanted(t);
 	t->commit_forced = false;
-	if (wanted)
+	if (wanted) {
+		trace_commit_begin(triad_devt(t), t->core.root.generation + 1,
+				   t->core.space.nr_taken);
 		r = triad_commit_run(&t->core, t->closing, &t->commit_host);
+		trace_commit_end(triad_devt(t), t->core.root.generation,
+				 t->core.commit.nr_nodes, r);
+	}
 	if (wanted)
 		t->abandoned = r ? t->abandoned + 1 : 0;
 	if (r && READ_ONCE(t->store_error) != -ECANCELED)

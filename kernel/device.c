@@ -4,6 +4,7 @@
  */
 #include <linux/sched/mm.h>
 
+#include "trace.h"
 #include "triad.h"
 
 #define MAX_ABANDONED	2	/* commits in a row, for restarts: the next one must land */
@@ -67,6 +68,7 @@ void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int
 	if (t->mode >= mode)
 		return;
 	set_mode(t, mode, why, error);
+	trace_mode(triad_devt(t), mode, error, why);
 	if (mode == TRIAD_MODE_HOLD)
 		DMERR("%s: now held: %s (error %d). What was acknowledged is safe, and no user hears of it: writes and what fails wait. Once the disk is well: triadsetup restart; to let it fail: triadsetup fail",
 		      triad_name(t), why, error);

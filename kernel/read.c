@@ -4,6 +4,7 @@
  * context and verified when it ends; everything that must sleep (a node to be
  * fetched, a large or failed verification) goes to a worker.
  */
+#include "trace.h"
 #include "triad.h"
 
 /* Blocks verified in the context of the completion; more go to a worker. */
@@ -178,6 +179,7 @@ static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter it
 	if (is_stale(tb))
 		return BLK_STS_IOERR;	/* nobody hears of it */
 	atomic64_inc(&t->stats.checksum_errors);
+	trace_checksum_error(triad_devt(t), tb->lba + nr, pba);
 	DMERR_LIMIT("%s: checksum mismatch at LBA %llu (PBA %llu): the read fails, other data is not affected; run triadsetup check --data",
 		    triad_name(t),
 		    tb->lba + nr, pba);
@@ -336,6 +338,7 @@ static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_node_disk
 	u32 i;
 	int n;
 
+	trace_read_miss(triad_devt(tb->triad), tb->lba, max);
 	logged.known = 0;
 	rcu_read_lock();
 	view = *rcu_dereference(tb->triad->view);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The core's store: the disk and the root devices, by bios. */
+#include "trace.h"
 #include "triad.h"
 
 #define MAX_STORE_PENDING	256
@@ -62,6 +63,7 @@ static int store_write(struct triad_store *store, u64 pba, u32 nr, const void *b
 
 static int flush_device(struct triad *t, struct block_device *bdev)
 {
+	u64 begun = ktime_get_ns();
 	struct bio bio;
 	int r;
 
@@ -69,6 +71,7 @@ static int flush_device(struct triad *t, struct block_device *bdev)
 	r = submit_bio_wait(&bio);
 	bio_uninit(&bio);
 	atomic64_inc(&t->stats.flushes);
+	trace_flush(triad_devt(t), true, ktime_get_ns() - begun, r);
 	return r;
 }
 

@@ -400,6 +400,9 @@ void triad_status_note(struct triad *t)
 		.memory = memory_bytes(t),
 	};
 
+	memcpy(s.uuid, core->root.uuid, sizeof(s.uuid));
+	memcpy(s.label, core->root.label, sizeof(s.label));
+
 	lockdep_assert_held(&t->lock);
 	letters(t, s.letters);
 	spin_lock(&t->status_lock);
@@ -432,6 +435,29 @@ static const char *health(struct triad *t, const struct triad_status *now)
 	       now->degraded ? "degraded" : "ok";
 }
 
+/* As one word of the line.  Both are empty until a device was opened for the first time. */
+static void emit_names(const struct triad_status *now, char *result, unsigned int maxlen)
+{
+	static const u8 none[TRIAD_UUID_SIZE];
+	const u8 *label = now->label;
+	size_t i, n = strnlen((const char *)label, TRIAD_LABEL_SIZE);
+	unsigned int sz = 0;
+
+	if (memcmp(now->uuid, none, sizeof(none)))
+		DMEMIT(" %pUb ", now->uuid);
+	else
+		DMEMIT(" - ");
+	for (i = 0; i < n; i++) {
+		/* "-" alone stands for a label that is empty */
+		bool plain = label[i] > ' ' && label[i] < 0x7f && label[i] != '\\' &&
+			     (n > 1 || label[i] != '-');
+
+		DMEMIT(plain ? "%c" : "\\x%02x", label[i]);
+	}
+	if (!n)
+		DMEMIT("-");
+}
+
 static void status_info(struct triad *t, char *result, unsigned int maxlen)
 {
 	const struct triad_status now = status_now(t);
@@ -454,6 +480,7 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 	DMEMIT("%s", READ_ONCE(t->why) ?: "-");
 	strreplace(result + why, ' ', '_');	/* one word of the line */
 	DMEMIT(" %d %s", READ_ONCE(t->why_error), TRIAD_VERSION);
+	emit_names(&now, result + sz, maxlen - sz);
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)

@@ -92,6 +92,8 @@ struct triad_status {
 	char letters[TRIAD_NR_SLOTS + 1];
 	bool degraded;
 	u64 generation, log_records, log_blocks, used, usable, memory;
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
 };
 
 struct triad_stats {
@@ -167,6 +169,7 @@ struct triad {
 	bool flushing;				/* [lock] */
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
+	u64 flush_begun;			/* [lock] for its tracepoint */
 
 	/* mode hold: what would have failed */
 	struct bio_list held;			/* [lock] writes of records that failed */
@@ -242,6 +245,12 @@ static inline struct mapped_device *triad_md(const struct triad *t)
 static inline const char *triad_name(const struct triad *t)
 {
 	return dm_device_name(triad_md(t));
+}
+
+/* For tracepoints. */
+static inline dev_t triad_devt(const struct triad *t)
+{
+	return disk_devt(dm_disk(triad_md(t)));
 }
 
 static inline enum triad_mode triad_mode(const struct triad *t)

@@ -9,6 +9,7 @@
 #include <linux/sched/mm.h>
 #include <linux/vmalloc.h>
 
+#include "trace.h"
 #include "triad.h"
 
 /*
@@ -322,6 +323,7 @@ static void submit(struct triad *t, struct triad_write *w)
 			if (bio->bi_opf & REQ_FUA)
 				w->durable = true;
 	}
+	trace_record_submit(triad_devt(t), w->rec.seq, w->rec.nr_blocks, w->durable);
 	triad_io_record(t, w, w->durable ? REQ_FUA : 0);
 }
 
@@ -456,6 +458,7 @@ static void publish(struct triad *t)
 			break;
 		r = blk_status_to_errno(w->status);
 		r = triad_log_publish(&t->core, &w->rec, r);
+		trace_record_publish(triad_devt(t), w->rec.seq, r);
 		if (r) {
 			triad_worsen(t, "a log record could not be written", r);
 			fail_or_hold(t, &w->bios);
@@ -496,6 +499,7 @@ static void end_flush(struct triad *t)
 	t->flushing = false;
 	r = blk_status_to_errno(t->flush_bio.bi_status);
 	bio_uninit(&t->flush_bio);
+	trace_flush(triad_devt(t), false, ktime_get_ns() - t->flush_begun, r);
 	/* a lost write may have been told to a flush of the commit, and to that one alone */
 	if (!r)
 		r = READ_ONCE(t->store_error);
@@ -538,6 +542,7 @@ static void flush(struct triad *t)
 	}
 	t->flushing = true;
 	t->flush_done = false;
+	t->flush_begun = ktime_get_ns();
 	t->flush_covers = triad_order_flush_begin(&t->core.order);
 	atomic64_inc(&t->stats.flushes);
 	bio_init(&t->flush_bio, t->dev->bdev, NULL, 0, TRIAD_OP_FLUSH);

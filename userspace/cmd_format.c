@@ -4,11 +4,11 @@
 #endif
 #include <inttypes.h>
 #include <stdio.h>
-#include <uuid/uuid.h>
 
 #include "device.h"
 #include "hash.h"
 #include "kernel.h"
+#include "names.h"
 #include "report.h"
 #include "signature.h"
 #include "tool.h"
@@ -38,22 +38,13 @@ static int take_names(struct format *f)
 {
 	const struct options *opt = f->opt;
 	struct triad_root *root = &f->root;
-	const char *c;
+	int r;
 
-	if (opt->uuid && uuid_parse(opt->uuid, root->uuid))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  Make one with uuidgen.",
-				 "--uuid: '%s' is no UUID", opt->uuid);
-	if (!opt->uuid)
-		uuid_generate(root->uuid);
-	if (opt->label && strlen(opt->label) > TRIAD_LABEL_SIZE)
-		return tool_fail(TOOL_USAGE, unchanged, "--label: longer than %d bytes",
-				 TRIAD_LABEL_SIZE);
-	for (c = opt->label; c && *c; c += text_printable(c))
-		if (!text_printable(c))
-			return tool_fail(TOOL_USAGE, unchanged, "--label: it takes UTF-8 text "
-					 "without control characters");
-	if (opt->label)
-		memcpy(root->label, opt->label, strlen(opt->label));
+	r = uuid_take("--uuid", opt->uuid, root->uuid);
+	if (!r && opt->label)
+		r = label_parse("--label", opt->label, root->label);
+	if (r)
+		return r;
 	if (opt->checksum && !strcmp(opt->checksum, "xxh64"))
 		root->checksum_kind = TRIAD_CHECKSUM_XXH64;
 	else if (opt->checksum && strcmp(opt->checksum, "crc32c"))

@@ -61,7 +61,10 @@ static int heal(struct view *view, const struct options *opt)
 	if (r)
 		return r;
 	if (!triad_core_needs_heal(core)) {
-		printf("%s: three good roots, nothing to heal\n", view->path);
+		if (opt->json)
+			json_add(json_document(), "healed", NULL);
+		else
+			printf("%s: three good roots, nothing to heal\n", view->path);
 		return 0;
 	}
 	if (triad_core_is_occupied(core) && !opt->force)
@@ -74,6 +77,12 @@ static int heal(struct view *view, const struct options *opt)
 		return tool_fail(tool_exit_of(r),
 				 "No data is lost; as long as a slot cannot be written, it stays so.",
 				 "%s: healing failed: %s", view->path, strerror(-r));
+	if (opt->json) {
+		json_add_number(json_document(), "healed", slot);
+		json_add_number(json_document(), "generation", core->root.generation);
+		json_add_number(json_document(), "branch", core->root.branch);
+		return 0;
+	}
 	printf("%s: healed slot %d; generation %" PRIu64 ", branch %" PRIu64 "\n", view->path,
 	       slot, core->root.generation, core->root.branch);
 	return 0;

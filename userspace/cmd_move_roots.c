@@ -210,8 +210,16 @@ static int check_source(struct move *move)
 static void say_done(const struct move *move)
 {
 	const struct options *opt = move->opt;
+	struct json_object *devices;
 	unsigned int i;
 
+	if (opt->json) {
+		devices = json_object_new_array();
+		for (i = 0; move->layout && i < opt->nr_to; i++)
+			json_array_add_text(devices, opt->to[i]);
+		json_add(json_document(), "root_devices", devices);
+		return;
+	}
 	printf("%s: its roots lie %s now%s", move->view.path, move->layout ? "elsewhere" :
 	       "on the device itself", move->layout ? ":" : "");
 	for (i = 0; move->layout && i < opt->nr_to; i++) {

@@ -248,6 +248,8 @@ int cmd_fail(const struct options *opt)
 	struct mode mode;
 	int error, r;
 
+	if (opt->json)
+		json_add_text(json_document(), "name", name);
 	r = mode_of(name, &mode);
 	if (r)
 		return r;
@@ -279,6 +281,25 @@ static int restart_in_child(const struct options *opt)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_SYSTEM;
 }
 
+/* One thing that watch does; seconds or an exit code. */
+static void tell(const struct options *opt, const char *event, const char *what, int number,
+		 const char *format)
+{
+	struct json_object *out;
+
+	if (opt->json) {
+		out = json_object_new_object();
+		json_add_number(out, "time", time(NULL));
+		json_add_text(out, "name", opt->args[0]);
+		json_add_text(out, "event", event);
+		json_add(out, what, json_object_new_int(number));
+		json_line(out);
+	} else if (format) {
+		printf(format, opt->args[0], number);
+	}
+	fflush(stdout);
+}
+
 #define LONGEST_PAUSE	60	/* s, between two tries */
 
 int cmd_watch(const struct options *opt)
@@ -289,6 +310,8 @@ int cmd_watch(const struct options *opt)
 	struct mode mode;
 	int error, r;
 
+	if (opt->json)
+		json_lines();
 	for (;;) {
 		r = mode_of(name, &mode);
 		if (r)
@@ -302,10 +325,10 @@ int cmd_watch(const struct options *opt)
 				return tool_fail(TOOL_SYSTEM, NULL, "%s: %s", name, strerror(error));
 			continue;
 		}
-		printf("%s: it waits for its disk; trying again in %u s\n", name, pause);
-		fflush(stdout);
+		tell(opt, "waits", "seconds", pause,
+		     "%s: it waits for its disk; trying again in %d s\n");
 		sleep(pause);
 		pause = pause * 2 > LONGEST_PAUSE ? LONGEST_PAUSE : pause * 2;
-		restart_in_child(opt);
+		tell(opt, "restart", "exit_code", restart_in_child(opt), NULL);
 	}
 }

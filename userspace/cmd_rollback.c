@@ -158,7 +158,10 @@ static int roll_back(struct view *view, const struct options *opt)
 	if (r)
 		return r;
 	if (is_same(core, &loss)) {
-		printf("%s: the backup holds the same: nothing to go back from\n", view->path);
+		if (opt->json)
+			json_add_bool(json_document(), "gone_back", false);
+		else
+			printf("%s: the backup holds the same: nothing to go back from\n", view->path);
 		return 0;
 	}
 	say_loss(view, &loss);
@@ -172,6 +175,16 @@ static int roll_back(struct view *view, const struct options *opt)
 		return tool_fail(tool_exit_of(r), "It holds the one state or the other, whole: see "
 				 "triadsetup roots.  If a commit landed, opening it finishes the rest.",
 				 "%s: going back failed: %s", view->path, strerror(-r));
+	if (opt->json) {
+		json_add_bool(json_document(), "gone_back", true);
+		json_add_number(json_document(), "lost_writes", loss.nr_writes);
+		json_add_number(json_document(), "lost_discards", loss.nr_discards);
+		json_add_number(json_document(), "lost_blocks", loss.nr_blocks);
+		json_add_bool(json_document(), "counted_all", loss.complete);
+		json_add_number(json_document(), "generation", core->root.generation);
+		json_add_number(json_document(), "branch", core->root.branch);
+		return 0;
+	}
 	printf("%s: gone back to the backup; generation %" PRIu64 ", branch %" PRIu64 "\n",
 	       view->path, core->root.generation, core->root.branch);
 	return 0;

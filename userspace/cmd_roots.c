@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <inttypes.h>
-#include <libdevmapper.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "dm.h"
@@ -133,20 +131,6 @@ static void fill_json(const struct view *view)
 	json_add_bool(out, "hash_holds", choice->which == 1);
 }
 
-/*
- * The name of an open device, or its node, stands for what it lies on.  A file or
- * another device of that name goes first.
- */
-static bool find_mapping(const char *what, struct dm_source *source)
-{
-	size_t dir = strlen(dm_dir());
-	struct stat st;
-
-	if (!strncmp(what, dm_dir(), dir) && what[dir] == '/')
-		return dm_source(what + dir + 1, source);
-	return !strchr(what, '/') && stat(what, &st) && dm_source(what, source);
-}
-
 /* Three roots cannot be read at once: what a commit tore apart is whole the next time. */
 static int look(struct view *view, const struct options *opt, bool live)
 {
@@ -193,18 +177,11 @@ int cmd_roots(const struct options *opt)
 	struct options its = *opt;
 	struct dm_source source;
 	char *path = source.device;
-	unsigned int i;
 	int r;
 
-	if (!find_mapping(opt->args[0], &source))
+	if (!dm_find_mapping(opt->args[0], &source))
 		return show(opt, NULL);
-	its.args = &path;
-	its.nr_root_devices = source.nr_roots;
-	for (i = 0; i < source.nr_roots; i++)
-		its.root_device[i] = source.root[i];
-	/* one in the kernel's keyring is not ours to read */
-	if (source.key[0] && source.key[0] != ':')
-		its.key = source.key;
+	dm_source_options(&source, &its, &path);
 	r = show(&its, opt->args[0]);
 	explicit_bzero(source.key, sizeof(source.key));
 	return r;

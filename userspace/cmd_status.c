@@ -1,130 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <inttypes.h>
+#include "status.h"
+
 #include <stdio.h>
 
-#include "dm.h"
-#include "report.h"
-
-enum unit {
-	UNIT_TEXT,
-	UNIT_NUMBER,
-	UNIT_BLOCKS,
-	UNIT_BYTES,
-	UNIT_KIB,
-	UNIT_ERROR,
-};
-
-enum {
-	MODE = 0,
-	HEALTH = 3,
-	CHECKSUM_ERRORS = 13,
-	REASON = 17,
-	ERROR = 18,
-	VERSION = 19,
-};
-
-/* The fields of the status line, in order. */
-static const struct status_field {
-	const char *name;	/* in JSON */
-	const char *words;
-	enum unit unit;
-} fields[] = {
-	[MODE] = { "mode", "mode", UNIT_TEXT },
-	{ "letters", "letters of slots 0-2", UNIT_TEXT },
-	{ "generation", "generation", UNIT_NUMBER },
-	[HEALTH] = { "health", "health", UNIT_TEXT },
-	{ "log_records", "records in the log", UNIT_NUMBER },
-	{ "log_blocks", "log", UNIT_BLOCKS },
-	{ "used_blocks", "used", UNIT_BLOCKS },
-	{ "usable_blocks", "usable", UNIT_BLOCKS },
-	{ "commits", "commits", UNIT_NUMBER },
-	{ "records", "records written", UNIT_NUMBER },
-	{ "user_bytes_written", "written by users", UNIT_BYTES },
-	{ "device_bytes_written", "written to the disk", UNIT_BYTES },
-	{ "bytes_read", "read", UNIT_BYTES },
-	[CHECKSUM_ERRORS] = { "checksum_errors", "checksum errors", UNIT_NUMBER },
-	{ "device_flushes", "flushes of the disk", UNIT_NUMBER },
-	{ "cached_nodes", "map nodes cached", UNIT_NUMBER },
-	{ "memory_kib", "memory", UNIT_KIB },
-	[REASON] = { "reason", "reason", UNIT_TEXT },
-	[ERROR] = { "error_number", NULL, UNIT_ERROR },
-	[VERSION] = { "version", "version of the module", UNIT_TEXT },
-};
-
-#define NR_FIELDS	(sizeof(fields) / sizeof(fields[0]))
-
-struct status {
-	const char *name;
-	const char *text[NR_FIELDS];
-	u64 number[NR_FIELDS];
-	int error;		/* why it is in a mode that nobody asked for, or 0 */
-	unsigned int nr;
-	bool suspended;
-	u64 sectors;
-	char device[512];
-};
-
-static bool is(const struct status *status, unsigned int field, const char *word)
-{
-	return status->text[field] && !strcmp(status->text[field], word);
-}
-
-/*
- * Fields are added at the end: more of them than we know is fine, and so are less,
- * from an older module.
- */
-static bool parse(char *line, struct status *status)
-{
-	char *rest = NULL, *word, *end;
-	unsigned int i;
-
-	for (word = strtok_r(line, " ", &rest); word && status->nr < NR_FIELDS;
-	     word = strtok_r(NULL, " ", &rest)) {
-		i = status->nr++;
-		status->text[i] = word;
-		if (i == REASON)
-			for (end = word; *end; end++)
-				*end = *end == '_' ? ' ' : *end;
-		if (fields[i].unit == UNIT_TEXT)
-			continue;
-		if (fields[i].unit == UNIT_ERROR)
-			status->error = strtol(word, &end, 10);
-		else
-			status->number[i] = strtoull(word, &end, 10);
-		if (*end)
-			return false;
-	}
-	/* the target has nothing open then, and calls that fail; it is no failure */
-	if (status->suspended && !status->error && is(status, MODE, "fail"))
-		status->text[MODE] = "suspended";
-	return status->nr >= 4;
-}
-
-const char *status_reason(const char *line, char *text)
-{
-	struct status status = { 0 };
-	char *copy = strdup(line);
-
-	snprintf(text, TEXT_SIZE, "%s", copy && parse(copy, &status) && status.text[REASON] ?
-		 status.text[REASON] : "its module does not tell why");
-	free(copy);
-	return text;
-}
-
-int dm_build_of(const char *name, char *version, size_t size)
-{
-	struct status status = { 0 };
-	char *line;
-	int r = dm_status(name, &line, &status.suspended, &status.sectors);
-
-	*version = 0;
-	if (r)
-		return r;
-	if (parse(line, &status) && status.text[VERSION])
-		snprintf(version, size, "%s", status.text[VERSION]);
-	free(line);
-	return 0;
-}
+#include "live.h"
+#include "prometheus.h"
 
 static const char *explain_health(const char *health)
 {
@@ -132,83 +12,91 @@ static const char *explain_health(const char *health)
 	       !strcmp(health, "rotten") ? ": blocks did not match their checksums" : "";
 }
 
-static void print_field(const struct status *status, unsigned int i)
+static void print_text(const char *words, const char *text)
+{
+	if (text && *text)
+		printf("  %-22s %s\n", words, text);
+}
+
+static void print_number(const struct status *status, enum status_field field, const char *words)
 {
 	char text[TEXT_SIZE];
 
-	switch (fields[i].unit) {
-	case UNIT_BLOCKS:
-		text_size(status->number[i] << TRIAD_BLOCK_SHIFT, text);
-		break;
-	case UNIT_BYTES:
-		text_size(status->number[i], text);
-		break;
-	case UNIT_KIB:
-		text_size(status->number[i] << 10, text);
-		break;
-	default:
-		snprintf(text, sizeof(text), "%s%s", status->text[i],
-			 i == HEALTH ? explain_health(status->text[i]) : "");
-	}
-	printf("  %-22s %s\n", fields[i].words, text);
+	if (field < status->nr)
+		print_text(words, text_number(status->number[field], text));
+}
+
+static void print_size(const struct status *status, enum status_field field, const char *words,
+		       unsigned int shift)
+{
+	char text[TEXT_SIZE];
+
+	if (field < status->nr)
+		print_text(words, text_size(status->number[field] << shift, text));
+}
+
+static void print_used(const struct status *status)
+{
+	double percent = status_used_percent(status);
+	char used[TEXT_SIZE], usable[TEXT_SIZE];
+
+	if (percent < 0)
+		return;
+	text_size(status->number[STATUS_USED] << TRIAD_BLOCK_SHIFT, used);
+	text_size(status->number[STATUS_USABLE] << TRIAD_BLOCK_SHIFT, usable);
+	printf("  %-22s %s of %s, %.1f %%\n", "used", used, usable, percent);
 }
 
 static void print_status(const struct status *status)
 {
-	char text[TEXT_SIZE];
-	unsigned int i;
+	const char *reason = status->text[STATUS_REASON];
+	char text[2048];
 
 	printf("/dev/mapper/%s: %s%s\n", status->name, text_size(status->sectors * 512, text),
 	       status->suspended ? ", suspended" : "");
-	if (status->device[0])
-		printf("  %-22s %s\n", "device", status->device);
-	for (i = 0; i < status->nr; i++) {
-		if (!fields[i].words || i == REASON)
-			continue;
-		print_field(status, i);
-		/* beside what it explains */
-		if (i == HEALTH && !is(status, MODE, "rw") && status->text[REASON])
-			print_field(status, REASON);
-	}
-}
-
-static void fill_json(const struct status *status)
-{
-	struct json_object *out = json_document();
-	unsigned int i;
-
-	json_add_text(out, "device", status->device[0] ? status->device : NULL);
-	json_add_number(out, "sectors", status->sectors);
-	json_add_bool(out, "suspended", status->suspended);
-	for (i = 0; i < status->nr; i++) {
-		if (fields[i].unit == UNIT_ERROR)
-			json_add(out, fields[i].name, json_object_new_int(status->error));
-		else if (i == REASON && is(status, REASON, "-"))
-			json_add_text(out, fields[i].name, NULL);
-		else if (fields[i].unit == UNIT_TEXT)
-			json_add_text(out, fields[i].name, status->text[i]);
-		else
-			json_add_number(out, fields[i].name, status->number[i]);
-	}
+	print_text("device", status->source.device);
+	print_text("UUID", status->uuid);
+	print_text("label", status->label);
+	print_text("options", status_options(status, text, sizeof(text)));
+	print_text("mode", status_mode(status));
+	print_text("letters of slots 0-2", status->text[STATUS_LETTERS]);
+	print_number(status, STATUS_GENERATION, "generation");
+	printf("  %-22s %s%s\n", "health", status->text[STATUS_HEALTH],
+	       explain_health(status->text[STATUS_HEALTH]));
+	if (!status_is(status, STATUS_MODE, "rw"))
+		print_text("reason", reason);
+	print_number(status, STATUS_LOG_RECORDS, "records in the log");
+	print_size(status, STATUS_LOG_BLOCKS, "log", TRIAD_BLOCK_SHIFT);
+	print_used(status);
+	print_number(status, STATUS_COMMITS, "commits");
+	print_number(status, STATUS_RECORDS, "records written");
+	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);
+	print_size(status, STATUS_DEVICE_WRITTEN, "written to the disk", 0);
+	print_size(status, STATUS_READ, "read", 0);
+	print_number(status, STATUS_CHECKSUM_ERRORS, "checksum errors");
+	print_number(status, STATUS_FLUSHES, "flushes of the disk");
+	print_number(status, STATUS_CACHED_NODES, "map nodes cached");
+	print_size(status, STATUS_MEMORY_KIB, "memory", 10);
+	print_text("version of the module", status->text[STATUS_VERSION]);
 }
 
 static int judge(const struct status *status)
 {
-	const char *reason = status->text[REASON] ? status->text[REASON] : "dmesg tells why";
+	const char *reason = status->text[STATUS_REASON] ? status->text[STATUS_REASON] :
+			     "dmesg tells why";
 	char *advice = NULL, because[TEXT_SIZE] = "";
-	bool failed = is(status, MODE, "fail");
+	bool failed = status_is(status, STATUS_MODE, "fail");
 	size_t size;
 	FILE *f;
-	int r;
+	int r = status_worth(status);
 
-	if (!failed && !status->error)
-		return is(status, HEALTH, "ok") && !status->number[CHECKSUM_ERRORS] ? TOOL_OK :
-		       TOOL_DEGRADED;
+	if (r != TOOL_DAMAGED)
+		return r;
 	f = open_memstream(&advice, &size);
 	if (f) {
 		fprintf(f, "%s  See dmesg, close it, then: triadsetup check ",
 			failed ? "Nothing can be read or written." : "Reads go on.");
-		put_quoted(f, status->device[0] ? status->device : "DEVICE");
+		put_quoted(f, status->source.device[0] ? status->source.device : "DEVICE");
 		fclose(f);
 	}
 	if (status->error)
@@ -219,33 +107,59 @@ static int judge(const struct status *status)
 	return r;
 }
 
-int cmd_status(const struct options *opt)
+struct all {
+	struct json_object *devices;	/* NULL: no JSON, or it is of one */
+	unsigned int nr;
+	int worst;
+};
+
+static int show(struct status *status, void *context)
 {
-	struct status status = { .name = opt->args[0] };
-	struct dm_source source;
-	char *line;
+	struct all *all = context;
+	struct json_object *out = json_document();
 	int r;
 
-	if (opt->json)
-		json_add_text(json_document(), "name", status.name);
-	r = dm_status(status.name, &line, &status.suspended, &status.sectors);
-	if (r)
-		return r;
-	dm_source(status.name, &source);
-	explicit_bzero(source.key, sizeof(source.key));
-	snprintf(status.device, sizeof(status.device), "%s", source.device);
-	if (!parse(line, &status)) {
-		free(line);
-		return tool_fail(TOOL_SYSTEM,
-				 "Nothing was changed.  Use a triadsetup as new as the module; "
-				 "dmsetup status shows the line.",
-				 "%s: its status line is not known to this version", status.name);
+	if (all->devices) {
+		out = json_object_new_object();
+		json_add_text(out, "name", status->name);
+		json_object_array_add(all->devices, out);
 	}
-	if (opt->json)
-		fill_json(&status);
+	if (out)
+		status_json(status, out);
 	else
-		print_status(&status);
-	r = judge(&status);
-	free(line);
-	return r;
+		print_status(status);
+	all->nr++;
+	r = judge(status);
+	if (r > all->worst)
+		all->worst = r;
+	if (all->devices)
+		json_add(out, "exit_code", json_object_new_int(r));
+	return 0;
+}
+
+int cmd_status(const struct options *opt)
+{
+	struct all all = { 0 };
+	int r;
+
+	if (opt->prometheus)
+		return opt->json || opt->watch ?
+		       tool_fail(TOOL_USAGE, "Nothing was changed.  Take one of them.",
+				 "status: --prometheus is a form of its own, without --json and "
+				 "--watch") : prometheus_print(opt);
+	if (opt->watch)
+		return live_watch(opt);
+	if (opt->count)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "status: --count belongs to --watch");
+	if (opt->json && opt->nr_args == 1) {
+		json_add_text(json_document(), "name", opt->args[0]);
+	} else if (opt->json) {
+		all.devices = json_object_new_array();
+		json_add(json_document(), "devices", all.devices);
+	}
+	r = status_each(opt, show, &all);
+	if (!r && !all.nr && !opt->json)
+		printf("No dm-triad device is open.\n");
+	return r ? r : all.worst;
 }

@@ -7,8 +7,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libdevmapper.h>
+#include <linux/dm-ioctl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -650,6 +653,51 @@ int dm_wait_event(const char *name, u32 *nr)
 	return error;
 }
 
+bool dm_exists(const char *name, u32 *event_nr)
+{
+	struct dm_task *task = new_task(DM_DEVICE_INFO, name);
+	struct dm_info info;
+	bool found = task && dm_task_run(task) && dm_task_get_info(task, &info) && info.exists;
+
+	*event_nr = found ? info.event_nr : 0;
+	if (task)
+		dm_task_destroy(task);
+	return found;
+}
+
+#define CONTROL	"/dev/mapper/control"
+
+int dm_events_open(void)
+{
+	return open(CONTROL, O_RDWR | O_CLOEXEC);
+}
+
+/* It can be polled once for each time. */
+void dm_events_arm(int events)
+{
+	struct dm_ioctl arm = {
+		.version = { DM_VERSION_MAJOR, 0, 0 },
+		.data_size = sizeof(arm),
+		.data_start = sizeof(arm),
+	};
+
+	if (events >= 0)
+		ioctl(events, DM_DEV_ARM_POLL, &arm);
+}
+
+void dm_events_wait(int events, int timeout_ms)
+{
+	struct pollfd armed = { .fd = events, .events = POLLIN };
+
+	poll(&armed, 1, timeout_ms);
+}
+
+void dm_events_close(int events)
+{
+	if (events >= 0)
+		close(events);
+}
+
 int dm_let_fail(const char *name, u64 sectors)
 {
 	int error = load(name, sectors, "error", "", false);
@@ -663,6 +711,20 @@ int dm_message(const char *name, const char *message)
 
 	return step(task, task && dm_task_set_sector(task, 0) &&
 		    dm_task_set_message(task, message), NULL);
+}
+
+int dm_suspend(const char *name)
+{
+	struct dm_task *task = new_task(DM_DEVICE_SUSPEND, name);
+
+	return step(task, task != NULL, NULL);
+}
+
+int dm_resume(const char *name)
+{
+	struct dm_info info;
+
+	return resume(name, &info);
 }
 
 /* ---- what lies below ---------------------------------------------------------------- */
@@ -725,6 +787,14 @@ bool dm_source(const char *name, struct dm_source *source)
 	if (ok) {
 		device_path(parsed.device, source->device, sizeof(source->device));
 		source->nr_roots = parsed.nr_root_dev;
+		source->read_only = parsed.read_only;
+		source->backup = parsed.backup;
+		source->hold = parsed.hold;
+		source->interval_ms = parsed.interval_ms;
+		source->cache_blocks = parsed.cache_blocks;
+		source->hold_ms = parsed.hold_ms;
+		snprintf(source->uuid, sizeof(source->uuid), "%s",
+			 dm_task_get_uuid(task) ? dm_task_get_uuid(task) : "");
 		for (i = 0; i < parsed.nr_root_dev; i++)
 			if ((int)i == parsed.missing)
 				strcpy(source->root[i], DEVICE_MISSING);
@@ -737,4 +807,43 @@ bool dm_source(const char *name, struct dm_source *source)
 	if (task)
 		dm_task_destroy(task);
 	return ok;
+}
+
+bool dm_find_mapping(const char *what, struct dm_source *source)
+{
+	size_t dir = strlen(dm_dir());
+	struct stat st;
+
+	if (!strncmp(what, dm_dir(), dir) && what[dir] == '/')
+		return dm_source(what + dir + 1, source);
+	return !strchr(what, '/') && stat(what, &st) && dm_source(what, source);
+}
+
+void dm_source_options(const struct dm_source *source, struct options *opt, char **path)
+{
+	unsigned int i;
+
+	opt->args = path;
+	opt->nr_args = 1;
+	opt->nr_root_devices = source->nr_roots;
+	for (i = 0; i < source->nr_roots; i++)
+		opt->root_device[i] = source->root[i];
+	/* one in the kernel's keyring is not ours to read */
+	if (source->key[0] && source->key[0] != ':')
+		opt->key = source->key;
+}
+
+bool dm_is_there(void)
+{
+	struct dm_task *task = new_task(DM_DEVICE_LIST, NULL);
+	bool there = task && dm_task_run(task);
+
+	if (task)
+		dm_task_destroy(task);
+	return there;
+}
+
+const char *dm_mapper_dir(void)
+{
+	return dm_dir();
 }

@@ -74,6 +74,18 @@ int dm_each_target(const char *prefix, void (*fn)(const char *rest, void *contex
 /* The version of the build that runs a mapping; empty if it does not tell. */
 int dm_build_of(const char *name, char *version, size_t size);
 
+/* There is a mapping of this name, whosever; how many events it has had. */
+bool dm_exists(const char *name, u32 *event_nr);
+
+/*
+ * Events of all mappings, whosever.  Arm, look at what is to be known, then wait: an event
+ * since then ends the wait at once.  Without device-mapper (-1) it is just a pause.
+ */
+int dm_events_open(void);
+void dm_events_arm(int events);
+void dm_events_wait(int events, int timeout_ms);
+void dm_events_close(int events);
+
 /* All that is sent to a suspended mapping fails from now on; its table is lost.  0 or an errno. */
 int dm_let_fail(const char *name, u64 sectors);
 
@@ -82,15 +94,37 @@ int dm_wait_event(const char *name, u32 *nr);
 
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
+/* With flush, a filesystem frozen; and on again.  0 or an errno. */
+int dm_suspend(const char *name);
+int dm_resume(const char *name);
+
 /* What a mapping lies on, as paths, and its key as in the table; overwrite that. */
 struct dm_source {
 	char device[512];
 	char root[TRIAD_NR_SLOTS][512];
 	unsigned int nr_roots;
 	char key[1024];		/* empty: none */
+	bool keyed;		/* what is left of it when it was overwritten */
+	char uuid[129];		/* of the mapping */
+	bool read_only, backup, hold;
+	u32 interval_ms, cache_blocks, hold_ms;
 };
 
 /* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */
 bool dm_source(const char *name, struct dm_source *source);
+
+/*
+ * The same of what a person named: the name of an open device, or its node.  A file or
+ * another device of that name goes first.
+ */
+bool dm_find_mapping(const char *what, struct dm_source *source);
+
+/* What a person would have typed for what lies below; path is where opt->args points to. */
+void dm_source_options(const struct dm_source *source, struct options *opt, char **path);
+
+/* The kernel has device-mapper; says nothing. */
+bool dm_is_there(void);
+
+const char *dm_mapper_dir(void);
 
 #endif

@@ -191,6 +191,7 @@ void table_print(struct libscols_table *table)
 
 static struct {
 	bool wanted;
+	bool lines;
 	struct json_object *document, *error, *warnings;
 } json;
 
@@ -257,6 +258,18 @@ void json_warning(const char *message)
 		json_object_array_add(json.warnings, json_text(message));
 }
 
+void json_lines(void)
+{
+	json.lines = true;
+}
+
+void json_line(struct json_object *object)
+{
+	printf("%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
+						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+}
+
 void json_end(int code)
 {
 	if (!json.wanted)
@@ -264,9 +277,12 @@ void json_end(int code)
 	json_add(json.document, "exit_code", need(json_object_new_int(code)));
 	json_add(json.document, "error", json_object_get(json.error));
 	json_add(json.document, "warnings", json_object_get(json.warnings));
-	printf("%s\n", json_object_to_json_string_ext(json.document, JSON_C_TO_STRING_PRETTY |
-						      JSON_C_TO_STRING_SPACED |
-						      JSON_C_TO_STRING_NOSLASHESCAPE));
+	if (json.lines)
+		json_line(json_object_get(json.document));
+	else
+		printf("%s\n", json_object_to_json_string_ext(json.document, JSON_C_TO_STRING_PRETTY |
+							      JSON_C_TO_STRING_SPACED |
+							      JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_free();
 }
 
@@ -278,6 +294,11 @@ void json_add(struct json_object *object, const char *name, struct json_object *
 void json_add_text(struct json_object *object, const char *name, const char *text)
 {
 	json_add(object, name, json_text(text));
+}
+
+void json_array_add_text(struct json_object *array, const char *text)
+{
+	json_object_array_add(array, json_text(text));
 }
 
 void json_add_number(struct json_object *object, const char *name, u64 n)

@@ -55,12 +55,19 @@ void json_begin(void);				/* from now on it is wanted */
 void json_forget(void);				/* and now it is not */
 struct json_object *json_document(void);	/* NULL if it is not */
 void json_end(int code);			/* print it, if it is wanted */
+/*
+ * From now on documents are single lines, each printed with json_line() when it is
+ * complete; the one at the end has exit_code and error.
+ */
+void json_lines(void);
+void json_line(struct json_object *object);	/* and free it */
 void json_error(const char *message, const char *advice);	/* the first one counts */
 void json_warning(const char *message);
 
 /* Objects are owned by what they are added to. */
 void json_add(struct json_object *object, const char *name, struct json_object *value);
 void json_add_text(struct json_object *object, const char *name, const char *text);
+void json_array_add_text(struct json_object *array, const char *text);
 void json_add_number(struct json_object *object, const char *name, u64 n);
 void json_add_bool(struct json_object *object, const char *name, bool value);
 void json_add_hex(struct json_object *object, const char *name, const u8 *bytes, size_t nr);

@@ -60,6 +60,12 @@ struct options {
 	bool udev;
 	bool all;		/* that triadtab names */
 	bool deferred;
+	bool prometheus;
+	bool status;		/* only say how far it is */
+	bool anew;		/* not where it was left */
+	u64 rate;		/* bytes per second */
+	u32 watch;		/* seconds between two looks; 0: one look */
+	u32 count;		/* looks, or events; 0: no end */
 	int nr_args;
 	char **args;
 };
@@ -85,6 +91,17 @@ int cmd_close(const struct options *opt);
 int cmd_table(const struct options *opt);
 int cmd_probe(const struct options *opt);
 int cmd_status(const struct options *opt);
+int cmd_list(const struct options *opt);
+int cmd_monitor(const struct options *opt);
+int cmd_info(const struct options *opt);
+int cmd_scrub(const struct options *opt);
+int cmd_doctor(const struct options *opt);
+int cmd_label(const struct options *opt);
+int cmd_uuid(const struct options *opt);
+int cmd_commit(const struct options *opt);
+int cmd_suspend(const struct options *opt);
+int cmd_resume(const struct options *opt);
+int cmd_import(const struct options *opt);
 int cmd_roots(const struct options *opt);
 int cmd_rollback(const struct options *opt);
 int cmd_heal(const struct options *opt);

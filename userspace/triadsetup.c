@@ -49,10 +49,10 @@ static const struct command commands[] = {
 	  "It goes on from what the disk holds, under mounted filesystems and databases.\n"
 	  "What the running one acknowledged is compared with what the new one finds.\n",
 	  cmd_restart },
-	{ "fail", "NAME", 1, 1, "", "let fail what a device holds that lost its disk",
+	{ "fail", "NAME", 1, 1, "j", "let fail what a device holds that lost its disk",
 	  "Of a device opened with --on-error hold.  The log keeps what was acknowledged.\n",
 	  cmd_fail },
-	{ "watch", "NAME", 1, 1, "", "restart a device that holds, once its disk is back",
+	{ "watch", "NAME", 1, 1, "j", "restart a device that holds, once its disk is back",
 	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the\n"
 	  "device is closed.  For a service: triad-watch@NAME.\n",
 	  cmd_watch },
@@ -61,22 +61,48 @@ static const struct command commands[] = {
 	  "modprobe would load.  If it cannot be loaded or does not take a device, the one\n"
 	  "before goes on; a second call finishes what an interrupted one has left.\n",
 	  cmd_upgrade },
+	{ "scrub", "NAME", 1, 1, "jqPOa", "read and verify all data of an open device",
+	  "At a bounded rate, while it is in use.  What is interrupted goes on where it was\n"
+	  "when it is called again.  Exit code 7 if blocks did not match their checksums.\n",
+	  cmd_scrub },
+	{ "doctor", "[DEVICE|NAME]...", 0, 64, "j", "does this system have what it takes?",
+	  "Kernel, module, hashes, and the disks of open devices or those that are named:\n"
+	  "what was found, and what to do.  Exit code 6 if something is to be done, 9 if no\n"
+	  "device can be opened here.\n", cmd_doctor },
+	{ "commit", "NAME", 1, 1, "j", "commit now, and wait until that is done",
+	  "What was flushed is safe without it; it makes the next opening short.\n", cmd_commit },
+	{ "suspend", "NAME", 1, 1, "j", "hold an open device still: its users wait",
+	  "The disk below is as a close leaves it, until resume.  A mounted filesystem is\n"
+	  "frozen.\n", cmd_suspend },
+	{ "resume", "NAME", 1, 1, "j", "let a suspended device go on", "", cmd_resume },
 	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
-	{ "status", "NAME", 1, 1, "j", "what an open device is doing",
-	  "Exit code 6 while a root is bad or blocks did not match their checksums, 7 when\n"
-	  "it has failed or is read-only though nobody asked for that.\n", cmd_status },
+	{ "status", "[NAME]...", 0, 64, "jwNp", "how open devices are",
+	  "All of them unless some are named.  Exit code 6 while a root is bad or blocks\n"
+	  "did not match their checksums, 7 when one has failed or is read-only though\n"
+	  "nobody asked for that.\n", cmd_status },
+	{ "info", "DEVICE|NAME", 1, 1, "jrk", "what a device is, on one screen",
+	  "Where it is, how full, how safe, since when.  Changes nothing.\n", cmd_info },
+	{ "list", "", 0, 0, "j", "the open devices, a line for each", "", cmd_list },
+	{ "monitor", "[NAME]...", 0, 64, "jN", "tell what happens to open devices",
+	  "A line when one is opened or closed, when its mode or health changes, when blocks\n"
+	  "do not match their checksums and when it gets nearly full.\n", cmd_monitor },
 	{ "roots", "DEVICE|NAME", 1, 1, "jvrk", "show the three roots and which one counts",
 	  "Changes nothing.  NAME is that of an open device: its mapping knows where the\n"
 	  "roots lie.  They may move meanwhile.\n", cmd_roots },
-	{ "heal", "DEVICE", 1, 1, "frk", "replace a bad root, as opening does",
+	{ "heal", "DEVICE", 1, 1, "jfrk", "replace a bad root, as opening does",
 	  "What lies in the bad slot and is not this device's is shown, and written over\n"
 	  "only with --force.  The device must be closed.\n", cmd_heal },
-	{ "move-roots", "DEVICE", 1, 1, "frkT", "put the roots into another place",
+	{ "move-roots", "DEVICE", 1, 1, "jfrkT", "put the roots into another place",
 	  "--to names one device for all three, or three devices; DEVICE itself puts them\n"
 	  "back inside.  The device must be closed.  If it is cut short, nothing is lost:\n"
 	  "the same command goes on.\n", cmd_move_roots },
-	{ "rollback", "DEVICE", 1, 1, "qrkD", "go back to the last commit but one, for good",
+	{ "label", "DEVICE TEXT", 2, 2, "jrk", "give a device another label",
+	  "Up to 32 bytes of UTF-8; '' takes it away.  The device must be closed.\n", cmd_label },
+	{ "uuid", "DEVICE [UUID]", 1, 2, "jrk", "give a device another UUID",
+	  "A random one unless one is given.  The device must be closed.  If it is cut short,\n"
+	  "nothing is lost: the same command goes on.\n", cmd_uuid },
+	{ "rollback", "DEVICE", 1, 1, "jqrkD", "go back to the last commit but one, for good",
 	  "Shows what would be lost and asks.  Without a terminal it refuses unless -q\n"
 	  "is given.  To look at that state first: open --backup, export --backup.\n"
 	  "The device must be closed.\n",
@@ -94,6 +120,10 @@ static const struct command commands[] = {
 	  "The log is replayed in memory, the device only read.  The file is sparse; it\n"
 	  "may be a block device, and - is standard output.\n",
 	  cmd_export },
+	{ "import", "FILE DEVICE", 2, 2, "qjrkf", "fill a device from a file: export's inverse",
+	  "DEVICE was formatted, and is closed.  - is standard input.  What the file has no\n"
+	  "data for, and what is behind its end, is empty then.  If it is cut short the\n"
+	  "device holds a part of it.\n", cmd_import },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
 	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
@@ -139,6 +169,12 @@ static const struct option_help {
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
+	{ 'w', false, "watch", "SECONDS", "again and again: what was done meanwhile" },
+	{ 'N', false, "count", "NR", "end after so many" },
+	{ 'p', false, "prometheus", NULL, "in Prometheus' text format" },
+	{ 'P', false, "rate", "SIZE", "read so much in a second, default 100M" },
+	{ 'O', false, "anew", NULL, "from the beginning, not where it was left" },
+	{ 'a', false, "status", NULL, "only say how far it is, and what was found" },
 	{ 'X', false, "crash", NULL, "as if it had crashed: not even a flush" },
 	{ 'b', false, "backup", NULL, "the state of the last commit but one, read-only" },
 	{ 'S', false, "slot", "SLOT", "copy what the root in this slot leads to" },
@@ -164,7 +200,7 @@ static void usage(FILE *to)
 	for (i = 0; i < NR_COMMANDS; i++)
 		fprintf(to, "  %-10s %-15s %s\n", commands[i].name, commands[i].args,
 			commands[i].summary);
-	fprintf(to, "\ntriadsetup COMMAND --help tells the options.\n"
+	fprintf(to, "\ntriadsetup help COMMAND tells the options.\n"
 		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists\n"
 		"or busy, 6 usable but degraded, 7 damaged or failed, 8 no root can be proven\n"
 		"current, 9 this system lacks what it takes, 10 the output could not be written.\n"
@@ -281,6 +317,21 @@ static int take_option(struct options *opt, char letter, const char *name)
 	case 'K':
 		opt->check = true;
 		return 0;
+	case 'P':
+		return take_size(name, &opt->rate);
+	case 'O':
+		opt->anew = true;
+		return 0;
+	case 'a':
+		opt->status = true;
+		return 0;
+	case 'w':
+		return take_number(name, 1, 86400, &opt->watch);
+	case 'N':
+		return take_number(name, 1, 1000000000, &opt->count);
+	case 'p':
+		opt->prometheus = true;
+		return 0;
 	case 'X':
 		opt->crash = true;
 		return 0;
@@ -344,10 +395,117 @@ static void getopt_table(const struct command *cmd, struct option *longs, char *
 	*shorts = 0;
 }
 
+/* ---- what was meant ------------------------------------------------------------ */
+
+#define LONGEST_WORD	32
+
+/* Letters to be added, taken away, replaced or exchanged with the next to get from a to b. */
+static unsigned int distance(const char *a, const char *b)
+{
+	unsigned int row[3][LONGEST_WORD + 1], *before = row[0], *last = row[1], *now = row[2], *old;
+	size_t i, j, n = strlen(a), m = strlen(b);
+
+	if (n > LONGEST_WORD || m > LONGEST_WORD)
+		return LONGEST_WORD;
+	for (j = 0; j <= m; j++)
+		last[j] = j;
+	for (i = 1; i <= n; i++) {
+		now[0] = i;
+		for (j = 1; j <= m; j++) {
+			now[j] = min_t(unsigned int, last[j - 1] + (a[i - 1] != b[j - 1]),
+				       min_t(unsigned int, last[j], now[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				now[j] = min_t(unsigned int, now[j], before[j - 2] + 1);
+		}
+		old = before;
+		before = last;
+		last = now;
+		now = old;
+	}
+	return last[m];
+}
+
+/* As close as a slip of the finger. */
+static bool resembles(const char *typed, const char *word)
+{
+	size_t n = strlen(typed);
+
+	return distance(typed, word) <= (n < 4 ? 1u : 2u) || (n > 1 && !strncmp(typed, word, n));
+}
+
+/* What others call it. */
+static const struct {
+	const char *typed, *name;
+} synonyms[] = {
+	{ "activate", "open" },		{ "attach", "open" },		{ "create", "format" },
+	{ "deactivate", "close" },	{ "destroy", "format" },	{ "detach", "close" },
+	{ "freeze", "suspend" },	{ "fsck", "check" },		{ "init", "format" },
+	{ "ls", "list" },		{ "map", "open" },		{ "mkfs", "format" },
+	{ "mount", "open" },		{ "name", "label" },		{ "remove", "close" },
+	{ "rename", "label" },		{ "restore", "import" },	{ "save", "export" },
+	{ "show", "info" },		{ "start", "open" },		{ "stop", "close" },
+	{ "sync", "commit" },		{ "thaw", "resume" },		{ "umount", "close" },
+	{ "undo", "rollback" },		{ "unmap", "close" },		{ "verify", "scrub" },
+};
+
+static const struct command *find_command(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+/* The command that was meant, or NULL; of several the one with the fewest slips. */
+static const struct command *guess_command(const char *typed)
+{
+	const struct command *best = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++)
+		if (!strcmp(typed, synonyms[i].typed))
+			return find_command(synonyms[i].name);
+	for (i = 0; i < NR_COMMANDS; i++)
+		if (resembles(typed, commands[i].name) &&
+		    (!best || distance(typed, commands[i].name) < distance(typed, best->name)))
+			best = &commands[i];
+	return best;
+}
+
+static const char *guess_option(const struct command *cmd, const char *typed)
+{
+	const char *best = NULL;
+	size_t i;
+
+	for (i = 0; i < NR_OPTIONS; i++) {
+		const struct option_help *o = &option_table[i];
+
+		if (takes(cmd, o->letter) && resembles(typed, o->name) &&
+		    (!best || distance(typed, o->name) < distance(typed, best)))
+			best = o->name;
+	}
+	return best;
+}
+
+static int no_command(const char *typed)
+{
+	const struct command *cmd = guess_command(typed);
+
+	if (!cmd)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
+				 "there is no command '%s'", typed);
+	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
+			 "there is no command '%s'; did you mean %s: %s?", typed, cmd->name,
+			 cmd->summary);
+}
+
 /* A long option that getopt does not take: of another command, cut too short, or of none. */
 static int wrong_long_option(const struct command *cmd, const char *word, const char *advice)
 {
 	size_t i, n = strcspn(word, "=") - 2;
+	const char *guess;
 	char many[256] = "";
 
 	for (i = 0; i < NR_OPTIONS; i++) {
@@ -365,6 +523,11 @@ static int wrong_long_option(const struct command *cmd, const char *word, const 
 	}
 	if (many[0])
 		return tool_fail(TOOL_USAGE, advice, "%s: %s could be %s", cmd->name, word, many);
+	snprintf(many, sizeof(many), "%.*s", (int)n, word + 2);
+	guess = guess_option(cmd, many);
+	if (guess)
+		return tool_fail(TOOL_USAGE, advice, "%s: there is no option %s; did you mean --%s?",
+				 cmd->name, word, guess);
 	return tool_fail(TOOL_USAGE, advice, "%s: there is no option %s", cmd->name, word);
 }
 
@@ -374,7 +537,7 @@ static int wrong_option(const struct command *cmd, int c, const char *word)
 	const struct option_help *o = optopt >= LONG ? &option_table[optopt - LONG] : NULL;
 	char advice[128];
 
-	snprintf(advice, sizeof(advice), "Nothing was changed.  The options: triadsetup %s --help",
+	snprintf(advice, sizeof(advice), "Nothing was changed.  The options: triadsetup help %s",
 		 cmd->name);
 	if (c == ':')
 		return tool_fail(TOOL_USAGE, advice, "%s: --%s needs a value: %s", cmd->name,
@@ -464,27 +627,38 @@ static int finish(int code)
 			 strerror(errno ? errno : EIO));
 }
 
+/* "help", or "help COMMAND". */
+static int help(int argc, char **argv)
+{
+	const struct command *cmd;
+
+	json_forget();
+	if (argc < 3) {
+		usage(stdout);
+		return 0;
+	}
+	cmd = find_command(argv[2]);
+	if (!cmd)
+		return no_command(argv[2]);
+	command_usage(cmd, stdout);
+	return 0;
+}
+
 static int command(int argc, char **argv)
 {
-	size_t i;
+	const struct command *cmd;
 
 	hold_standard_descriptors();
 	if (argc < 2) {
 		usage(stderr);
 		return TOOL_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		usage(stdout);
-		return 0;
-	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return help(argc, argv);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
 		argv[1] += strspn(argv[1], "-") == 2 ? 2 : 0;
-	for (i = 0; i < NR_COMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name) ||
-		    (!strcmp(argv[1], "-V") && !strcmp(commands[i].name, "version")))
-			return run(&commands[i], argc - 1, argv + 1);
-	return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup --help lists the commands.",
-			 "there is no command '%s'", argv[1]);
+	cmd = find_command(strcmp(argv[1], "-V") ? argv[1] : "version");
+	return cmd ? run(cmd, argc - 1, argv + 1) : no_command(argv[1]);
 }
 
 int main(int argc, char **argv)

@@ -64,29 +64,47 @@ static void fill_lost(u8 *block, u64 lba)
 		 (unsigned long long)lba);
 }
 
-static int need_room(struct triad_core *core, u32 nr)
-{
-	int r;
+/* What is replaced is free after the second commit. */
+#define MOST_COMMITS	3
 
-	if (triad_log_room(core, nr, nr, 0))
-		return 0;
-	r = triad_commit_alone(core, false);
-	if (!r && !triad_log_room(core, nr, nr, 0))
-		r = -ENOSPC;
-	return r;
+static int need_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries, u32 nr_leaves)
+{
+	int i, r;
+
+	for (i = 0; !triad_log_room(core, nr_blocks, nr_entries, nr_leaves); i++) {
+		r = i < MOST_COMMITS ? triad_commit_alone(core, false) : -ENOSPC;
+		if (r)
+			return r;
+	}
+	return triad_log_start(core);
+}
+
+/* Seal it, write it, publish it. */
+static int end_record(struct writer *w)
+{
+	struct triad_record *rec = &w->record;
+	struct triad_core *core = w->core;
+	struct triad_store *store = core->store;
+	u32 i, done = 0;
+	int r = triad_log_seal(core, rec, w->header);
+
+	if (!r)
+		r = store->ops->write(store, rec->place, 1, w->header);
+	for (i = 0; i < rec->nr_runs && !r; i++) {
+		r = store->ops->write(store, rec->runs[i].start, rec->runs[i].nr, w->data[done]);
+		done += rec->runs[i].nr;
+	}
+	return r ? r : triad_log_publish(core, rec, 0);
 }
 
 /* What was gathered, as one record. */
 static int write_record(struct writer *w)
 {
 	struct triad_record *rec = &w->record;
-	struct triad_core *core = &w->core;
-	u32 i, run, done = 0;
-	int r;
+	struct triad_core *core = w->core;
+	int r = need_room(core, w->nr, w->nr, 0);
+	u32 i, run;
 
-	r = need_room(core, w->nr);
-	if (!r)
-		r = triad_log_start(core);
 	if (r)
 		return r;
 	triad_log_begin(core, rec, 0);
@@ -100,15 +118,7 @@ static int write_record(struct writer *w)
 		rec->csums[i] = triad_checksum(core->root.checksum_kind, w->data[i]) ^
 				(w->lost[i] ? 0xffffffffu : 0);
 	w->nr = 0;
-	if (!r)
-		r = triad_log_seal(core, rec, w->header);
-	if (!r)
-		r = write_blocks(&w->store, rec->place, 1, w->header);
-	for (i = 0; i < rec->nr_runs && !r; i++) {
-		r = write_blocks(&w->store, rec->runs[i].start, rec->runs[i].nr, w->data[done]);
-		done += rec->runs[i].nr;
-	}
-	return r ? r : triad_log_publish(core, rec, 0);
+	return r ? r : end_record(w);
 }
 
 static bool is_full(const struct writer *w, u64 lba)
@@ -137,6 +147,26 @@ int writer_put(struct writer *w, u64 lba, const u8 *data)
 	return 0;
 }
 
+int writer_discard(struct writer *w, u64 lba, u64 nr)
+{
+	struct triad_core *core = w->core;
+	int r = w->nr ? write_record(w) : 0;
+	u32 leaves, entries;
+	u64 n;
+
+	for (; nr && !r; lba += n, nr -= n) {
+		n = triad_log_step(lba, nr);
+		entries = triad_index_discard_cost(&core->geo, lba, n, &leaves);
+		r = need_room(core, 0, entries, leaves);
+		if (r)
+			break;
+		triad_log_begin(core, &w->record, TRIAD_RECORD_DISCARD);
+		triad_log_discard(core, &w->record, lba, n, leaves);
+		r = end_record(w);
+	}
+	return r;
+}
+
 /* ---- the whole -------------------------------------------------------------------- */
 
 int writer_open(struct writer *w, const struct device *dev, void *bounce,
@@ -155,22 +185,36 @@ int writer_open(struct writer *w, const struct device *dev, void *bounce,
 		r = w->disk.store.ops->flush(&w->disk.store);
 	if (!r)
 		r = triad_core_format(&w->store, hash, root, geo);
-	w->core.store = &w->store;
-	w->core.hash = hash;
+	w->core = &w->own;
+	w->own.store = &w->store;
+	w->own.hash = hash;
 	if (!r)
-		r = triad_core_open(&w->core, geo->device_blocks);
+		r = triad_core_open(&w->own, geo->device_blocks);
 	w->opened = !r;
+	return r;
+}
+
+void writer_begin(struct writer *w, struct triad_core *core)
+{
+	memset(w, 0, sizeof(*w));
+	w->core = core;
+}
+
+int writer_commit(struct writer *w)
+{
+	int r = w->nr ? write_record(w) : 0;
+
+	/* the last of what is gathered, and the one that empties the log and its pointer */
+	if (!r && triad_commit_needed(w->core, true))
+		r = triad_commit_alone(w->core, true);
 	return r;
 }
 
 int writer_finish(struct writer *w)
 {
 	struct triad_store *disk = &w->disk.store;
-	int i, r = w->nr ? write_record(w) : 0;
+	int i, r = writer_commit(w);
 
-	/* the last of what is gathered, and the one that empties the log and its pointer */
-	if (!r && triad_commit_needed(&w->core, true))
-		r = triad_commit_alone(&w->core, true);
 	if (!r)
 		r = disk->ops->flush(disk);
 	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
@@ -181,6 +225,6 @@ int writer_finish(struct writer *w)
 void writer_close(struct writer *w)
 {
 	if (w->opened)
-		triad_core_close(&w->core);
+		triad_core_close(&w->own);
 	w->opened = false;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * writer.h - make a new device out of blocks: what repair writes to.
+ * writer.h - write blocks to a closed device: what repair and import write to.
  *
- * The roots are kept back until all else is on the disk: what is cut short is no device.
+ * On a new device the roots are kept back until all else is on the disk: what is cut short
+ * is no device.
  */
 #ifndef TRIAD_WRITER_H
 #define TRIAD_WRITER_H
@@ -10,10 +11,11 @@
 #include "device.h"
 
 struct writer {
+	struct triad_core *core;	/* somebody's, or own */
+	struct triad_core own;		/* of a new device, on this store: */
 	struct triad_store store;
 	struct disk disk;		/* below it */
 	u8 roots[TRIAD_NR_SLOTS][TRIAD_BLOCK_SIZE];
-	struct triad_core core;
 	bool opened;
 	struct triad_record record;
 	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
@@ -31,10 +33,19 @@ int writer_open(struct writer *w, const struct device *dev, void *bounce,
 		const struct triad_root *root, const struct triad_geometry *geo,
 		struct triad_hash *hash);
 
+/* On a device that is open, and stays so: as if it were mapped. */
+void writer_begin(struct writer *w, struct triad_core *core);
+
 /* One block, each LBA once.  NULL: it is lost, and will read as an error until written. */
 int writer_put(struct writer *w, u64 lba, const u8 *data);
 
-/* Commit, and write the roots. */
+/* So many blocks hold nothing. */
+int writer_discard(struct writer *w, u64 lba, u64 nr);
+
+/* Commit what was written; the log is empty then. */
+int writer_commit(struct writer *w);
+
+/* The same, and write the roots of a new device. */
 int writer_finish(struct writer *w);
 
 void writer_close(struct writer *w);

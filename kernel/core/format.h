@@ -256,8 +256,9 @@ struct triad_zone_disk {
 
 struct triad_summary_disk {
 	struct triad_space_header_disk head;
-	struct triad_zone_disk zone[TRIAD_SUMMARY_ZONES];	/* the rest is zero */
+	struct triad_zone_disk zone[TRIAD_SUMMARY_ZONES];
+	u8 reserved[TRIAD_BLOCK_SIZE - 64 - 8 * TRIAD_SUMMARY_ZONES];
 };
-static_assert(sizeof(struct triad_summary_disk) <= TRIAD_BLOCK_SIZE, "summary");
+static_assert(sizeof(struct triad_summary_disk) == TRIAD_BLOCK_SIZE, "summary");
 
 #endif

@@ -11,6 +11,22 @@ refuse 1 "unknown command" "no command 'frobnicate'" frobnicate
 for command in format open close table status roots dump check export version; do
 	expect 0 "$command --help tells its options" "^usage: triadsetup $command" "$command" --help
 done
+expect 0 "help COMMAND tells its options" '--hash NAME' help format
+refuse 1 "help of an unknown command" "no command 'frobnicate'" help frobnicate
+for slip in 'formt:format' 'stauts:status' 'restrat:restart' 'imprt:import' 'create:format' 'ls:list' \
+	'verify:scrub' 'moveroots:move-roots' 'exp:export'; do
+	refuse 1 "did you mean: ${slip#*:}" "no command '${slip%:*}'; did you mean ${slip#*:}: " ${slip%:*}
+done
+run help stauts
+[ "$code" = 1 ] && grep -q 'did you mean status' err
+result $? "did you mean: of help, too"
+run xyzzy
+! grep -q 'did you mean' err
+result $? "did you mean: only what is close"
+refuse 1 "did you mean: an option" 'no option --hsah; did you mean --hash?' format --hsah sha256 img
+refuse 1 "did you mean: only an option that it takes" 'no option --hsah$' roots --hsah sha256 img
+run stauts --json
+holds "did you mean: in JSON" out '"did you mean status" in d["error"]["message"]'
 refuse 1 "unknown option" "--nonsense" roots --nonsense img
 refuse 1 "option of another command" "--zone-size" roots --zone-size 8M img
 refuse 1 "option without its value" "--key-file" roots img --key-file

@@ -134,5 +134,4 @@ sleep 0.3
 refuse 5 "heal: a root device is in use" 'in use' heal $roots img
 kill $locker
 refuse 8 "heal: nothing is healed on the word of one root" 'no two roots prove' heal img.x
-refuse 1 "heal: takes no --json" 'takes no --json' heal --json img
 rm -f img.* other block lost lost.json kept expect.kept

@@ -25,6 +25,26 @@ install()	# VARIABLE=VALUE...: not with the variables of a make that runs this
 install DESTDIR="$dir/root" && [ -e root/lib/modules/9.9.9/updates/dm-triad.ko ] &&
 	[ -x root/usr/local/sbin/triadsetup ] && [ -e root/usr/local/share/man/man8/triadsetup.8 ]
 result $? "make install DESTDIR: module and tool lie below it"
+units=root/usr/local/lib/systemd/system
+[ -e $units/triad-watch@.service ] && [ -e $units/triad-metrics.timer ] && [ -e $units/triad-scrub@.timer ] &&
+	[ -e root/usr/local/share/bash-completion/completions/triadsetup ] &&
+	grep -q '/usr/local/sbin/triadsetup status --prometheus' $units/triad-metrics.service
+result $? "and its units, which know where the tool is"
+if command -v systemd-analyze >/dev/null; then
+	sed -i "s|/usr/local/sbin|$dir/root&|" $units/*.service
+	systemd-analyze verify --man=no $units/triad-metrics.* $units/triad-scrub@.* >out 2>&1
+	! grep triad out >err
+	result $? "of which systemd thinks well"
+fi
+mkdir metrics.d
+script=$(sed -n "s|^ExecStart=/bin/sh -c '\(.*\)'$|\1|p" $units/triad-metrics.service |
+	sed "s|[^ ]*/triadsetup|said|")
+(said() { echo metrics; }; DIRECTORY=$dir/metrics.d; eval "$script")
+[ "$(cat metrics.d/*)" = metrics ] && [ -e metrics.d/dm-triad.prom ]
+result $? "the metrics are a file for node_exporter"
+(said() { echo half; return 9; }; DIRECTORY=$dir/metrics.d; eval "$script")
+[ "$(cat metrics.d/dm-triad.prom)" = metrics ]
+result $? "which stays as it was when they cannot be had"
 [ ! -s depmod ]
 result $? "and the system's list of modules is left alone"
 rm -r root

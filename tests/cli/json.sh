@@ -44,8 +44,33 @@ for command in roots dump check table; do
 		$command --json $part
 	cp --sparse=always kept img
 done
+for command in heal rollback label uuid info import move-roots; do
+	case $command in
+	label)	args='missing x' ;;
+	import)	args='kept missing' ;;
+	*)	args=missing ;;
+	esac
+	told "$command --json: no such device" 4 "$fails and d['device'] == 'missing'" $command --json $args
+	told "$command --json: too few arguments" 1 "$fails" $command --json
+done
+told "heal --json: nothing to heal" 0 "$named and d['healed'] is None" heal --json img
+zero_block 4096
+told "heal --json" 0 "$named and d['healed'] == 1 and d['generation'] > 0" heal --json img
+cp --sparse=always kept img
+told "rollback --json: asks nobody" 1 "$fails and $named" rollback --json img
+told "rollback --json" 0 "$named and d['gone_back'] and d['lost_writes'] > 0" rollback -q --json img
+cp --sparse=always kept img
+truncate -s 64M other
+told "move-roots --json" 0 "$named and d['root_devices'] == ['other']" move-roots --json --to other img
+told "move-roots --json: a failure is told" 5 "$fails" move-roots --json --to other img
+rm other
+cp --sparse=always kept img
 told "status --json: a failure is told" "$(tool status nothing >/dev/null 2>&1; echo $?)" \
 	"$fails and d['name'] == 'nothing'" status --json nothing
+for command in "status --watch 1" list monitor "info nothing" "scrub nothing" "commit nothing" "suspend nothing" \
+	"resume nothing" "fail nothing" "watch nothing"; do
+	told "$command --json: a failure is told" "$(tool $command >/dev/null 2>&1; echo $?)" "$fails" $command --json
+done
 told "an unknown command with --json" 1 "$fails" frobnicate --json
 zero_block "$(slot_block 0)"
 told "table --json: what is said beside it is a warning" 0 \

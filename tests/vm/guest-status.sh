@@ -157,6 +157,123 @@ not_opened()
 	dmsetup remove t
 }
 
+# ---- all of them -------------------------------------------------------------------------
+
+several()
+{
+	triadsetup status >/tmp/out 2>&1
+	is "$? $(cat /tmp/out)" "0 No dm-triad device is open." "status: nothing is open"
+	fmt --label 'Größe x' /dev/vda
+	fmt --label - /dev/vdb
+	map t /dev/vda --interval-ms 5000
+	map u /dev/vdb --read-only
+	uuid=$(triadsetup roots --json /dev/vda | sed -n 's/.*"uuid": *"\([-0-9a-f]*\)".*/\1/p' | head -n 1)
+	is "$(field t 21) $(field t 22)" "$uuid Gr\\xc3\\xb6\\xc3\\x9fe\\x20x" "UUID and label: the status line"
+	is "$(field u 22)" '\x2d' "a label that is a sign"
+	sees 0 "UUID  *$uuid" "status tells the UUID"
+	sees 0 'label  *Größe x' "and the label"
+	sees 0 'options  *--interval-ms 5000$' "and the options"
+	triadsetup status >/tmp/out 2>&1
+	is "$? $(grep -c '^/dev/mapper' /tmp/out)" "0 2" "status: all that are open"
+	triadsetup list >/tmp/out 2>&1
+	is "$? $(grep -c 'MiB .*% .*ok' /tmp/out) $(grep -c '^u .*/dev/vdb .* ro  *ok  *-$' /tmp/out)" "0 2 1" "list"
+	block 1
+	dmsetup suspend t
+	sees 0 'label  *Größe x' "suspended, UUID and label are told as well"
+	dmsetup resume t
+	triadsetup status --prometheus >/tmp/metrics
+	is "$? $(awk -f /usr/lib/exposition.awk /tmp/metrics)" "0 " "status --prometheus: the text format"
+	is "$(grep -c '^dm_triad_info{' /tmp/metrics)" 2 "status --prometheus: each device"
+	triadsetup close u
+	triadsetup close t
+}
+
+# What a command that watches says of what happens meanwhile.
+watching()
+{
+	fmt /dev/vda
+	base
+	triadsetup monitor >/tmp/said 2>/tmp/err &
+	monitor=$!
+	sleep 2
+	map t /dev/mapper/base
+	triadsetup status t --watch 1 --count 3 >/tmp/live 2>&1 &
+	for i in 1 2 3 4 5 6; do block $i; sleep 0.3; done
+	wait $!
+	is "$? $(grep -c '^t  *rw ' /tmp/live)" "0 3" "status --watch: a line for each look"
+	grep -q '^t  *rw  *[0-9.]* KiB ' /tmp/live && ok "with what was written" ||
+		not_ok "with what was written # $(cat /tmp/live)"
+	swap "0 $sectors error"
+	begun=$(now)
+	block 2
+	while ! grep -q 'instead of ok' /tmp/said && [ $(($(now) - begun)) -lt 10000 ]; do sleep 0.1; done
+	grep -q ' t: mode ro instead of rw: ' /tmp/said && grep -q ' t: health failed instead of ok' /tmp/said &&
+		ok "monitor: a device that fails, after $(($(now) - begun)) ms" ||
+		not_ok "monitor: a device that fails # $(cat /tmp/said)"
+	triadsetup close t
+	sleep 2
+	kill -TERM $monitor
+	wait $monitor
+	is "$? $(sed 's/^[-0-9]* [0-9:]* //' /tmp/said | grep -v 'instead of' | tr '\n' ';')" \
+		"0 t: opened, mode rw, health ok;t: closed;" "monitor: opened and closed, and nothing else"
+	dmsetup remove base
+}
+
+# Each tracepoint, when it should and not otherwise; a trace goes on over a restart.
+tracing()
+{
+	trace=/sys/kernel/tracing
+	[ -d $trace/events ] || mount -t tracefs tracefs $trace 2>/dev/null
+	[ -d $trace/events/triad ] && ok "the tracepoints are there" || { not_ok "the tracepoints are there"; return; }
+	seen() { grep -c " $1: $(cat /tmp/devt) " $trace/trace; }
+	at_least() { [ "$(seen "$1")" -ge "$2" ] && ok "$3" || not_ok "$3 # $(grep " $1: " $trace/trace | tail -n 3)"; }
+	fmt /dev/vda
+	base
+	map t /dev/mapper/base
+	dmsetup info -c --noheadings -o major,minor --separator : t | tr -d ' ' >/tmp/devt
+	[ -s /tmp/devt ] && ok "the device has a number" || not_ok "the device has a number"
+	echo 1 >$trace/events/triad/enable
+	: >$trace/trace
+	block 1
+	at_least record_submit 1 "record_submit"
+	at_least record_publish 1 "record_publish"
+	grep -q 'record_publish: .* error 0$' $trace/trace && ok "without an error" || not_ok "without an error"
+	at_least flush 1 "flush: with its time"
+	is "$(seen commit_begin) $(seen mode) $(seen checksum_error)" "0 0 0" "nothing else"
+	triadsetup commit t
+	is "$(seen commit_begin) $(seen commit_end)" "1 1" "commit_begin and commit_end"
+	next=$(grep ' commit_end: ' $trace/trace | sed 's/.*generation \([0-9]*\) .*/\1/')
+	is "$next" "$(field t 3)" "with the generation that is current then"
+	grep -q ' flush: .* of a commit ' $trace/trace && grep -q ' flush: .* of the log ' $trace/trace &&
+		ok "a flush tells who sent it" || not_ok "a flush tells who sent it"
+	triadsetup restart t >/dev/null
+	: >$trace/trace
+	read_block 1
+	at_least read_miss 1 "read_miss: a fresh instance has nothing in memory"
+	: >$trace/trace
+	read_block 1
+	is "$(seen read_miss)" 0 "and not the second time"
+	block 2
+	at_least record_submit 1 "the trace goes on over a restart"
+	triadsetup close t
+	n=$(triadsetup dump /dev/vda map | sed -n 's/.*LBA 1+.* block \([0-9]*\),.*/\1/p' | head -n 1)
+	echo rotten | dd of=/dev/vda bs=4096 seek="$n" conv=notrunc,fsync 2>/dev/null
+	map t /dev/mapper/base
+	: >$trace/trace
+	read_block 1
+	at_least checksum_error 1 "checksum_error"
+	grep -q "checksum_error: .* lba 1 pba $n\$" $trace/trace && ok "with its place" || not_ok "with its place # $(grep checksum_error $trace/trace)"
+	swap "0 $sectors error"
+	block 3
+	at_least mode 1 "mode"
+	grep -q ' mode: .* mode 2 error -5: [a-z]' $trace/trace && ok "with the reason" || not_ok "with the reason # $(grep ' mode: ' $trace/trace)"
+	echo 0 >$trace/events/triad/enable
+	swap "0 $sectors linear /dev/vda 0"
+	triadsetup close t
+	dmsetup remove base
+	fmt /dev/vda
+}
+
 # ---- why it is not opened ------------------------------------------------------------------
 
 kernel_words()
@@ -224,7 +341,7 @@ hashes()
 	must_fail "sm3 is not offered: no kernel has it" triadsetup format -q --force --hash sm3 /dev/vda
 }
 
-for part in ${*:-wanted write_error rot degraded lost_log not_opened kernel_words hashes}; do
+for part in ${*:-wanted several watching tracing write_error rot degraded lost_log not_opened kernel_words hashes}; do
 	echo "# $part"
 	$part
 done

@@ -254,6 +254,154 @@ repair()
 	rm -f /tmp/rest
 }
 
+# commit, suspend, resume
+telling()
+{
+	pattern a
+	fmt --label 'two words' /dev/vda
+	map t /dev/vda
+	put a t 0
+	before=$(field t 9)
+	must "commit" triadsetup commit t
+	is "$(field t 9)" $((before + 1)) "it has committed"
+	must "suspend" triadsetup suspend t
+	is "$(dmsetup info t | awk '/State/ { print $2 }')" SUSPENDED "it is suspended"
+	says 5 "commit: not of a suspended device" 'is suspended' commit t
+	dd if=/dev/vda of=/dev/vdb bs=1M count=64 iflag=direct oflag=direct conv=fsync 2>/dev/null
+	closed_cleanly "suspended" vdb
+	must "triadsetup status: no error" triadsetup status t
+	must "resume" triadsetup resume t
+	must "it goes on" same a t 0
+	put a t 8
+	must "and takes writes" same a t 8
+	# what was copied is a device by itself, under another name
+	uuid=$(triadsetup roots --json /dev/vda | grep -o '"uuid": *"[-0-9a-f]*"' | head -n 1)
+	says 5 "uuid: not of an open device" 'in use' uuid /dev/vda
+	must "uuid: of the copy" triadsetup uuid /dev/vdb
+	must "label: of the copy" triadsetup label /dev/vdb copy
+	is "$(triadsetup roots --json /dev/vdb | grep -c "$uuid")" 0 "the copy has another UUID"
+	checked "the copy" vdb
+	must "both are open at once" triadsetup open u /dev/vdb
+	is "$(field u 1) $(field u 4) $(field u 22)" "rw ok copy" "and the copy is well, with its label"
+	must "with the same content" same a u 0
+	put a u 16
+	must "of its own from there" same a u 16
+	must "scrub: the copy" triadsetup scrub u
+	triadsetup close u
+	triadsetup close t
+	map t /dev/vda --read-only
+	says 7 "commit: not of a read-only device" 'asked for' commit t
+	triadsetup close t
+}
+
+# import: what export gives, also into a device that is mounted below
+importing()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	mkfs.ext4 -q -F /dev/mapper/t
+	mount /dev/mapper/t /m
+	cp /bin/busybox /m
+	umount /m
+	says 5 "import: not into an open device" 'in use' import --force /tmp/a /dev/vda
+	triadsetup close t
+	fmt /dev/vdb
+	triadsetup export /dev/vda - 2>/dev/null | triadsetup import - /dev/vdb >/tmp/out 2>&1
+	is $? 0 "import: what export writes to a pipe # $(cat /tmp/out)"
+	map t /dev/vdb
+	mount /dev/mapper/t /m
+	cmp /bin/busybox /m/busybox && ok "it can be mounted" || not_ok "it can be mounted"
+	umount /m
+	triadsetup close t
+	checked "filled" vdb
+	triadsetup export --force /dev/vda /dev/vdb >/dev/null 2>&1
+	must "format: of 1 TiB" triadsetup format -q --force --size 1T /dev/vdc
+	must "import: from a block device" triadsetup import /dev/vdb /dev/vdc
+	map t /dev/vdc
+	must "the same content" cmp -n $((47 << 20)) /dev/vdb /dev/mapper/t
+	triadsetup close t
+}
+
+# What is rotten is found, while the device is in use, and where it was left it goes on.
+scrubbing()
+{
+	pattern a
+	fmt /dev/vda
+	map t /dev/vda
+	for i in 0 8 16 24; do put a t $i; done
+	triadsetup close t
+	dump=$(triadsetup dump --json /dev/vda map | tr -d ' \n')
+	pba=$(echo "$dump" | sed 's/.*"map":\[{[^}]*"pba":\([0-9]*\).*/\1/')
+	echo rotten | dd of=/dev/vda bs=4096 seek=$((pba + 3)) conv=notrunc,fsync 2>/dev/null
+	echo rotten | dd of=/dev/vda bs=4096 seek=$((pba + 200)) conv=notrunc,fsync 2>/dev/null
+	map t /dev/vda
+	triadsetup scrub --json t >/tmp/out 2>/tmp/err
+	is "$? $(tr -d ' \n' </tmp/out | grep -o '"bad":[^]]*]')" '7 "bad":[3,200]' "scrub: what is rotten is named"
+	says 7 "scrub --status: tells it" '2 blocks could not be read' scrub --status t
+	triadsetup status t >/tmp/out
+	is $? 6 "status: as well"
+	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=3 seek=3 count=1 oflag=direct conv=notrunc 2>/dev/null
+	dd if=/tmp/a of=/dev/mapper/t bs=4k skip=200 seek=200 count=1 oflag=direct conv=notrunc,fsync 2>/dev/null
+	fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k --direct=1 --time_based \
+		--runtime=20 --size=4M --offset=32M >/dev/null 2>&1 &
+	job=$!
+	triadsetup scrub --rate 4M t >/tmp/out 2>&1 &
+	scrub=$!
+	sleep 2
+	kill -INT $scrub
+	wait $scrub
+	is "$? $(grep -c 'interrupted, .* 0 bad' /tmp/out)" "0 1" "scrub: interrupted, nothing bad is left # $(cat /tmp/out)"
+	begun=$(now)
+	must "scrub: goes on, beside writes, through a restart" sh -c '(sleep 1; triadsetup restart t) & triadsetup scrub --rate 4M t; r=$?; wait; exit $r'
+	took=$(($(now) - begun))
+	[ $took -gt 1500 ] && [ $took -lt 15000 ] && ok "at its rate: $took ms for what was left of 16 MiB at 4 MiB/s" ||
+		not_ok "at its rate # $took ms"
+	kill $job
+	wait $job
+	says 5 "close: not while it is read" 'in use' close t </dev/mapper/t
+	triadsetup close t
+}
+
+examining()
+{
+	fmt --label 'my disk' /dev/vda
+	map t /dev/vda
+	for what in t /dev/mapper/t /dev/vda; do
+		must "info $what" triadsetup info $what
+		grep -q '^my disk: a dm-triad device of 47 MiB' /tmp/out && grep -q 'open as /dev/mapper/t, rw' /tmp/out &&
+			grep -q '/dev/vda (64 MiB)' /tmp/out && ok "what it is, and where" || not_ok "what it is, and where # $(cat /tmp/out)"
+	done
+	mkfs.ext4 -q -F /dev/mapper/t
+	mount /dev/mapper/t /m
+	triadsetup info t | grep -q 'mounted on /m' && ok "info: who uses it" || not_ok "info: who uses it"
+	umount /m
+	# here the module lies where modprobe does not look
+	triadsetup doctor >/tmp/out 2>&1
+	is "$? $(grep -c '^to do' /tmp/out) $(grep -c '^to do  *module .* is loaded, and modprobe knows none' /tmp/out)" "6 1 1" \
+		"doctor: what is to be done"
+	grep -q '^ok  *write cache  */dev/vda has one' /tmp/out &&
+		grep -q '^ok  *alignment  */dev/vda begins at' /tmp/out && grep -q '^ok  *device  *t is open, rw, and well' /tmp/out &&
+		ok "doctor: finds what there is" || not_ok "doctor: finds what there is # $(cat /tmp/out)"
+	triadsetup doctor | sed 's/^/# /'
+	triadsetup close t
+	# a partition that begins at sector 63
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null
+	printf '\0\0\0\0\203\0\0\0\077\0\0\0\0\100\0\0' |
+		dd of=/dev/vda bs=1 seek=446 conv=notrunc 2>/dev/null
+	printf '\125\252' | dd of=/dev/vda bs=1 seek=510 conv=notrunc,fsync 2>/dev/null
+	blockdev --rereadpt /dev/vda
+	triadsetup doctor /dev/vda1 >/tmp/out 2>&1
+	is "$? $(grep -c '^to do  *alignment  */dev/vda1 begins in the middle' /tmp/out)" "6 1" \
+		"doctor: a partition at sector 63 # $(cat /tmp/out)"
+	echo "gone /dev/vdb none" >/etc/triadtab
+	triadsetup doctor /dev/vdb >/tmp/out 2>&1
+	is "$? $(grep -c '^to do  *triadtab  *gone (/dev/vdb) is not open' /tmp/out)" "6 1" "doctor: what is in triadtab and not open"
+	rm /etc/triadtab
+	dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync 2>/dev/null
+	blockdev --rereadpt /dev/vda
+	fmt /dev/vda
+}
+
 # ---- close -----------------------------------------------------------------------
 
 closing()
@@ -507,7 +655,7 @@ modprobe_words()
 }
 
 mkdir -p /m
-for part in ${*:-opening paths read_only living backup repair closing in_use exporting large tags files triadtab modprobe_words}; do
+for part in ${*:-opening paths read_only living backup repair telling importing scrubbing examining closing in_use exporting large tags files triadtab modprobe_words}; do
 	echo "# $part"
 	$part
 done

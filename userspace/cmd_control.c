@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* commit, suspend and resume: what an open device is told to do. */
+#include <stdio.h>
+
+#include "dm.h"
+#include "report.h"
+#include "status.h"
+
+/* There is one, and it is ours: has said so if not. */
+static int look_at(const struct options *opt, struct status *status)
+{
+	if (opt->json)
+		json_add_text(json_document(), "name", opt->args[0]);
+	return status_get(opt->args[0], status);
+}
+
+static int told(const struct options *opt, const struct status *status, int error,
+		const char *what, const char *advice)
+{
+	if (!error)
+		return 0;
+	return tool_fail(error == EROFS || error == EIO ? TOOL_DAMAGED : tool_exit_of(-error), advice,
+			 "%s: %s: %s", opt->args[0], what, error == EROFS ?
+			 status->text[STATUS_REASON] && !status_is(status, STATUS_REASON, "-") ?
+			 status->text[STATUS_REASON] : "it is read-only" : strerror(error));
+}
+
+int cmd_commit(const struct options *opt)
+{
+	struct status status;
+	int error, r = look_at(opt, &status);
+
+	if (!r && status.suspended)
+		r = tool_fail(TOOL_BUSY, "Nothing was changed.  First: triadsetup resume NAME.",
+			      "%s: it is suspended", opt->args[0]);
+	if (!r) {
+		error = dm_message(opt->args[0], "commit");
+		r = told(opt, &status, error, "it cannot commit", error == EAGAIN ?
+			 "Another instance takes over: once more, then." :
+			 "What was flushed is in the log.  See triadsetup status.");
+	}
+	status_free(&status);
+	return r;
+}
+
+int cmd_suspend(const struct options *opt)
+{
+	struct status status;
+	int r = look_at(opt, &status);
+
+	if (!r)
+		r = told(opt, &status, dm_suspend(opt->args[0]), "it is not suspended",
+			 "It goes on.  See dmesg.");
+	status_free(&status);
+	return r;
+}
+
+int cmd_resume(const struct options *opt)
+{
+	struct status status;
+	int r = look_at(opt, &status);
+
+	if (!r)
+		r = told(opt, &status, dm_resume(opt->args[0]), "it does not go on",
+			 "It is suspended, and its users wait.  See dmesg, then: triadsetup restart.");
+	status_free(&status);
+	return r;
+}
