@@ -2,9 +2,9 @@
 #include "geometry.h"
 
 #define MIN_DEFAULT		65536u		/* 256 MiB of 4 KiB blocks */
-#define DEFAULT_SHIFT		10		/* or 1/1024 of the device */
+#define DEFAULT_PART		768u		/* or this part of the device */
 #define MIN_INTERVAL		1536u		/* one discard of 1 GiB fits */
-#define MAX_INTERVAL		(1u << 22)	/* 16 GiB */
+#define MAX_INTERVAL		(1u << 22)	/* 16 GiB; a log may hold three */
 
 /*
  * Entries of an interval, if nobody says: the larger the device, the more leaves random
@@ -12,7 +12,9 @@
  */
 static u32 default_interval(u64 device_blocks)
 {
-	return max_t(u64, MIN_DEFAULT, (device_blocks >> DEFAULT_SHIFT) & ~0xffULL);
+	u64 part = triad_div64(device_blocks, DEFAULT_PART) & ~0xffULL;
+
+	return min_t(u64, max_t(u64, MIN_DEFAULT, part), MAX_INTERVAL);
 }
 
 u32 triad_zone_size(const struct triad_geometry *geo, u64 zone)

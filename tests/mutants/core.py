@@ -261,8 +261,10 @@ MUTANTS = [
      "a discarded subtree is given back", "test_map"),
     ("cover-age", "map.c", "cover = max_t(u32, cover, u->order[s.from] + 1);", ";",
      "what a later discard covers is void", "test_map"),
-    ("cover-too-much", "map.c", "			if (u->order[c.from] + 1 <= plan->cover)", "			if (plan->cover)",
+    ("cover-too-much", "map.c", "		if (u->order[i] + 1 <= cover)", "		if (cover)",
      "what is written behind a discard stays", "test_map"),
+    ("covered-not-counted", "map.c", "			if (u->order[c.from] + 1 <= plan->cover)", "			if (plan->cover)",
+     "what is written behind a discard counts", "test_map"),
     ("node-not-freed", "map.c", """		r = triad_list_push(u->frees, ref->pba);
 		if (!r)
 			r = triad_map_read_node""", """		r = 0;

@@ -24,9 +24,11 @@ static u64 wanted_reserve(const struct triad_geometry *geo)
 {
 	u64 n = 0, span = geo->logical_blocks, interval = 65536, usable = geo->usable, most;
 
-	/* as long as 1/1024 of the device, if that is more */
-	if (geo->device_blocks / 1024 > interval)
-		interval = geo->device_blocks / 1024 / 256 * 256;
+	/* as long as 1/768 of the device, if that is more */
+	if (geo->device_blocks / 768 > interval)
+		interval = geo->device_blocks / 768 / 256 * 256;
+	if (interval > 1 << 22)
+		interval = 1 << 22;
 	assert_int_equal(geo->interval_blocks, interval);
 	do {
 		span = (span + 255) / 256;

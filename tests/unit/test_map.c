@@ -286,6 +286,26 @@ static void what_a_commit_takes_and_gives_back_is_bounded(void **state)
 	assert_true(nr_flushed > 5 && nr_pieces > 300);
 }
 
+/* All that comes behind the discard is pending, or written; nothing of before is left. */
+static void what_is_written_behind_a_large_discard_counts(void **state)
+{
+	struct fixture *f = *state;
+	u32 round, i;
+
+	for (round = 0; round < 20; round++) {
+		random_interval(f, 300, LBAS);
+		assert_int_equal(apply(f), 0);
+		account(f);
+		do_discard(f, 0, 65536);
+		for (i = 0; i < 20 * round; i++)
+			do_write(f, rng_below(&f->rng, 65536));
+		assert_int_equal(apply(f), 0);
+		account(f);
+		compare(f);
+		assert_true(last_compared.nr[0] <= 2 * TRIAD_NR_PIECES);
+	}
+}
+
 static void too_few_nodes_are_an_error(void **state)
 {
 	struct fixture *f = *state;
@@ -692,6 +712,9 @@ static void what_a_discard_would_give_back_equals_a_plain_array(void **state)
 						     &n) >= leaves);
 			triad_index_discard_cost(&f->geo, lba, nr, &covered);
 			n.missing_below = ~0u;
+			assert_int_equal(triad_map_is_hole(&f->geo, &f->map.root, lba, nr,
+							   get_one, &n, &missing),
+					 f->map.root.pba ? -EAGAIN : 1);
 			assert_int_equal(triad_map_leaves(&f->geo, &f->map.root, lba, nr,
 							  get_one, &n),
 					 f->map.root.pba ? covered : 0);
@@ -728,6 +751,7 @@ int main(void)
 		T(discarding_all_leaves_no_map),
 		T(an_empty_interval_changes_nothing),
 		T(what_a_commit_takes_and_gives_back_is_bounded),
+		T(what_is_written_behind_a_large_discard_counts),
 		T(too_few_nodes_are_an_error),
 		T(a_corrupted_node_is_an_error_not_a_map),
 		T(nodes_come_from_the_cache_if_it_has_them),
