@@ -18,7 +18,7 @@ uuid=01234567-89ab-cdef-0123-456789abcdef
 # mapping NAME SUSPENDED EVENT TABLE MODE HEALTH CHECKSUM_ERRORS REASON ERROR [REST]
 mapping()
 {
-	printf '%s\tTRIAD-%s-%s\t%s\t%s\t1998848\ttriad-0.2.0\t%s\t%s cab 7 %s 3 40 25893 258928 5 60 8388608 9437184 4096 %s 9 10 13765 %s %s 0.2.0%s\n' \
+	printf '%s\tTRIAD-%s-%s\t%s\t%s\t1968128\ttriad-0.2.0\t%s\t%s cab 7 %s 3 40 25893 258928 5 60 8388608 9437184 4096 %s 9 10 13765 %s %s 0.2.0%s\n' \
 		"$1" $uuid "$1" "$2" "$3" "$4" "$5" "$6" "$7" "$8" "$9" "${10- $uuid -}"
 }
 
@@ -83,7 +83,7 @@ long=a-name-as-long-as-somebody-may-well-choose
 	mapping away 1 1 "/dev/vdd" fail ok 0 suspended 0
 } >mappings
 faked list
-[ $code = 0 ] && grep -q '^good  */dev/vda  *976 MiB  *10.0%  *rw  *ok  *Größe x' out && grep -q "^$long .*A-label" out
+[ $code = 0 ] && grep -q '^good  */dev/vda  *961 MiB  *10.0%  *rw  *ok  *Größe x' out && grep -q "^$long .*A-label" out
 result $? "list: a line for each"
 faked list --json
 [ $code = 0 ] && [ "$(json out "len(d['devices']) == 3 and d['devices'][0]['name'] == '$long'")" = True ]
