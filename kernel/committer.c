@@ -193,7 +193,8 @@ void triad_committer_work(struct work_struct *work)
 				   t->core.space.nr_taken);
 		r = triad_commit_run(&t->core, t->closing, &t->commit_host);
 		trace_commit_end(triad_devt(t), t->core.root.generation,
-				 t->core.commit.nr_nodes, r);
+				 t->core.commit.adds.nr -
+				 (u32)t->core.commit.update.nr_data_added, r);
 	}
 	if (wanted)
 		t->abandoned = r ? t->abandoned + 1 : 0;
