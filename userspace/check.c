@@ -143,7 +143,9 @@ static int visit_node(void *context, int level, u64 lba, u64 nr,
 	progress(v->is_backup ? "map of the backup" : "map",
 		 v->reach->nr_nodes + v->reach->nr_data, check->view->core.root.used + 1);
 	r = reach_add(v->reach, geo_of(check), ref->pba);
-	if (r == 1) {
+	if (r == 1 && error) {		/* a bad leaf, more than once */
+		r = 0;
+	} else if (r == 1) {
 		check_say(check, v->is_backup ? CHECK_DEGRADED : CHECK_DAMAGED, "map",
 			  "block %" PRIu64 " (LBA %" PRIu64 ") is mapped twice", ref->pba, lba);
 		r = 0;

@@ -472,6 +472,25 @@ static u64 lbas_of(const struct walk *w, u64 lba, int level)
 	       min_t(u64, left, 1ULL << ((level + 1) * TRIAD_FANOUT_SHIFT)) : 0;
 }
 
+/* A leaf that cannot be read: what is pending for it can be had all the same. */
+static int walk_bad_leaf(struct walk *w, u64 lba, const struct triad_ref *ref, u32 nr, int error)
+{
+	u64 end = lba + lbas_of(w, lba, 0);
+	int r = 0;
+
+	for (; lba < end && !r; lba++) {
+		u64 from = lba;
+
+		for (; lba < end; lba++)
+			if (nr < w->nr_pending && w->pending[nr].key == (u16)lba)
+				break;
+		nr++;
+		if (from < lba)
+			r = w->visit(w->context, 0, from, lba - from, ref, error);
+	}
+	return r;
+}
+
 /* A leaf that may not be there, and its pending entries from *nr on. */
 static int walk_leaf(struct walk *w, u64 lba, const struct triad_ref *ref, u32 *nr)
 {
@@ -482,7 +501,8 @@ static int walk_leaf(struct walk *w, u64 lba, const struct triad_ref *ref, u32 *
 
 	if (here) {
 		error = triad_map_read_node(w->map, ref, node);
-		r = w->visit(w->context, 0, lba, lbas_of(w, lba, 0), ref, error);
+		r = error ? walk_bad_leaf(w, lba, ref, *nr, error) :
+		    w->visit(w->context, 0, lba, lbas_of(w, lba, 0), ref, 0);
 	}
 	for (i = 0; i < TRIAD_FANOUT && !r; i++) {
 		const struct triad_pending *p = &w->pending[*nr];

@@ -120,7 +120,7 @@ u32 triad_map_leaves(const struct triad_geometry *geo, const struct triad_ref *r
  * before what is behind it, and the rest with one of these.  lba and nr are the LBAs that
  * hang on it; of each kind they ascend.  Stops at the first error of visit.  What cannot
  * be read is handed to visit with error set, and not descended into: nothing of these LBAs
- * is told then.
+ * is told then.  A bad leaf comes once for each stretch of LBAs between pending ones.
  */
 enum triad_map_visit {
 	TRIAD_VISIT_DATA = -1,

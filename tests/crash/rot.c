@@ -82,7 +82,7 @@ static const struct triad_node_disk *read_node(void *context, const struct triad
 	return triad_map_read_node(context, ref, &node) ? NULL : &node;
 }
 
-/* Can this LBA be read without the leaf?  A walk does not tell of holes. */
+/* Can this LBA be read without the leaf? */
 static bool is_pending(const struct triad_core *core, u64 lba)
 {
 	const struct triad_map *map = &core->space.map;
@@ -93,7 +93,7 @@ static bool is_pending(const struct triad_core *core, u64 lba)
 	assert(!triad_map_find(map->geo, &map->root, lba, read_node, (void *)map, &spot, &missing));
 	for (i = 0; i < spot.nr_pending; i++)
 		if (spot.slot[i] == triad_map_slot(lba, 0))
-			return spot.pending[i].pba;
+			return true;
 	return false;
 }
 
