@@ -312,7 +312,7 @@ MUTANTS = [
      "a leaf that is only pending is no hole", "test_map"),
     ("pending-leaves-not-counted", "map.c", "		nr += flags_of(node, i * TRIAD_PIECE_WORDS + TRIAD_PIECE_NR);", "		;",
      "leaves that are only pending count", "test_map"),
-    ("frees-not-announced", "commit.c", "	u64 f = *free < frees->nr ? frees->v[*free] : ~0ULL;", "	u64 f = *free < 0 ? 0 : ~0ULL;",
+    ("frees-not-announced", "commit.c", "	u32 i, add = 0, free = 0;\n	int r;\n\n	if (!commit->adds", "	u32 i, add = 0, free = commit->frees.nr;\n	int r;\n\n	if (!commit->adds",
      "the intent names the zones of what leaves the map", "crash"),
 
     # space
