@@ -5,7 +5,7 @@ uuid=01234567-89ab-cdef-0123-456789abcdef
 fresh 64M --label 'my disk' --uuid $uuid
 apply 'write 0 300 1' commit 'write 5000 200 2' stop
 before=$(sums)
-expect 0 "info: of an image" '^my disk: a dm-triad device of 47 MiB' info img
+expect 0 "info: of an image" '^my disk: a dm-triad device of 44 MiB' info img
 grep -q "^  UUID  *$uuid\$" out && grep -q '^  where  *img (64 MiB)' out && grep -q '^  how safe  *well' out &&
 	grep -q '^  how full  *1.2 MiB of' out && grep -q 'last commit 20.*, and [1-9] writes* in the log' out
 result $? "what, where, how full, how safe, since when"
@@ -14,7 +14,7 @@ result $? "on one screen, without inner words"
 [ "$before" = "$(sums)" ]
 result $? "and nothing is changed"
 run info --json img
-holds "info --json" out "d['exit_code'] == 0 and d['uuid'] == '$uuid' and d['label'] == 'my disk' and not d['open'] and d['size'] == 47 << 20 and d['last_commit'] > 0 and d['name'] is None"
+holds "info --json" out "d['exit_code'] == 0 and d['uuid'] == '$uuid' and d['label'] == 'my disk' and not d['open'] and d['size'] == 44 << 20 and d['last_commit'] > 0 and d['name'] is None"
 zero_block 0
 expect 6 "info: a bad root" 'triadsetup heal img' info img
 run info --json img
