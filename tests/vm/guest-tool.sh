@@ -368,7 +368,7 @@ examining()
 	map t /dev/vda
 	for what in t /dev/mapper/t /dev/vda; do
 		must "info $what" triadsetup info $what
-		grep -q '^my disk: a dm-triad device of 47 MiB' /tmp/out && grep -q 'open as /dev/mapper/t, rw' /tmp/out &&
+		grep -q '^my disk: a dm-triad device of 44 MiB' /tmp/out && grep -q 'open as /dev/mapper/t, rw' /tmp/out &&
 			grep -q '/dev/vda (64 MiB)' /tmp/out && ok "what it is, and where" || not_ok "what it is, and where # $(cat /tmp/out)"
 	done
 	mkfs.ext4 -q -F /dev/mapper/t
@@ -536,7 +536,7 @@ exporting()
 large()
 {
 	says 4 "format: 17 TiB need --size" 'With --size' format -q /dev/vdc
-	must "format: 1 TiB of 17" triadsetup format -q --size 1T /dev/vdc
+	must "format: 1 TiB of 17" triadsetup format -q --force --size 1T /dev/vdc
 	map t /dev/vdc
 	is "$(blockdev --getsz /dev/mapper/t)" 2147483648 "maps to 1 TiB"
 	pattern a
