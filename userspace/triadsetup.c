@@ -160,7 +160,7 @@ static const struct option_help {
 	{ 's', false, "size", "SIZE", "of the mapped device; default: all that fits" },
 	{ 'z', false, "zone-size", "SIZE", "4M to 126M, default 126M" },
 	{ 'g', false, "segment-size", "SIZE", "64K to 16M, default 1M" },
-	{ 'i', false, "interval", "SIZE", "most data between two commits, default 256M" },
+	{ 'i', false, "interval", "SIZE", "most data between two commits (1/768, 256M)" },
 	{ 't', false, "interval-ms", "MS", "commit at least so often" },
 	{ 'C', false, "cache-blocks", "NR", "map nodes kept in memory" },
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
