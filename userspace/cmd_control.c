@@ -43,26 +43,25 @@ int cmd_commit(const struct options *opt)
 	return r;
 }
 
-int cmd_suspend(const struct options *opt)
+static int tell(const struct options *opt, int (*fn)(const char *name), const char *what,
+		const char *advice)
 {
 	struct status status;
 	int r = look_at(opt, &status);
 
 	if (!r)
-		r = told(opt, &status, dm_suspend(opt->args[0]), "it is not suspended",
-			 "It goes on.  See dmesg.");
+		r = told(opt, &status, fn(opt->args[0]), what, advice);
 	status_free(&status);
 	return r;
 }
 
+int cmd_suspend(const struct options *opt)
+{
+	return tell(opt, dm_suspend, "it is not suspended", "It goes on.  See dmesg.");
+}
+
 int cmd_resume(const struct options *opt)
 {
-	struct status status;
-	int r = look_at(opt, &status);
-
-	if (!r)
-		r = told(opt, &status, dm_resume(opt->args[0]), "it does not go on",
-			 "It is suspended, and its users wait.  See dmesg, then: triadsetup restart.");
-	status_free(&status);
-	return r;
+	return tell(opt, dm_resume, "it does not go on",
+		    "It is suspended, and its users wait.  See dmesg, then: triadsetup restart.");
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "build.h"
@@ -254,11 +253,9 @@ static volatile u64 result;
 static double measure(enum measured what, struct triad_hash *hash)
 {
 	static u8 data[MEASURE_BYTES];
-	struct timespec from, to;
-	double seconds = 0, bytes = 0;
+	double begun = seconds_now(), seconds = 0, bytes = 0;
 	u8 out[32];
 
-	clock_gettime(CLOCK_MONOTONIC, &from);
 	do {
 		if (what == CRC32C)
 			result = triad_crc32c(data, sizeof(data));
@@ -267,8 +264,7 @@ static double measure(enum measured what, struct triad_hash *hash)
 		else if (triad_hash(hash, data, sizeof(data), NULL, 0, out))
 			break;
 		bytes += sizeof(data);
-		clock_gettime(CLOCK_MONOTONIC, &to);
-		seconds = to.tv_sec - from.tv_sec + (to.tv_nsec - from.tv_nsec) / 1e9;
+		seconds = seconds_now() - begun;
 	} while (seconds < MEASURE_SECONDS);
 	return seconds > 0 ? bytes / seconds : 0;
 }

@@ -44,8 +44,7 @@ static void collect(struct fields *f, const struct triad_root *root)
 	text_uuid(root->uuid, add_text(f, "uuid"));
 	text_label(root->label, TRIAD_LABEL_SIZE, add_text(f, "label"));
 	text_label((const u8 *)root->hash, TRIAD_HASH_NAME_SIZE, add_text(f, "hash"));
-	strcpy(add_text(f, "checksum"),
-	       root->checksum_kind == TRIAD_CHECKSUM_XXH64 ? "xxh64" : "crc32c");
+	strcpy(add_text(f, "checksum"), text_checksum(root->checksum_kind));
 	add_number(f, "incompat", root->incompat);
 	add_number(f, "ro_compat", root->ro_compat);
 	add_number(f, "compat", root->compat);

@@ -90,5 +90,5 @@ static int heal(struct view *view, const struct options *opt)
 
 int cmd_heal(const struct options *opt)
 {
-	return view_change(opt, heal);
+	return view_change(opt, opt->args[0], heal);
 }

@@ -104,11 +104,6 @@ static u64 skip_hole(const struct import *im, u64 at)
 
 /* ---- the device ------------------------------------------------------------------- */
 
-static bool is_zero(const u8 *data)
-{
-	return !data[0] && !memcmp(data, data + 1, TRIAD_BLOCK_SIZE - 1);
-}
-
 static int put_chunk(struct import *im, size_t got)
 {
 	u64 lba = im->bytes >> TRIAD_BLOCK_SHIFT;
@@ -117,7 +112,7 @@ static int put_chunk(struct import *im, size_t got)
 
 	memset(im->chunk + got, 0, (nr << TRIAD_BLOCK_SHIFT) - got);
 	for (i = 0; i < nr && !r; i++) {
-		if (is_zero(im->chunk + (i << TRIAD_BLOCK_SHIFT)))
+		if (is_zero(im->chunk + (i << TRIAD_BLOCK_SHIFT), TRIAD_BLOCK_SIZE))
 			continue;
 		r = writer_put(im->writer, lba + i, im->chunk + (i << TRIAD_BLOCK_SHIFT));
 		im->nr_blocks++;
@@ -229,18 +224,7 @@ static int import(struct view *view, const struct options *opt)
 	return r;
 }
 
-/* The device is the second argument here. */
 int cmd_import(const struct options *opt)
 {
-	struct options its = *opt;
-	struct view view;
-	int r;
-
-	r = view_probe_to_write(&view, &its, opt->args[1]);
-	if (!r)
-		r = view_open(&view);
-	if (!r)
-		r = import(&view, opt);
-	view_close(&view);
-	return r;
+	return view_change(opt, opt->args[1], import);
 }

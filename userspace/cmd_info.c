@@ -84,7 +84,7 @@ static void print(const struct info *info)
 		       100.0 * info->used / info->usable);
 	printf("  %-12s %s\n", "how safe", how_safe(info));
 	printf("  %-12s each block is verified by %s, its state by %s\n", "",
-	       root->checksum_kind == TRIAD_CHECKSUM_XXH64 ? "xxh64" : "crc32c", root->hash);
+	       text_checksum(root->checksum_kind), root->hash);
 	printf("  %-12s last commit %s, and %" PRIu64 " write%s in the log behind it\n", "since when",
 	       text_time(root->time, text), info->nr_records, PLURAL(info->nr_records));
 	advise(info);
@@ -106,8 +106,7 @@ static void fill_json(const struct info *info)
 	json_add_text(out, "users", info->users[0] ? info->users : NULL);
 	json_add_text(out, "safe", how_safe(info));
 	json_add_text(out, "hash", root->hash);
-	json_add_text(out, "checksum",
-		      root->checksum_kind == TRIAD_CHECKSUM_XXH64 ? "xxh64" : "crc32c");
+	json_add_text(out, "checksum", text_checksum(root->checksum_kind));
 	json_add_number(out, "last_commit", root->time);
 	json_add_number(out, "generation", root->generation);
 	json_add_number(out, "log_records", info->nr_records);

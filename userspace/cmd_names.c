@@ -96,7 +96,7 @@ static int change_label(struct view *view, const struct options *opt)
 
 int cmd_label(const struct options *opt)
 {
-	return view_change(opt, change_label);
+	return view_change(opt, opt->args[0], change_label);
 }
 
 /* ---- UUID ------------------------------------------------------------------------- */
@@ -306,5 +306,5 @@ static int change_uuid(struct view *view, const struct options *opt)
 
 int cmd_uuid(const struct options *opt)
 {
-	return view_change(opt, change_uuid);
+	return view_change(opt, opt->args[0], change_uuid);
 }

@@ -273,13 +273,11 @@ static int open_entry(const struct tab_entry *entry, const struct options *typed
 {
 	struct options opt = options_of(entry, typed);
 	const char *path = entry->device;
-	struct dm_source source;
 	unsigned int i;
 	int r;
 
 	/* as who starts a service twice: it is what was asked for */
-	if (dm_source(entry->name, &source)) {
-		explicit_bzero(source.key, sizeof(source.key));
+	if (dm_is_ours(entry->name)) {
 		if (json_document())
 			json_add_text(json_document(), "name", entry->name);
 		else if (typed->verbose)
@@ -340,14 +338,12 @@ static int open_all(const struct tab *tab, const struct options *typed)
 static int close_all(const struct tab *tab, const struct options *opt)
 {
 	struct json_object *list = list_of_devices();
-	struct dm_source source;
 	unsigned int i;
 	int r, result = 0;
 
 	for (i = tab->nr; i-- > 0; ) {
-		if (!dm_source(tab->entry[i].name, &source))
+		if (!dm_is_ours(tab->entry[i].name))
 			continue;
-		explicit_bzero(source.key, sizeof(source.key));
 		r = dm_remove(tab->entry[i].name, opt->deferred);
 		tell_one(list, tab->entry[i].name, r);
 		result = result ? result : r;

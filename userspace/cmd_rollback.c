@@ -192,5 +192,5 @@ static int roll_back(struct view *view, const struct options *opt)
 
 int cmd_rollback(const struct options *opt)
 {
-	return view_change(opt, roll_back);
+	return view_change(opt, opt->args[0], roll_back);
 }

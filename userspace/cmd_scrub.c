@@ -47,14 +47,6 @@ struct scrub {
 	time_t saved;
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
 /* ---- state ------------------------------------------------------------------------- */
 
 static const char *state_dir(void)
@@ -175,8 +167,7 @@ static int read_chunk(struct scrub *scrub, u32 nr, bool *empty)
 	u32 i;
 	int error = read_blocks(scrub, scrub->at, nr);
 
-	*empty = !error && !scrub->chunk[0] &&
-		 !memcmp(scrub->chunk, scrub->chunk + 1, ((size_t)nr << TRIAD_BLOCK_SHIFT) - 1);
+	*empty = !error && is_zero(scrub->chunk, (size_t)nr << TRIAD_BLOCK_SHIFT);
 	for (i = 0; error && i < nr; i++) {
 		if (live_ended())
 			return EINTR;
@@ -192,7 +183,7 @@ static int read_chunk(struct scrub *scrub, u32 nr, bool *empty)
 
 static void keep_rate(struct scrub *scrub)
 {
-	double ahead = scrub->since + (double)scrub->charged / scrub->rate - now();
+	double ahead = scrub->since + (double)scrub->charged / scrub->rate - seconds_now();
 
 	if (ahead > 0)
 		live_sleep(ahead);
@@ -204,7 +195,7 @@ static int read_all(struct scrub *scrub)
 	int r = 0, error;
 	u32 nr;
 
-	scrub->since = now();
+	scrub->since = seconds_now();
 	while (scrub->at < scrub->blocks && !live_ended() && !r) {
 		nr = min_t(u64, CHUNK_BLOCKS, scrub->blocks - scrub->at);
 		error = read_chunk(scrub, nr, &empty);

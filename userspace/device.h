@@ -107,4 +107,10 @@ static inline u64 disk_blocks(const struct disk *disk)
 	return disk->data.bytes >> TRIAD_BLOCK_SHIFT;
 }
 
+/* Nothing but zeroes; size is not 0. */
+static inline bool is_zero(const u8 *data, size_t size)
+{
+	return !data[0] && !memcmp(data, data + 1, size - 1);
+}
+
 #endif

@@ -809,6 +809,15 @@ bool dm_source(const char *name, struct dm_source *source)
 	return ok;
 }
 
+bool dm_is_ours(const char *name)
+{
+	struct dm_source source;
+	bool ours = dm_source(name, &source);
+
+	explicit_bzero(source.key, sizeof(source.key));
+	return ours;
+}
+
 bool dm_find_mapping(const char *what, struct dm_source *source)
 {
 	size_t dir = strlen(dm_dir());

@@ -113,6 +113,9 @@ struct dm_source {
 /* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */
 bool dm_source(const char *name, struct dm_source *source);
 
+/* There is one. */
+bool dm_is_ours(const char *name);
+
 /*
  * The same of what a person named: the name of an open device, or its node.  A file or
  * another device of that name goes first.

@@ -44,55 +44,23 @@ bool live_sleep(double seconds)
 /* ---- looks ------------------------------------------------------------------------ */
 
 struct look {
-	struct status *one;
-	size_t nr;
+	struct status_list devices;
 	double time;
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static int keep(struct status *status, void *context)
-{
-	struct look *look = context;
-	struct status *more = realloc(look->one, (look->nr + 1) * sizeof(*more));
-
-	if (!more)
-		return tool_fail(TOOL_MEMORY, NULL, "out of memory");
-	look->one = more;
-	more[look->nr++] = *status;
-	status->line = NULL;
-	return 0;
-}
-
-static void forget(struct look *look)
-{
-	size_t i;
-
-	for (i = 0; i < look->nr; i++)
-		status_free(&look->one[i]);
-	free(look->one);
-	memset(look, 0, sizeof(*look));
-}
-
 static int take(const struct options *opt, struct look *look)
 {
-	look->time = now();
-	return status_each(opt, keep, look);
+	look->time = seconds_now();
+	return status_all(opt, &look->devices);
 }
 
 static const struct status *find(const struct look *look, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < look->nr; i++)
-		if (!strcmp(look->one[i].name, name))
-			return &look->one[i];
+	for (i = 0; i < look->devices.nr; i++)
+		if (!strcmp(look->devices.one[i].name, name))
+			return &look->devices.one[i];
 	return NULL;
 }
 
@@ -193,8 +161,8 @@ static void print(const struct look *before, const struct look *look, const stru
 		json_add(out, "seconds", json_object_new_double(seconds));
 		json_add(out, "devices", devices);
 	}
-	for (i = 0; i < look->nr; i++) {
-		const struct status *to = &look->one[i], *from = find(before, to->name);
+	for (i = 0; i < look->devices.nr; i++) {
+		const struct status *to = &look->devices.one[i], *from = find(before, to->name);
 
 		if (!from)
 			continue;
@@ -214,8 +182,8 @@ static int worst(const struct look *look)
 	int r, code = 0;
 	size_t i;
 
-	for (i = 0; i < look->nr; i++) {
-		r = status_worth(&look->one[i]);
+	for (i = 0; i < look->devices.nr; i++) {
+		r = status_worth(&look->devices.one[i]);
 		code = r > code ? r : code;
 	}
 	return code;
@@ -236,7 +204,7 @@ int live_watch(const struct options *opt)
 		if (!r) {
 			print(&before, &look, opt);
 			nr++;
-			forget(&before);
+			status_all_free(&before.devices);
 			before = look;
 			memset(&look, 0, sizeof(look));
 			if (ferror(stdout))
@@ -245,7 +213,7 @@ int live_watch(const struct options *opt)
 	}
 	if (!r)
 		r = worst(&before);
-	forget(&before);
-	forget(&look);
+	status_all_free(&before.devices);
+	status_all_free(&look.devices);
 	return r;
 }

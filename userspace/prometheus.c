@@ -36,24 +36,6 @@ static const struct metric {
 static const char * const modes[] = { "rw", "hold", "ro", "fail", "suspended" };
 static const char * const healths[] = { "ok", "degraded", "rotten", "failed" };
 
-struct devices {
-	struct status *one;
-	size_t nr;
-};
-
-static int keep(struct status *status, void *context)
-{
-	struct devices *devices = context;
-	struct status *more = realloc(devices->one, (devices->nr + 1) * sizeof(*more));
-
-	if (!more)
-		return tool_fail(TOOL_MEMORY, NULL, "out of memory");
-	devices->one = more;
-	more[devices->nr++] = *status;
-	status->line = NULL;	/* it is ours now */
-	return 0;
-}
-
 /* A path can hold anything; the format is UTF-8, in lines. */
 static void print_value(const char *value)
 {
@@ -88,7 +70,7 @@ static void print_series(const char *name, const struct status *status)
 	print_label("name", status->name);
 }
 
-static void print_info(const struct devices *devices)
+static void print_info(const struct status_list *devices)
 {
 	size_t i;
 
@@ -116,7 +98,7 @@ static void print_info(const struct devices *devices)
 }
 
 /* One series for each word that it can be: 1 for the one it is. */
-static void print_states(const struct devices *devices, const char *name, const char *help,
+static void print_states(const struct status_list *devices, const char *name, const char *help,
 			 enum status_field field, const char *const *words, size_t nr_words)
 {
 	size_t i, word;
@@ -131,7 +113,7 @@ static void print_states(const struct devices *devices, const char *name, const 
 		}
 }
 
-static void print_metric(const struct devices *devices, const struct metric *m)
+static void print_metric(const struct status_list *devices, const struct metric *m)
 {
 	size_t i;
 
@@ -146,7 +128,7 @@ static void print_metric(const struct devices *devices, const struct metric *m)
 }
 
 /* 0, 6 or 7, as the exit code of status: what to raise an alarm on. */
-static void print_worth(const struct devices *devices)
+static void print_worth(const struct status_list *devices)
 {
 	size_t i;
 
@@ -160,9 +142,9 @@ static void print_worth(const struct devices *devices)
 
 int prometheus_print(const struct options *opt)
 {
-	struct devices devices = { 0 };
+	struct status_list devices;
 	size_t i;
-	int r = status_each(opt, keep, &devices);
+	int r = status_all(opt, &devices);
 
 	if (!r) {
 		print_info(&devices);
@@ -174,8 +156,6 @@ int prometheus_print(const struct options *opt)
 		for (i = 0; i < sizeof(metrics) / sizeof(metrics[0]); i++)
 			print_metric(&devices, &metrics[i]);
 	}
-	for (i = 0; i < devices.nr; i++)
-		status_free(&devices.one[i]);
-	free(devices.one);
+	status_all_free(&devices);
 	return r;
 }

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <uuid/uuid.h>
 
+#include "format.h"
+
 const char *text_size(u64 bytes, char *text)
 {
 	static const char units[] = "KMGTPE";
@@ -33,6 +35,19 @@ const char *text_hex(const u8 *bytes, size_t nr, char *text)
 	for (i = 0; i < nr && i < 32; i++)
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 	return text;
+}
+
+const char *text_checksum(u8 kind)
+{
+	return kind == TRIAD_CHECKSUM_XXH64 ? "xxh64" : "crc32c";
+}
+
+double seconds_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
 const char *text_time(u64 seconds, char *text)

@@ -17,6 +17,12 @@
 const char *text_size(u64 bytes, char *text);		/* "1.5 GiB" */
 const char *text_hex(const u8 *bytes, size_t nr, char *text);	/* nr <= 32 */
 const char *text_time(u64 seconds, char *text);
+
+/* Name of a kind of checksum. */
+const char *text_checksum(u8 kind);
+
+/* Of a clock that nobody sets, to tell how long something takes. */
+double seconds_now(void);
 const char *text_uuid(const u8 uuid[16], char *text);
 const char *text_label(const u8 *label, size_t size, char *text);	/* printable */
 const char *text_number(u64 n, char *text);

@@ -305,16 +305,11 @@ static int flush(struct sink *sink)
 	return r;
 }
 
-static bool is_zero(const u8 *data)
-{
-	return !data[0] && !memcmp(data, data + 1, TRIAD_BLOCK_SIZE - 1);
-}
-
 int sink_put(struct sink *sink, u64 lba, const u8 *data)
 {
 	int r;
 
-	if (is_zero(data))
+	if (is_zero(data, TRIAD_BLOCK_SIZE))
 		return 0;
 	if (sink->nr == BATCH || lba != sink->lba + sink->nr) {
 		r = flush(sink);

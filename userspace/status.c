@@ -247,6 +247,35 @@ int status_each(const struct options *opt, int (*fn)(struct status *status, void
 	return r;
 }
 
+static int keep(struct status *status, void *context)
+{
+	struct status_list *list = context;
+	struct status *more = realloc(list->one, (list->nr + 1) * sizeof(*more));
+
+	if (!more)
+		return tool_fail(TOOL_MEMORY, NULL, "out of memory");
+	list->one = more;
+	more[list->nr++] = *status;
+	status->line = NULL;	/* it is the list's now */
+	return 0;
+}
+
+int status_all(const struct options *opt, struct status_list *list)
+{
+	memset(list, 0, sizeof(*list));
+	return status_each(opt, keep, list);
+}
+
+void status_all_free(struct status_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->nr; i++)
+		status_free(&list->one[i]);
+	free(list->one);
+	memset(list, 0, sizeof(*list));
+}
+
 /* ---- what it says ---------------------------------------------------------------- */
 
 int status_worth(const struct status *status)

@@ -59,6 +59,15 @@ void status_free(struct status *status);
 int status_each(const struct options *opt, int (*fn)(struct status *status, void *context),
 		void *context);
 
+/* All of these at one time. */
+struct status_list {
+	struct status *one;
+	size_t nr;
+};
+
+int status_all(const struct options *opt, struct status_list *list);
+void status_all_free(struct status_list *list);
+
 bool status_is(const struct status *status, enum status_field field, const char *word);
 
 /* rw, hold, ro, fail or suspended: that is no failure. */

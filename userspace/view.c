@@ -261,13 +261,13 @@ int view_probe_to_write(struct view *view, const struct options *opt, const char
 	return probe(view, opt, path, DEVICE_WRITE);
 }
 
-int view_change(const struct options *opt,
+int view_change(const struct options *opt, const char *path,
 		int (*change)(struct view *view, const struct options *opt))
 {
 	struct view view;
 	int r;
 
-	r = view_probe_to_write(&view, opt, opt->args[0]);
+	r = view_probe_to_write(&view, opt, path);
 	if (!r)
 		r = view_open(&view);
 	if (!r)

@@ -34,7 +34,7 @@ int view_probe(struct view *view, const struct options *opt, const char *path);
 int view_probe_to_write(struct view *view, const struct options *opt, const char *path);
 
 /* A command that changes a closed device: open it, make the change, close it. */
-int view_change(const struct options *opt,
+int view_change(const struct options *opt, const char *path,
 		int (*change)(struct view *view, const struct options *opt));
 
 /* Refuse if the loaded core uses features that this program cannot write. */
