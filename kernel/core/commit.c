@@ -256,7 +256,8 @@ void triad_commit_sort(struct triad_core *core)
 	commit->nr_order = triad_index_sorted(core->frozen, commit->scratch, commit->order);
 }
 
-int triad_commit_take(struct triad_core *core)
+/* The places of some more nodes.  Locked. */
+static int take_some(struct triad_core *core)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_list *nodes = &commit->nodes;
@@ -364,7 +365,7 @@ static int take_nodes(struct triad_map_update *u)
 	int r;
 
 	lock(taker->host);
-	r = triad_commit_take(taker->core);
+	r = take_some(taker->core);
 	unlock(taker->host);
 	u->nodes = taker->core->commit.nodes.v;
 	u->nr_nodes = taker->core->commit.nodes.nr;

@@ -468,9 +468,6 @@ void triad_commit_sort(struct triad_core *core);
 /* The next root, and the map that it reaches: nodes are written.  Not locked. */
 int triad_commit_update(struct triad_core *core, struct triad_commit_host *host);
 
-/* Take the places of some more nodes, for triad_commit_update. */
-int triad_commit_take(struct triad_core *core);
-
 /*
  * Build the record that announces which zones' planes change.  It must be durable before
  * prepare writes the first plane: a commit that never lands leaves planes that

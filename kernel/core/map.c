@@ -682,12 +682,13 @@ static int drop_pieces(struct triad_map_update *u, const struct triad_node_disk 
 	return r;
 }
 
+static int drop_children(struct triad_map_update *u, int level,
+			 const struct triad_node_disk *node);
+
 /* Give back a whole subtree.  Its nodes are read into buffer[0..level]. */
 static int drop(struct triad_map_update *u, int level, const struct triad_ref *ref)
 {
 	struct triad_node_disk *node;
-	struct triad_ref child;
-	u32 i;
 	int r;
 
 	if (!ref->pba)
@@ -699,6 +700,16 @@ static int drop(struct triad_map_update *u, int level, const struct triad_ref *r
 	r = triad_map_read_node(u->map, ref, node);
 	if (!r && may_have_pieces(u->map->geo, level))
 		r = drop_pieces(u, node);
+	return r ? r : drop_children(u, level, node);
+}
+
+static int drop_children(struct triad_map_update *u, int level,
+			 const struct triad_node_disk *node)
+{
+	struct triad_ref child;
+	u32 i;
+	int r = 0;
+
 	for (i = 0; i < TRIAD_FANOUT && !r; i++) {
 		r = triad_map_entry(u->map->geo, node, level, i, &child);
 		if (!r)
@@ -924,13 +935,11 @@ static int rewrite_leaf(struct triad_map_update *u, u32 nr, struct triad_node_di
 	struct slice s = { plan->from, plan->to };
 	struct triad_ref ref;
 	u32 k, slot;
-	int r = 0;
+	int r = put(u->frees, child->pba);
 
-	if (plan->action == LEAF_DROPPED) {
-		r = drop(u, 0, child);
+	if (!r && plan->action == LEAF_DROPPED) {
+		r = drop_children(u, 0, leaf);
 		memset(leaf, 0, sizeof(*leaf));
-	} else {
-		r = put(u->frees, child->pba);
 	}
 	for (k = plan->old; k < plan->old_end && !r; k++) {
 		const struct triad_pending *p = &u->work->old[k];
@@ -1060,10 +1069,7 @@ static u32 count_before(const struct triad_pending *list, u32 nr, u32 end)
 	return n;
 }
 
-/*
- * Cut the entries between leaves into pieces, anew and evenly; or only write those that
- * changed, while they are neither too full nor too many.
- */
+/* May the pieces stay as they are cut?  They are neither too full nor too many. */
 static bool fits(const struct triad_pieces *pieces, const struct triad_pending *list, u32 nr)
 {
 	u32 i, n, at = 0;
@@ -1076,6 +1082,7 @@ static bool fits(const struct triad_pieces *pieces, const struct triad_pending *
 	return pieces->nr && pieces->nr <= nr / (PIECE_ENTRIES / 4 * 3) + 1;
 }
 
+/* Cut the entries into pieces anew, between leaves and evenly. */
 static void cut(struct triad_pieces *pieces, const struct triad_pending *list, u32 nr)
 {
 	u32 want = min_t(u32, nr / (PIECE_ENTRIES / 4 * 3) + 1, TRIAD_NR_PIECES);
@@ -1176,7 +1183,7 @@ static void read_ahead(struct triad_map_update *u, const struct triad_node_disk 
 	struct triad_pieces pieces;
 	struct triad_ref ref;
 
-	if (!store->ops->read_ahead)
+	if (!store->ops->read_ahead || !store->ops->node_get)
 		return;
 	while (s.from < s.to) {
 		struct slice c = child_slice(u, &s.from, s.to, 2);
@@ -1186,9 +1193,10 @@ static void read_ahead(struct triad_map_update *u, const struct triad_node_disk 
 			work->children[nr++] = ref;
 	}
 	store->ops->read_ahead(store, u->map->checksum_kind, work->children, nr);
-	/* what is wrong with them is found when they are needed */
+	/* of those that are there now; what is wrong with one is found when it is needed */
 	for (i = 0; i < nr; i++) {
-		if (triad_map_read_node(u->map, &work->children[i], &work->block) ||
+		if (!store->ops->node_get(store, work->children[i].pba, work->children[i].birth,
+					  &work->block) ||
 		    triad_map_pieces(u->map->geo, &work->block, &pieces))
 			continue;
 		for (k = 0; k < pieces.nr; k++)

@@ -159,7 +159,7 @@ struct triad_map_work {
 	struct triad_ref children[TRIAD_FANOUT];
 	struct triad_ref refs[TRIAD_LEAF_BATCH];
 	u8 at[TRIAD_LEAF_BATCH];
-	struct triad_node_disk block;				/* a piece, or a dropped leaf */
+	struct triad_node_disk block;				/* a piece, or one of children */
 	struct triad_node_disk leaves[TRIAD_LEAF_BATCH];	/* read at once */
 };
 

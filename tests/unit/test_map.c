@@ -618,10 +618,10 @@ static void every_failure_is_passed_on(void **state)
 	int r = -EIO;
 
 	build(f);
-	random_interval(f, 40, LBAS);
+	random_interval(f, 200, LBAS);
 	for (at = 1; r; at++) {
 		f->disk.nr_reads = 0;
-		f->disk.fault = (struct disk_fault){ FAULT_READ, at, true, -EIO };
+		f->disk.fault = (struct disk_fault){ FAULT_READ, at, false, -EIO };
 		r = apply(f);
 		assert_true(!r || r == -EIO);
 	}
