@@ -313,7 +313,7 @@ MUTANTS = [
     ("pending-leaves-not-counted", "map.c", "		nr += flags_of(node, i * TRIAD_PIECE_WORDS + TRIAD_PIECE_NR);", "		;",
      "leaves that are only pending count", "test_map"),
     ("frees-not-announced", "commit.c", "	u32 i, add = 0, free = 0;\n	int r;\n\n	if (!commit->adds", "	u32 i, add = 0, free = commit->frees.nr;\n	int r;\n\n	if (!commit->adds",
-     "the intent names the zones of what leaves the map", "crash"),
+     "the intent names the zones of what leaves the map", "test_hostile"),
 
     # space
     ("keep-log-of-b", "space.c", "	mark(space, zone, &space->log_backup, z->bits);\n", "",

@@ -203,6 +203,37 @@ static void a_zone_that_is_reached_too_often_ends_the_count(void **state)
 	assert_int_equal(space->zones[0].used, 10 * 257 + 1);
 }
 
+/* What leaves the map changes planes as well as what enters it. */
+static void an_intent_names_the_zones_of_both(void **state)
+{
+	static const u64 add[] = { 1, 1, 4 }, give[] = { 0, 2, 4, 6 };
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	struct triad_list *adds = &core->commit.adds, *frees = &core->commit.frees;
+	struct triad_record rec;
+	u8 block[TRIAD_BLOCK_SIZE];
+	u32 i;
+
+	device_write(d, 0, 1);
+	adds->nr = frees->nr = 0;
+	for (i = 0; i < 3; i++)
+		assert_int_equal(triad_list_push(adds, triad_zone_start(&core->geo, add[i]) + 50 + i),
+				 0);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(triad_list_push(frees, triad_zone_start(&core->geo, give[i]) + 60),
+				 0);
+	core->commit.clean = false;
+	assert_int_equal(triad_commit_intent(core, &rec, block), 0);
+	assert_int_equal(rec.nr_extents, 3);
+	assert_int_equal(rec.extents[0].start, 0);
+	assert_int_equal(rec.extents[0].nr, 3);
+	assert_int_equal(rec.extents[1].start, 4);
+	assert_int_equal(rec.extents[1].nr, 1);
+	assert_int_equal(rec.extents[2].start, 6);
+	assert_int_equal(rec.extents[2].nr, 1);
+	adds->nr = frees->nr = 0;
+}
+
 /* Nodes in so many places that one header cannot name them: all between is named. */
 static void an_intent_of_too_many_zones_names_them_all(void **state)
 {
@@ -232,6 +263,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		T(an_intent_names_the_zones_of_both),
 		T(a_log_of_too_many_entries_is_not_read_to_its_end),
 		T(a_backup_log_of_too_many_blocks_costs_the_backup),
 		T(a_map_that_reaches_more_than_its_root_counts_ends_the_rebuild),

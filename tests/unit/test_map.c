@@ -288,6 +288,34 @@ static void what_a_commit_takes_and_gives_back_is_bounded(void **state)
 	assert_true(nr_flushed > 5 && nr_pieces > 300);
 }
 
+/* Leaves that are written for one entry each leave alone what is pending for them. */
+static void what_nobody_pays_for_stays_pending(void **state)
+{
+	struct fixture *f = *state;
+	u32 leaf, i;
+
+	for (leaf = 0; leaf < 6; leaf++)
+		for (i = 0; i < 200; i++)
+			do_write(f, leaf * 256 + i);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	/* too few at a time to empty the node */
+	for (leaf = 0; leaf < 6; leaf++) {
+		for (i = 0; i < 3; i++)
+			do_write(f, leaf * 256 + i);
+		assert_int_equal(apply(f), 0);
+		account(f);
+	}
+	compare(f);
+	assert_int_equal(last_compared.nr[1], 18);
+	for (leaf = 0; leaf < 6; leaf++)
+		do_write(f, leaf * 256 + 100);
+	assert_int_equal(apply(f), 0);
+	account(f);
+	compare(f);
+	assert_true(last_compared.nr[1] >= 18);
+}
+
 /* All that comes behind the discard is pending, or written; nothing of before is left. */
 static void what_is_written_behind_a_large_discard_counts(void **state)
 {
@@ -754,6 +782,7 @@ int main(void)
 		T(discarding_all_leaves_no_map),
 		T(an_empty_interval_changes_nothing),
 		T(what_a_commit_takes_and_gives_back_is_bounded),
+		T(what_nobody_pays_for_stays_pending),
 		T(what_is_written_behind_a_large_discard_counts),
 		T(too_few_nodes_are_an_error),
 		T(a_corrupted_node_is_an_error_not_a_map),
