@@ -366,8 +366,8 @@ static int load(struct triad *t)
 }
 
 /*
- * Who reads what a kernel that died has left may ask for a flush: what was read may lie in
- * the disk's cache still.  There will be no write: one flush answers all.
+ * What a kernel that died has left may lie in the disk's cache still, and who reads it here may
+ * go by it: it is made durable first, so that a power cut does not take back what was seen.
  */
 static void settle(struct triad *t)
 {
@@ -375,9 +375,13 @@ static void settle(struct triad *t)
 	int r = t->store.ops->flush(&t->store);
 
 	triad_order_flush_end(&t->core.order, covers, r);
-	if (r)
+	if (!r)
+		return;
+	if (t->mode == TRIAD_MODE_RO)
 		DMERR("%s: the device failed a flush (error %d): so will every flush of this read-only device",
 		      triad_name(t), r);
+	else
+		triad_worsen(t, "the device failed the first flush", r);
 }
 
 int triad_device_start(struct triad *t)
@@ -404,7 +408,7 @@ int triad_device_start(struct triad *t)
 	if (!r) {
 		t->checksum_kind = t->core.root.checksum_kind;
 		triad_write_start(t);
-		if (t->mode == TRIAD_MODE_RO)
+		if (t->mode != TRIAD_MODE_FAIL)
 			settle(t);
 		triad_view_publish(t);
 		t->active = true;
