@@ -28,19 +28,10 @@ static void see_from_device(void *buf, u32 nr)
 		invalidate_kernel_vmap_range(buf, nr << TRIAD_BLOCK_SHIFT);
 }
 
-/* Add the buffer's blocks to a bio, as many as it takes. */
-static u32 fill(struct bio *bio, void *buf, u32 nr)
+static bool add_block(struct bio *bio, void *p)
 {
-	u32 i;
-
-	for (i = 0; i < nr; i++) {
-		void *p = buf + (size_t)i * TRIAD_BLOCK_SIZE;
-
-		if (bio_add_page(bio, page_of(p), TRIAD_BLOCK_SIZE, offset_in_page(p)) !=
-		    TRIAD_BLOCK_SIZE)
-			break;
-	}
-	return i;
+	return bio_add_page(bio, page_of(p), TRIAD_BLOCK_SIZE, offset_in_page(p)) ==
+	       TRIAD_BLOCK_SIZE;
 }
 
 int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64 pba,
@@ -50,11 +41,12 @@ int triad_io_wait(struct triad *t, struct block_device *bdev, blk_opf_t opf, u64
 	show_to_device(buf, nr);
 	while (nr) {
 		struct bio *bio = bio_alloc_bioset(bdev, bio_max_segs(nr), opf, GFP_NOIO, &t->bios);
-		u32 n;
+		u32 n = 0;
 		int r;
 
 		bio->bi_iter.bi_sector = triad_sector(pba);
-		n = fill(bio, buf, nr);
+		while (n < nr && add_block(bio, buf + (size_t)n * TRIAD_BLOCK_SIZE))
+			n++;
 		r = submit_bio_wait(bio);
 		bio_put(bio);
 		if (r)
@@ -99,23 +91,22 @@ static void record_endio(struct bio *bio)
 }
 
 static void write_run(struct triad *t, struct triad_write *w, blk_opf_t flags, u64 pba,
-		      u32 nr, void *buf)
+		      u32 nr, void **block)
 {
+	void **end = block + nr;
+
 	atomic64_add((u64)nr * TRIAD_BLOCK_SIZE, &t->stats.device_written);
-	while (nr) {
-		struct bio *bio = bio_alloc_bioset(t->dev->bdev, bio_max_segs(nr),
+	while (block < end) {
+		struct bio *bio = bio_alloc_bioset(t->dev->bdev, bio_max_segs(end - block),
 						   REQ_OP_WRITE | TRIAD_AWAITED | flags, GFP_NOIO, &t->bios);
-		u32 n;
 
 		bio->bi_iter.bi_sector = triad_sector(pba);
 		bio->bi_private = w;
 		bio->bi_end_io = record_endio;
-		n = fill(bio, buf, nr);
+		for (; block < end && add_block(bio, *block); block++, pba++)
+			show_to_device(*block, 1);
 		atomic_inc(&w->pending);
 		submit_bio(bio);
-		buf += (size_t)n * TRIAD_BLOCK_SIZE;
-		pba += n;
-		nr -= n;
 	}
 }
 
@@ -123,25 +114,23 @@ void triad_io_record(struct triad *t, struct triad_write *w, blk_opf_t flags)
 {
 	const struct triad_record *rec = &w->rec;
 	u64 pba = rec->place;
-	void *from = w->buffer, *to = w->buffer + TRIAD_BLOCK_SIZE;
+	void **from = w->blocks;
 	u32 i, nr = 1;
 
 	w->status = BLK_STS_OK;
 	w->done = false;
 	atomic_set(&w->pending, 1);
-	show_to_device(w->buffer, 1 + rec->nr_blocks);
 	/* the header and what lies directly behind it are one device write */
 	for (i = 0; i < rec->nr_runs; i++) {
 		const struct triad_extent *run = &rec->runs[i];
 
 		if (run->start != pba + nr) {
 			write_run(t, w, flags, pba, nr, from);
+			from += nr;
 			pba = run->start;
-			from = to;
 			nr = 0;
 		}
 		nr += run->nr;
-		to += run->nr * TRIAD_BLOCK_SIZE;
 	}
 	write_run(t, w, flags, pba, nr, from);
 	record_put(w);

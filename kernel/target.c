@@ -110,13 +110,17 @@ static int make_workqueues(struct triad *t)
 	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE |
 				    TRIAD_WQ_PERCPU, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
-	return t->read_wq && t->log_wq && t->commit_wq ? 0 : -ENOMEM;
+	t->payload_wq = alloc_workqueue("triad-payload", WQ_MEM_RECLAIM | WQ_UNBOUND |
+					WQ_CPU_INTENSIVE, num_online_cpus());
+	return t->read_wq && t->log_wq && t->commit_wq && t->payload_wq ? 0 : -ENOMEM;
 }
 
 static void triad_free_instance(struct triad *t)
 {
 	if (t->read_wq)
 		destroy_workqueue(t->read_wq);
+	if (t->payload_wq)
+		destroy_workqueue(t->payload_wq);
 	if (t->log_wq)
 		destroy_workqueue(t->log_wq);
 	if (t->commit_wq)
@@ -264,6 +268,7 @@ static int triad_map_bio(struct dm_target *ti, struct bio *bio)
 	tb->triad = t;
 	tb->bio = bio;
 	tb->reading = false;
+	INIT_LIST_HEAD(&tb->payload);
 	tb->lba = dm_target_offset(ti, bio->bi_iter.bi_sector) / TRIAD_SECTORS_PER_BLOCK;
 	if ((bio->bi_iter.bi_sector | bio_sectors(bio)) & (TRIAD_SECTORS_PER_BLOCK - 1))
 		return DM_MAPIO_KILL;	/* not in whole blocks */
@@ -367,7 +372,8 @@ static u64 memory_bytes(const struct triad *t)
 		&core->space.nodes, &commit->nodes, &commit->adds, &commit->frees,
 	};
 	u64 sum = sizeof(*t) + sizeof(*commit->update.work) +
-		  TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE;
+		  TRIAD_NR_WRITES * (TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE +
+		  (u64)atomic_read(&t->payload_blocks) * TRIAD_BLOCK_SIZE;
 	u32 i, max = 0;
 
 	if (!t->active)

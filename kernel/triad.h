@@ -71,7 +71,8 @@ struct triad_write {
 	struct list_head list;
 	struct triad *triad;
 	struct triad_record rec;
-	void *buffer;		/* header block, then payload */
+	void *buffer;		/* header block, then payload that was not prepared */
+	void *blocks[1 + TRIAD_RECORD_MAX_BLOCKS];	/* what is written, each wherever it lies */
 	struct bio_list bios;	/* to be acknowledged */
 	bool durable;		/* written with FUA on top of a durable log */
 	atomic_t pending;
@@ -146,6 +147,8 @@ struct triad {
 	struct workqueue_struct *read_wq;	/* [ctr] */
 
 	/* the log */
+	struct workqueue_struct *payload_wq;	/* [ctr] */
+	atomic_t payload_blocks;		/* copied, and not written yet */
 	spinlock_t queue_lock;
 	struct bio_list queue;			/* [queue_lock] writes and discards */
 	struct bio_list flush_queue;		/* [queue_lock] */
@@ -227,6 +230,7 @@ struct triad_bio {
 	struct hlist_node place;	/* ... and in t->discards_at */
 	u64 needs;			/* a flush or FUA write: record to be durable */
 	bool overwritten;		/* ... that was acknowledged while it waited */
+	struct list_head payload;	/* a write: pages with its copy, or empty; see payload.c */
 	u32 *csums;			/* inline_csums or allocated */
 	u32 inline_csums[TRIAD_INLINE_CSUMS];
 };
@@ -329,6 +333,15 @@ int triad_read_end(struct triad *t, struct bio *bio, blk_status_t *error);
 
 /* Publish the core's indices and map; the caller holds t->lock. */
 void triad_view_publish(struct triad *t);
+
+/* ---- payload.c ------------------------------------------------------------------ */
+
+/* Copy a write's blocks and take their checksums, if that can be had at once, and queue it. */
+void triad_payload_bio(struct triad *t, struct bio *bio);
+/* Put them into a record, from its block "first" on: places and checksums.  Holds t->lock. */
+void triad_payload_add(struct triad_write *w, struct bio *bio, u32 first);
+/* It is written, or will not be.  Any context. */
+void triad_payload_free(struct triad *t, struct bio *bio);
 
 /* ---- write.c ------------------------------------------------------------------ */
 

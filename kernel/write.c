@@ -35,6 +35,7 @@ int triad_write_init(struct triad *t)
 			vzalloc((TRIAD_RECORD_MAX_BLOCKS + 1) * TRIAD_BLOCK_SIZE);
 		if (!w->buffer)
 			return -ENOMEM;
+		w->blocks[0] = w->buffer;
 		bio_list_init(&w->bios);
 		if (i < TRIAD_NR_WRITES)
 			list_add_tail(&w->list, &t->idle);
@@ -80,6 +81,24 @@ void triad_write_queue(struct triad *t, struct bio *bio)
 	triad_write_kick(t);
 }
 
+static void flush(struct triad *t);
+
+/* Nothing of it waits for anything: if the worker is idle, it need not wake up for that. */
+static void flush_bio(struct triad *t, struct bio *bio)
+{
+	unsigned long flags;
+
+	if (triad_mode(t) != TRIAD_MODE_RW || !mutex_trylock(&t->lock)) {
+		triad_write_queue(t, bio);
+		return;
+	}
+	spin_lock_irqsave(&t->queue_lock, flags);
+	bio_list_add(&t->flush_queue, bio);
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	flush(t);
+	mutex_unlock(&t->lock);
+}
+
 int triad_write_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
@@ -99,13 +118,16 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 		dm_accept_partial_bio(bio, triad_sector(tb->nr));
 	if (tb->nr && is_discard(bio))
 		triad_discard_bio(t, bio);
+	else if (tb->nr)
+		triad_payload_bio(t, bio);
 	else
-		triad_write_queue(t, bio);
+		flush_bio(t, bio);
 	return DM_MAPIO_SUBMITTED;
 }
 
 void triad_write_end(struct bio *bio, blk_status_t status)
 {
+	triad_payload_free(triad_bio(bio)->triad, bio);
 	bio->bi_status = status;
 	bio_endio(bio);
 }
@@ -197,24 +219,11 @@ static bool fits(const struct triad_record *rec, struct bio *bio)
 		triad_record_fits(rec, triad_bio(bio)->nr);
 }
 
-static void copy_from_bio(void *to, struct bio *bio)
-{
-	struct bvec_iter iter;
-	struct bio_vec bv;
-
-	bio_for_each_segment(bv, bio, iter) {
-		memcpy_from_bvec(to, &bv);
-		to += bv.bv_len;
-	}
-}
-
-/* Copy first, then take the checksum of the copy: the page may change under us. */
 static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio, u32 leaves)
 {
 	struct triad_bio *tb = triad_bio(bio);
 	struct triad_record *rec = &w->rec;
-	u32 i = rec->nr_blocks;
-	void *to = w->buffer + (i + 1) * TRIAD_BLOCK_SIZE;
+	u32 first = rec->nr_blocks;
 	int r;
 
 	bio_list_add(&w->bios, bio);
@@ -225,9 +234,7 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio, u32 
 	r = triad_log_write(&t->core, rec, tb->lba, tb->nr);
 	if (r)
 		return r;
-	copy_from_bio(to, bio);
-	for (; i < rec->nr_blocks; i++, to += TRIAD_BLOCK_SIZE)
-		rec->csums[i] = triad_checksum(t->checksum_kind, to);
+	triad_payload_add(w, bio, first);
 	atomic64_add((u64)tb->nr * TRIAD_BLOCK_SIZE, &t->stats.user_written);
 	return 0;
 }
@@ -438,6 +445,7 @@ static void acknowledge(struct triad *t, struct triad_write *w)
 		    !triad_order_is_durable(&t->core.order, w->rec.seq)) {
 			triad_bio(bio)->needs = w->rec.seq;
 			bio_list_add(&t->waiting, bio);
+			triad_payload_free(t, bio);
 		} else {
 			if (t->hold)
 				note_overwritten(t, bio);

@@ -45,9 +45,10 @@ static int take_names(struct format *f)
 		r = label_parse("--label", opt->label, root->label);
 	if (r)
 		return r;
-	if (opt->checksum && !strcmp(opt->checksum, "xxh64"))
-		root->checksum_kind = TRIAD_CHECKSUM_XXH64;
-	else if (opt->checksum && strcmp(opt->checksum, "crc32c"))
+	root->checksum_kind = TRIAD_CHECKSUM_XXH64;
+	if (opt->checksum && !strcmp(opt->checksum, "crc32c"))
+		root->checksum_kind = TRIAD_CHECKSUM_CRC32C;
+	else if (opt->checksum && strcmp(opt->checksum, "xxh64"))
 		return tool_fail(TOOL_USAGE, unchanged,
 				 "--checksum: '%s' is neither crc32c nor xxh64", opt->checksum);
 	return 0;

@@ -154,7 +154,7 @@ static const struct option_help {
 	{ 'd', false, "device", "DISK", "the disk has this name now" },
 	{ 'k', false, "key-file", "FILE", "key of a keyed hash, in hexadecimal digits" },
 	{ 'H', false, "hash", "NAME", "sha256 (default), sha512, hmac(sha256), ..." },
-	{ 'c', false, "checksum", "KIND", "of data and map: crc32c (default) or xxh64" },
+	{ 'c', false, "checksum", "KIND", "of data and map: xxh64 (default) or crc32c" },
 	{ 'l', false, "label", "TEXT", "up to 32 bytes" },
 	{ 'u', false, "uuid", "UUID", "instead of a random one" },
 	{ 's', false, "size", "SIZE", "of the mapped device; default: all that fits" },

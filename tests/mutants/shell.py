@@ -47,6 +47,18 @@ MUTANTS = [
     ("status-waits", "target.c", "if (mutex_trylock(&t->lock)) {", "if (mutex_lock(&t->lock), true) {",
      "status never waits for the disk", "test-device waiting"),
 
+    # copies of payload
+    ("copy-freed-early", "write.c", "	triad_payload_add(w, bio, first);\n",
+     "	triad_payload_add(w, bio, first);\n	triad_payload_free(t, bio);\n",
+     "a copy is kept until it is written", "test-device under_load"),
+    ("copy-misplaced", "payload.c", "	u32 i = first;\n", "	u32 i = 0;\n",
+     "each write of a record is its own", "test-device under_load"),
+    ("fallback-repeats", "payload.c", "		copy_block(bio, &iter, to);\n",
+     "		iter = bio->bi_iter;\n		copy_block(bio, &iter, to);\n",
+     "without memory for copies writes are whole, too", "test-device full"),
+    ("copies-not-counted", "payload.c", "	free_pages_of(tb);\n	atomic_sub(tb->nr, &t->payload_blocks);\n",
+     "	free_pages_of(tb);\n", "what is written gives its room back", "test-device full"),
+
     # one instance behind another
     ("only-durable-compared", "device.c", "	if (t->mode != TRIAD_MODE_FAIL && !t->backup)\n",
      "	if (t->mode != TRIAD_MODE_FAIL && t->core.order.durable == t->core.order.published)\n",

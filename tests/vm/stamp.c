@@ -72,6 +72,7 @@ struct state {
 	uint64_t fua;		/* percent of the writes */
 	uint64_t discard;	/* percent of the operations */
 	uint64_t seconds;	/* of a life; 0: until killed */
+	uint64_t skew;		/* bytes from a page's beginning to what is written */
 	struct thread_state thread[MAX_THREADS];
 	uint64_t expect[];	/* per block: the operation it holds, 0 for zeroes */
 };
@@ -93,6 +94,7 @@ static const struct {
 	OPTION(fua, 2, 0, 100),
 	OPTION(discard, 0, 0, 100),
 	OPTION(seconds, 0, 0, UINT64_MAX),
+	OPTION(skew, 0, 0, BLOCK - 1),
 };
 #define NR_OPTIONS (sizeof(options) / sizeof(*options))
 
@@ -377,9 +379,11 @@ static void *writer_run(void *arg)
 
 	if (state->qd > 1 && syscall(SYS_io_setup, MAX_QD, &w->aio))
 		die("io_setup: %s", strerror(errno));
-	for (unsigned int i = 0; i < state->qd; i++)
-		if (posix_memalign(&w->slot[i].buf, BLOCK, CHUNK * BLOCK))
+	for (unsigned int i = 0; i < state->qd; i++) {
+		if (posix_memalign(&w->slot[i].buf, BLOCK, (CHUNK + 1) * BLOCK))
 			die("no memory");
+		w->slot[i].buf = (char *)w->slot[i].buf + state->skew;
+	}
 	w->submitted = n - 1;
 	for (; !w->end || time(NULL) < w->end; n++) {
 		struct op op = op_get(w->thread, n);
