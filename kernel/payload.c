@@ -90,6 +90,8 @@ void triad_payload_bio(struct triad *t, struct bio *bio)
 			return;
 		}
 		prepare(tb);
+		if (triad_write_at_once(t, bio))
+			return;
 	} else if (PAGE_SIZE == TRIAD_BLOCK_SIZE) {
 		atomic_sub(tb->nr, &t->payload_blocks);
 	}

@@ -351,6 +351,8 @@ void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_queue(struct triad *t, struct bio *bio);	/* hand it to the log worker */
 void triad_write_kick(struct triad *t);
+/* Put it into a record of its own here and now; false: it has to be queued. */
+bool triad_write_at_once(struct triad *t, struct bio *bio);
 /* End bios; any context. */
 void triad_write_end(struct bio *bio, blk_status_t status);
 void triad_write_end_all(struct bio_list *list, blk_status_t status);

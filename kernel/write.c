@@ -420,6 +420,36 @@ err:
 	return false;
 }
 
+/*
+ * The worker's turn in the submitter's context, if nothing is under way that the bio could
+ * share a record with, and nothing of it waits: one device write, which leaves when
+ * device-mapper is done with this bio.  Who holds a plug has more to come.
+ */
+bool triad_write_at_once(struct triad *t, struct bio *bio)
+{
+	struct triad_bio *tb = triad_bio(bio);
+	bool done = false;
+
+	if (current->plug || bio->bi_opf & REQ_NOWAIT || !mutex_trylock(&t->lock))
+		return false;
+	if (t->mode == TRIAD_MODE_RW && list_empty(&t->in_flight) && !t->core.frozen &&
+	    bio_list_empty(&t->todo) && data_race(bio_list_empty(&t->queue)) && !t->nr_discards &&
+	    !triad_hibernate_holds() && triad_log_at_hand(&t->core, tb->nr)) {
+		unsigned int noio = memalloc_noio_save();
+
+		tb->arrival = ++t->arrivals;
+		bio_list_add(&t->todo, bio);
+		t->todo_blocks += tb->nr;
+		if (!build(t))
+			triad_write_kick(t);
+		triad_status_note(t);
+		memalloc_noio_restore(noio);
+		done = true;
+	}
+	mutex_unlock(&t->lock);
+	return done;
+}
+
 /* ---- publishing ------------------------------------------------------------------------ */
 
 /* In mode hold such a one may not be sent again. */

@@ -332,6 +332,9 @@ int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_
 bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves);
 
+/* True if there is room for a record of nr blocks, and making it waits for nothing. */
+bool triad_log_at_hand(struct triad_core *core, u32 nr);
+
 /* True if a commit should begin now, so that writers need not wait for it. */
 bool triad_log_is_long(const struct triad_core *core);
 

@@ -98,6 +98,12 @@ static inline u64 triad_space_available(const struct triad_space *space)
 int triad_space_take(struct triad_space *space, enum triad_cursor_use use, u32 nr,
 		     u64 *pba, u32 *got);
 
+/*
+ * True if the next record with nr blocks of payload is one run behind its header, the place
+ * of the record behind it follows, and taking them reads nothing.
+ */
+bool triad_space_at_hand(struct triad_space *space, u32 nr);
+
 /* Count blocks as taken since c (after replay); they need not be in any plane. */
 void triad_space_count(struct triad_space *space, const struct triad_list *list);
 
