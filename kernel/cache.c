@@ -14,14 +14,6 @@ struct node {
 	struct triad_node_disk *data;
 };
 
-void triad_cache_init(struct triad_cache *cache, u32 max)
-{
-	xa_init(&cache->nodes);
-	mutex_init(&cache->lock);
-	INIT_LIST_HEAD(&cache->lru);
-	cache->max = max;
-}
-
 static void free_node(struct rcu_head *rcu)
 {
 	struct node *node = container_of(rcu, struct node, rcu);
@@ -37,21 +29,63 @@ static void drop(struct triad_cache *cache, struct node *node)
 	call_rcu(&node->rcu, free_node);
 }
 
-static void evict(struct triad_cache *cache)
+/* Look at nr of them, oldest first: who was used since the last time stays.  How many are gone. */
+static unsigned long evict(struct triad_cache *cache, unsigned long nr)
 {
-	while (cache->nr >= cache->max) {
+	unsigned long gone = 0;
+
+	while (nr-- && cache->nr) {
 		struct node *node = list_first_entry(&cache->lru, struct node, lru);
 
 		if (READ_ONCE(node->used)) {
 			WRITE_ONCE(node->used, false);
 			list_move_tail(&node->lru, &cache->lru);
-			cond_resched();
-			continue;
+		} else {
+			xa_erase(&cache->nodes, node->pba);
+			drop(cache, node);
+			gone++;
 		}
-		xa_erase(&cache->nodes, node->pba);
-		drop(cache, node);
+		cond_resched();
 	}
+	return gone;
 }
+
+/* ---- memory runs short --------------------------------------------------- */
+
+static unsigned long count_nodes(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct triad_cache *cache = triad_shrinker_owner(shrinker, struct triad_cache, shrinker);
+
+	return READ_ONCE(cache->nr);
+}
+
+static unsigned long shrink(struct shrinker *shrinker, struct shrink_control *sc)
+{
+	struct triad_cache *cache = triad_shrinker_owner(shrinker, struct triad_cache, shrinker);
+	unsigned long gone;
+
+	if (!mutex_trylock(&cache->lock))
+		return SHRINK_STOP;
+	gone = evict(cache, sc->nr_to_scan);
+	mutex_unlock(&cache->lock);
+	return gone;
+}
+
+int triad_cache_init(struct triad_cache *cache, u32 max)
+{
+	xa_init(&cache->nodes);
+	mutex_init(&cache->lock);
+	INIT_LIST_HEAD(&cache->lru);
+	cache->max = max;
+	return triad_shrinker_begin(&cache->shrinker, cache, count_nodes, shrink);
+}
+
+void triad_cache_exit(struct triad_cache *cache)
+{
+	triad_shrinker_end(&cache->shrinker);
+}
+
+/* ---- lookups and insertions ------------------------------------------------ */
 
 const struct triad_node_disk *triad_cache_find(struct triad_cache *cache, u64 pba, u32 birth)
 {
@@ -83,7 +117,8 @@ void triad_cache_insert(struct triad_cache *cache, u64 pba, u32 birth, const voi
 	node->used = true;
 
 	mutex_lock(&cache->lock);
-	evict(cache);
+	while (cache->nr >= cache->max)
+		evict(cache, 1);
 	old = xa_store(&cache->nodes, pba, node, GFP_NOWAIT | __GFP_NOWARN);
 	if (xa_is_err(old)) {
 		free_node(&node->rcu);

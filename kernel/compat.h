@@ -7,6 +7,7 @@
 
 #include <linux/blkdev.h>
 #include <linux/device-mapper.h>
+#include <linux/shrinker.h>
 #include <linux/version.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
 #include <linux/hex.h>
@@ -72,6 +73,47 @@ static inline void triad_limit_atomic_writes(struct queue_limits *limits, unsign
 	limits->atomic_write_hw_unit_min = least;
 	limits->atomic_write_hw_unit_max = most;
 	limits->atomic_write_hw_boundary = 0;
+#endif
+}
+
+/* What gives memory back when the system asks for it: part of its owner, or allocated. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+typedef struct shrinker triad_shrinker_t;
+#define triad_shrinker_owner(shrinker, type, member)	container_of(shrinker, type, member)
+#else
+typedef struct shrinker *triad_shrinker_t;
+#define triad_shrinker_owner(shrinker, type, member)	((type *)(shrinker)->private_data)
+#endif
+
+typedef unsigned long (*triad_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
+
+static inline int triad_shrinker_begin(triad_shrinker_t *s, void *owner, triad_shrink_fn count,
+				       triad_shrink_fn scan)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	s->count_objects = count;
+	s->scan_objects = scan;
+	s->seeks = DEFAULT_SEEKS;
+	return register_shrinker(s, "triad-nodes");
+#else
+	*s = shrinker_alloc(0, "triad-nodes");
+	if (!*s)
+		return -ENOMEM;
+	(*s)->count_objects = count;
+	(*s)->scan_objects = scan;
+	(*s)->private_data = owner;
+	shrinker_register(*s);
+	return 0;
+#endif
+}
+
+/* Also of one that never began. */
+static inline void triad_shrinker_end(triad_shrinker_t *s)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+	unregister_shrinker(s);
+#else
+	shrinker_free(*s);
 #endif
 }
 

@@ -3,7 +3,6 @@
 #include <linux/module.h>
 
 #include "triad.h"
-#include "compat.h"
 
 /* ---- constructor ----------------------------------------------------------------- */
 
@@ -125,6 +124,7 @@ static void triad_free_instance(struct triad *t)
 		destroy_workqueue(t->log_wq);
 	if (t->commit_wq)
 		destroy_workqueue(t->commit_wq);
+	triad_cache_exit(&t->cache);
 	triad_write_exit(t);
 	mempool_exit(&t->blocks);
 	mempool_exit(&t->read_blocks);
@@ -166,7 +166,6 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	INIT_WORK(&t->commit_work, triad_committer_work);
 	INIT_DELAYED_WORK(&t->timer, triad_committer_timer);
 	triad_device_init(t);
-	triad_cache_init(&t->cache, params->cache_blocks);
 	mutex_lock(&t->lock);
 	triad_status_note(t);
 	mutex_unlock(&t->lock);
@@ -200,7 +199,8 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		if (!t->key_text)
 			goto err;
 	}
-	if (bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
+	if (triad_cache_init(&t->cache, params.cache_blocks) ||
+	    bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
 	    mempool_init_slab_pool(&t->blocks, 16, triad_block_cache) ||
 	    mempool_init_slab_pool(&t->read_blocks, 4, triad_block_cache) || make_workqueues(t) ||
 	    triad_write_init(t))
@@ -623,7 +623,7 @@ static int __init triad_init(void)
 	int r = -ENOMEM;
 
 	triad_block_cache = kmem_cache_create("triad_block-" TRIAD_VERSION, TRIAD_BLOCK_SIZE,
-					      TRIAD_BLOCK_SIZE, 0, NULL);
+					      TRIAD_BLOCK_SIZE, SLAB_RECLAIM_ACCOUNT, NULL);
 	if (!triad_block_cache)
 		return r;
 	r = triad_hibernate_init();

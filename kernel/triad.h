@@ -32,6 +32,7 @@
 #include <crypto/hash.h>
 
 #include "base.h"
+#include "compat.h"
 #include "core.h"
 #include "params.h"
 
@@ -86,6 +87,7 @@ struct triad_cache {
 	struct mutex lock;
 	struct list_head lru;	/* [lock] oldest first, second chance */
 	u32 nr, max;		/* [lock] */
+	triad_shrinker_t shrinker;	/* [ctr] */
 };
 
 /* Of the core, for status: kept so that nobody waits for t->lock. */
@@ -319,7 +321,9 @@ void triad_io_record(struct triad *t, struct triad_write *w, blk_opf_t flags);
 
 /* ---- cache.c ---------------------------------------------------------------- */
 
-void triad_cache_init(struct triad_cache *cache, u32 max);
+/* From the constructor; exit also if that failed, or was never called. */
+int triad_cache_init(struct triad_cache *cache, u32 max);
+void triad_cache_exit(struct triad_cache *cache);
 void triad_cache_clear(struct triad_cache *cache);
 /* Under RCU: the node or NULL. */
 const struct triad_node_disk *triad_cache_find(struct triad_cache *cache, u64 pba, u32 birth);
