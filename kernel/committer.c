@@ -207,6 +207,7 @@ void triad_committer_work(struct work_struct *work)
 	if (wanted && !r) {
 		atomic64_inc(&t->stats.commits);
 		watch_space(t);
+		WRITE_ONCE(t->no_room, false);	/* the log worker looks again */
 	}
 	mutex_unlock(&t->lock);
 	blk_finish_plug(&plug);

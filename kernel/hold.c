@@ -25,9 +25,9 @@ bool triad_hold_read(struct triad *t, struct bio *bio, blk_status_t status)
 {
 	unsigned long flags;
 
-	/* who reads ahead has no use for an answer that comes late */
+	/* who reads ahead has no use for an answer that comes late, and "not now" is no error */
 	if (!t->hold || triad_mode(t) > TRIAD_MODE_HOLD || !blk_path_error(status) ||
-	    bio->bi_opf & REQ_RAHEAD)
+	    status == BLK_STS_AGAIN || bio->bi_opf & REQ_RAHEAD)
 		return false;
 	spin_lock_irqsave(&t->queue_lock, flags);
 	bio_list_add(&t->held_reads, bio);

@@ -305,6 +305,7 @@ static blk_status_t read_run(struct triad_bio *tb, void *page)
 	clone->bi_iter.bi_sector = triad_sector(tb->pba);
 	clone->bi_iter.bi_size = tb->nr << TRIAD_BLOCK_SHIFT;
 	bio_clear_polled(clone);	/* nobody polls for it */
+	clone->bi_opf &= ~REQ_NOWAIT;	/* a worker may wait */
 	r = submit_bio_wait(clone);
 	bio_put(clone);
 	return r ? errno_to_blk_status(r) : verify_slowly(tb, page);
@@ -444,6 +445,11 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	rcu_read_unlock();
 	tb->reading = true;
 	tb->iter = bio->bi_iter;
+	if (n == -EAGAIN && bio->bi_opf & REQ_NOWAIT) {
+		release(tb);
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	if (n == -EAGAIN) {
 		tb->nr = nr_all;
 		atomic64_add((u64)tb->nr << TRIAD_BLOCK_SHIFT, &t->stats.user_read);

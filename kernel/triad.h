@@ -161,6 +161,7 @@ struct triad {
 	u32 nr_discards;			/* [lock] */
 	bool discards_turn;			/* [lock] if writes wait, too */
 	u64 arrivals;				/* [lock] taken from queue so far */
+	bool no_room;				/* [lock] to write: writes wait for a commit */
 	struct workqueue_struct *log_wq;	/* [ctr] */
 	struct work_struct log_work;
 	struct list_head in_flight;		/* [lock] in record order */

@@ -58,6 +58,7 @@ void triad_write_start(struct triad *t)
 	lockdep_assert_held(&t->lock);
 	t->flushing = false;
 	t->starved = 0;
+	t->no_room = false;
 	t->nr_rotten = t->core.space.nr_rotten;
 }
 
@@ -99,6 +100,13 @@ static void flush_bio(struct triad *t, struct bio *bio)
 	mutex_unlock(&t->lock);
 }
 
+/* More than that a record is written. */
+static bool has_to_wait(const struct triad *t)
+{
+	return READ_ONCE(t->no_room) || READ_ONCE(t->handover) ||
+	       triad_mode(t) == TRIAD_MODE_HOLD || triad_hibernate_holds();
+}
+
 int triad_write_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
@@ -108,6 +116,10 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 		return DM_MAPIO_KILL;
 	if (nr && triad_hibernate_refuses(t))
 		return DM_MAPIO_KILL;
+	if (nr && bio->bi_opf & REQ_NOWAIT && has_to_wait(t)) {
+		bio_wouldblock_error(bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	/* between presuspend and the end of the wait for what is under way, and no longer */
 	if (nr && READ_ONCE(t->handover) && dm_noflush_suspending(t->ti))
 		return DM_MAPIO_REQUEUE;
@@ -298,6 +310,24 @@ static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
 	return bio;
 }
 
+/* There is none until a commit has made some: who does not wait for it hears so. */
+static void refuse_nowait(struct triad *t)
+{
+	struct bio_list all = t->todo;
+	struct bio *bio;
+
+	WRITE_ONCE(t->no_room, true);
+	bio_list_init(&t->todo);
+	while ((bio = bio_list_pop(&all))) {
+		if (bio->bi_opf & REQ_NOWAIT) {
+			t->todo_blocks -= triad_bio(bio)->nr;
+			bio_wouldblock_error(bio);
+		} else {
+			bio_list_add(&t->todo, bio);
+		}
+	}
+}
+
 /*
  * A bio that a new record may begin with, or NULL: a commit must make room first.  An
  * interval that can take no more discards still takes writes; the next one begins with
@@ -311,10 +341,19 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 	if (has_room(t, bio, *leaves))
 		return bio;
 	triad_committer_ask(t, true);
-	if (!is_discard(bio) || (!triad_log_is_long(&t->core) && !has_room(t, bio, 0)))
+	if (is_discard(bio) && bio->bi_opf & REQ_NOWAIT) {
+		leave_queue(t, bio);
+		bio_wouldblock_error(bio);
+		triad_write_kick(t);	/* for those behind it */
 		return NULL;
-	w = choose_same(t, false);
-	return w && has_room(t, w, 0) ? w : NULL;
+	}
+	if (is_discard(bio) && (triad_log_is_long(&t->core) || has_room(t, bio, 0))) {
+		w = choose_same(t, false);
+		if (!w || has_room(t, w, 0))
+			return w;
+	}
+	refuse_nowait(t);
+	return NULL;
 }
 
 static void submit(struct triad *t, struct triad_write *w)
@@ -386,6 +425,7 @@ static bool build(struct triad *t)
 	if (!bio || gathers(t, bio))
 		return false;
 	t->starved = 0;
+	WRITE_ONCE(t->no_room, false);
 	t->commit_forced = false;
 	r = triad_log_start(&t->core);
 	if (r)

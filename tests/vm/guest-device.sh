@@ -1118,6 +1118,117 @@ huge_discards()
 	checked "huge discards" vdc
 }
 
+# ---- memory, and who does not wait ------------------------------------------------------
+
+# Map nodes are given back when the system wants memory; reads fetch them again.
+pressure()
+{
+	fmt /dev/vda
+	map t /dev/vda
+	must "blocks are written to all leaves" fio --name=w --filename=/dev/mapper/t --rw=write --bs=4k \
+		--zonemode=strided --zonesize=64k --zonerange=1m --size=300m --io_size=19200k \
+		--direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --do_verify=0
+	dmsetup message t 0 commit
+	reader="fio --name=r --filename=/dev/mapper/t --rw=read --bs=4k --zonemode=strided --zonesize=64k
+		--zonerange=1m --size=300m --io_size=19200k --direct=1 --ioengine=libaio --iodepth=16
+		--verify=crc32c --verify_only=0"
+	must "and read" $reader
+	full=$(field t 16)
+	memory=$(field t 17)
+	[ $full -ge 300 ] && ok "$full map nodes are in memory" || not_ok "300 map nodes are in memory # $full"
+	echo 2 >/proc/sys/vm/drop_caches
+	few=$(field t 16)
+	[ $few -lt $((full / 10)) ] && ok "memory pressure leaves $few of them" ||
+		not_ok "memory pressure leaves a tenth of them # $few"
+	[ $(field t 17) -le $((memory - (full - few) * 4)) ] && ok "and status says so" ||
+		not_ok "and status says so # $memory $(field t 17)"
+	must "all is read again" $reader
+	while [ ! -e /tmp/enough ]; do echo 2 >/proc/sys/vm/drop_caches; done &
+	for i in 1 2 3; do must "also while memory is short" $reader; done
+	must "and written" fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=4k --size=300m \
+		--io_size=8m --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c
+	must "and committed" dmsetup message t 0 commit
+	touch /tmp/enough
+	wait
+	rm /tmp/enough
+	triadsetup close t
+	checked "memory pressure" vda
+}
+
+# answers WANT NAME COMMAND...: by its exit status: 0, or 11 for "not now"
+answers()
+{
+	want=$1 what=$2
+	shift 2
+	"$@" >/tmp/got 2>/tmp/out
+	is $? $want "$what"
+}
+
+# Only what is queued and goes on by itself is done; what has to wait is told so.
+not_waiting()
+{
+	pattern a
+	head -c 4096 /tmp/a >/tmp/block
+	sectors=$(blockdev --getsz /dev/vda)
+	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
+	dmsetup mknodes
+	fmt --interval 8M /dev/mapper/base
+	map t /dev/mapper/base --on-error hold
+	answers 0 "a write that is only queued is done" nowait write /dev/mapper/t 512 </tmp/block
+	answers 0 "and read from the log" nowait read /dev/mapper/t 512
+	must "as it was written" cmp /tmp/got /tmp/block
+	put a t 1
+	triadsetup close t
+	map t /dev/mapper/base --on-error hold
+	answers 11 "a read whose map node is not in memory is not waited for" nowait read /dev/mapper/t 256
+	is "$(field t 16)" 0 "nor begun"
+	must "others wait" same a t 1
+	answers 0 "from then on it is in memory" nowait read /dev/mapper/t 256
+	must "and what is read is right" cmp /tmp/got /tmp/block
+	dmsetup suspend --noflush --nolockfs base
+	answers 11 "a disk that would have to be waited for says so" nowait read /dev/mapper/t 256
+	dmsetup resume base
+	is "$(field t 1)" rw "which is no failure of the disk"
+
+	# the intervals are full more often than not: each write to the disk takes so long
+	modprobe dm-delay
+	swap "0 $sectors delay /dev/vda 0 0 /dev/vda 0 250"
+	fio --name=w --filename=/dev/mapper/t --rw=randwrite --bs=64k --offset=64m --size=64m --direct=1 \
+		--ioengine=libaio --iodepth=128 --time_based --runtime=15 >/tmp/fio 2>&1 &
+	writer=$!
+	sleep 1
+	yes=0 again=0 other=0
+	while kill -0 $writer 2>/dev/null; do
+		nowait write /dev/mapper/t 256 </tmp/block 2>/tmp/out
+		case $? in
+		0)	yes=$((yes + 1)) ;;
+		11)	again=$((again + 1)) ;;
+		*)	other=$((other + 1)) ;;
+		esac
+	done
+	must "writers that wait see no error" wait $writer
+	is $other 0 "writes that do not wait see no other error"
+	[ $again -gt 0 ] && [ $yes -gt 0 ] && ok "without room they are told so ($again), with room done ($yes)" ||
+		not_ok "without room they are told so, with room done # $again $yes"
+	swap "0 $sectors linear /dev/vda 0"
+	dmsetup message t 0 commit
+	answers 0 "with room again, they are done" nowait write /dev/mapper/t 256 </tmp/block
+
+	swap "0 $sectors error"
+	put a t 8 &
+	within is_held
+	answers 11 "nor do they wait for a disk that may come back" nowait write /dev/mapper/t 256 </tmp/block
+	swap "0 $sectors linear /dev/vda 0"
+	must "which others do" triadsetup restart t
+	wait
+	must "with success" same a t 8
+	answers 0 "then they are done" nowait write /dev/mapper/t 256 </tmp/block
+	triadsetup close t
+	dmsetup remove base
+	checked "not waiting" vda
+}
+is_held() { [ "$(field t 1)" = hold ]; }
+
 # a disk that unmaps by writing zeroes, and that has atomic writes
 scsi()
 {
@@ -1154,7 +1265,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting parked tables refused scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure not_waiting parked tables refused scsi huge huge_discards}; do
 	echo "# $part"
 	$part
 done
