@@ -119,14 +119,14 @@ static void look_work(struct work_struct *work)
 		.store = &t->store,
 		.checksum_kind = t->checksum_kind,
 	};
-	void *node = mempool_alloc(&t->read_blocks, GFP_NOIO);
+	struct triad_scratch *s = mempool_alloc(&t->scratch, GFP_NOIO);
 	struct triad_ref missing;
 	int i;
 
 	for (i = 0; i < MAX_LOOKS && look(t, tb, &missing) == -EAGAIN; i++)
-		if (triad_map_read_node(&map, &missing, node))
+		if (triad_map_read_node(&map, &missing, (void *)s->block))
 			break;
-	mempool_free(node, &t->read_blocks);
+	mempool_free(s, &t->scratch);
 	triad_write_queue(t, tb->bio);
 }
 

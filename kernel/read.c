@@ -59,21 +59,31 @@ static bool lookup_log(const struct triad_view *view, u64 lba, struct triad_ref 
 	       (view->frozen && triad_index_lookup(view->frozen, lba, &ref->pba, &ref->csum));
 }
 
-/* What the log said about some blocks, to be looked at without it. */
-struct logged {
-	struct triad_ref ref[TRIAD_INLINE_CSUMS];
-	unsigned long known;	/* bit n: the log has block n */
-};
+/* Where the map has a block; spot is of leaf *leaf_nr, and kept for those behind it. */
+static int lookup_map(struct triad *t, const struct triad_ref *root, u64 lba,
+		      triad_map_get_fn get, void *context, struct triad_spot *spot, u64 *leaf_nr,
+		      struct triad_ref *ref)
+{
+	struct triad_ref missing;
+	int r;
+
+	if (lba >> TRIAD_FANOUT_SHIFT != *leaf_nr) {
+		r = triad_map_find(&t->core.geo, root, lba, get, context, spot, &missing);
+		if (r)
+			return r;
+		*leaf_nr = lba >> TRIAD_FANOUT_SHIFT;
+	}
+	return triad_map_look(&t->core.geo, spot, lba, get, context, ref, &missing);
+}
 
 /*
  * The blocks from lba that lie one behind the other on disk (or are all holes),
  * at most max.  Fills csums, *pba (0: holes) and returns how many; -EAGAIN when
- * get has no map node.  The log is asked unless logged has its answers.
+ * a map node is not in memory.
  */
-static int lookup(struct triad *t, const struct triad_view *view, const struct logged *logged,
-		  u64 lba, u32 max, triad_map_get_fn get, void *context, u64 *pba, u32 *csums)
+static int lookup(struct triad *t, const struct triad_view *view, u64 lba, u32 max, u64 *pba,
+		  u32 *csums)
 {
-	struct triad_ref missing;
 	struct triad_spot spot;
 	u64 leaf_nr = ~0ULL;
 	u32 n;
@@ -82,22 +92,12 @@ static int lookup(struct triad *t, const struct triad_view *view, const struct l
 	for (n = 0; n < max; n++, lba++) {
 		struct triad_ref ref = { 0 };
 
-		if (logged ? logged->known & BIT(n) : lookup_log(view, lba, &ref)) {
-			if (logged)
-				ref = logged->ref[n];
-			goto found;
-		}
-		if (lba >> TRIAD_FANOUT_SHIFT != leaf_nr) {
-			r = triad_map_find(&t->core.geo, &view->map, lba, get, context, &spot,
-					   &missing);
+		if (!lookup_log(view, lba, &ref)) {
+			r = lookup_map(t, &view->map, lba, get_cached, &t->cache, &spot, &leaf_nr,
+				       &ref);
 			if (r)
 				return n ? n : r;
-			leaf_nr = lba >> TRIAD_FANOUT_SHIFT;
 		}
-		r = triad_map_look(&t->core.geo, &spot, lba, get, context, &ref, &missing);
-		if (r)
-			return n ? n : r;
-found:
 		if (!n)
 			*pba = ref.pba;
 		else if (ref.pba != (*pba ? *pba + n : 0))
@@ -163,16 +163,16 @@ static void copy_to_bio(struct bio *bio, struct bvec_iter iter, const void *from
  * One block did not verify.  The page may belong to somebody who changed it
  * meanwhile, so read it again into one of our own before saying anything.
  */
-static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter iter, void *page)
+static blk_status_t read_again(struct triad_bio *tb, u32 nr, u64 pba, u32 csum,
+			       struct bvec_iter iter, void *page)
 {
 	struct triad *t = tb->triad;
-	u64 pba = tb->pba + nr;
 	int r;
 
 	r = triad_io_wait(t, t->dev->bdev, REQ_OP_READ, pba, 1, page);
 	if (r)
 		return errno_to_blk_status(r);
-	if (triad_checksum(t->checksum_kind, page) == tb->csums[nr]) {
+	if (triad_checksum(t->checksum_kind, page) == csum) {
 		copy_to_bio(tb->bio, iter, page);
 		return BLK_STS_OK;
 	}
@@ -187,18 +187,25 @@ static blk_status_t read_again(struct triad_bio *tb, u32 nr, struct bvec_iter it
 	return BLK_STS_PROTECTION;
 }
 
-/* Sleeping verification of tb->nr blocks at tb->iter, with a buffer of one block. */
+/* Sleeping verification of block nr of a read, at iter, which advances. */
+static blk_status_t verify_block(struct triad_bio *tb, u32 nr, u64 pba, u32 csum,
+				 struct bvec_iter *iter, void *page)
+{
+	struct bvec_iter at = *iter;
+
+	if (checksum_bio(tb->triad->checksum_kind, tb->bio, iter) == csum)
+		return BLK_STS_OK;
+	return read_again(tb, nr, pba, csum, at, page);
+}
+
 static blk_status_t verify_slowly(struct triad_bio *tb, void *page)
 {
-	struct bvec_iter iter = tb->iter, at;
+	struct bvec_iter iter = tb->iter;
 	blk_status_t status = BLK_STS_OK;
 	u32 i;
 
-	for (i = 0; i < tb->nr && !status; i++) {
-		at = iter;
-		if (checksum_bio(tb->triad->checksum_kind, tb->bio, &iter) != tb->csums[i])
-			status = read_again(tb, i, at, page);
-	}
+	for (i = 0; i < tb->nr && !status; i++)
+		status = verify_block(tb, i, tb->pba + i, tb->csums[i], &iter, page);
 	return status;
 }
 
@@ -223,31 +230,31 @@ static void finish(struct triad_bio *tb, blk_status_t status)
 	bio_endio(bio);		/* comes back to triad_read_end, which lets it pass */
 }
 
-static void read_in_pieces(struct triad_bio *tb, void *page);
+static void read_in_pieces(struct triad_bio *tb, struct triad_scratch *s);
 
 static void verify_work(struct work_struct *work)
 {
 	struct triad_bio *tb = container_of(work, struct triad_bio, work);
 	struct triad *t = tb->triad;
-	void *page = mempool_alloc(&t->read_blocks, GFP_NOIO);
-	blk_status_t status = verify_slowly(tb, page);
+	struct triad_scratch *s = mempool_alloc(&t->scratch, GFP_NOIO);
+	blk_status_t status = verify_slowly(tb, s->block);
 
 	/* it may have read again */
 	if (is_stale(tb))
-		read_in_pieces(tb, page);
+		read_in_pieces(tb, s);
 	else
 		finish(tb, status);
-	mempool_free(page, &t->read_blocks);
+	mempool_free(s, &t->scratch);
 }
 
 static void read_work(struct work_struct *work)
 {
 	struct triad_bio *tb = container_of(work, struct triad_bio, work);
 	struct triad *t = tb->triad;
-	void *page = mempool_alloc(&t->read_blocks, GFP_NOIO);
+	struct triad_scratch *s = mempool_alloc(&t->scratch, GFP_NOIO);
 
-	read_in_pieces(tb, page);
-	mempool_free(page, &t->read_blocks);
+	read_in_pieces(tb, s);
+	mempool_free(s, &t->scratch);
 }
 
 static void go_to_worker(struct triad_bio *tb, work_func_t work)
@@ -293,95 +300,216 @@ static int fetch(struct triad *t, const struct triad_ref *ref, struct triad_node
 	return r;
 }
 
-/* Read and verify one run of the bio, tb->nr blocks at tb->iter, and wait. */
-static blk_status_t read_run(struct triad_bio *tb, void *page)
-{
-	struct triad *t = tb->triad;
-	struct bio *clone;
-	int r;
-
-	clone = bio_alloc_clone(t->dev->bdev, tb->bio, GFP_NOIO, &t->bios);
-	clone->bi_iter = tb->iter;
-	clone->bi_iter.bi_sector = triad_sector(tb->pba);
-	clone->bi_iter.bi_size = tb->nr << TRIAD_BLOCK_SHIFT;
-	bio_clear_polled(clone);	/* nobody polls for it */
-	clone->bi_opf &= ~REQ_NOWAIT;	/* a worker may wait */
-	r = submit_bio_wait(clone);
-	bio_put(clone);
-	return r ? errno_to_blk_status(r) : verify_slowly(tb, page);
-}
-
-/* Where get_fetched has put a node, and why it could not. */
+/* Of somebody who wants a node: where it is put, and why it could not be. */
 struct fetched {
 	struct triad *t;
 	struct triad_node_disk *node;
 	int error;
+	struct list_head list;		/* [fetch_lock] in t->fetches, while it reads */
+	u64 pba;
 };
 
-/* One buffer serves a whole path: nobody looks back. */
+static bool is_fetching(struct triad *t, u64 pba)
+{
+	const struct fetched *f;
+	bool found = false;
+
+	spin_lock(&t->fetch_lock);
+	list_for_each_entry(f, &t->fetches, list)
+		found |= f->pba == pba;
+	spin_unlock(&t->fetch_lock);
+	return found;
+}
+
+/* False: somebody else reads that node. */
+static bool fetch_begin(struct fetched *f, u64 pba)
+{
+	struct triad *t = f->t;
+	const struct fetched *other;
+	bool mine = true;
+
+	spin_lock(&t->fetch_lock);
+	list_for_each_entry(other, &t->fetches, list)
+		mine &= other->pba != pba;
+	if (mine) {
+		f->pba = pba;
+		list_add(&f->list, &t->fetches);
+	}
+	spin_unlock(&t->fetch_lock);
+	return mine;
+}
+
+static void fetch_end(struct fetched *f)
+{
+	struct triad *t = f->t;
+
+	spin_lock(&t->fetch_lock);
+	list_del(&f->list);
+	spin_unlock(&t->fetch_lock);
+	wake_up_all(&t->fetch_wait);
+}
+
+/*
+ * One reads it, and those who wait find it in the cache; if it could not be had, or kept,
+ * each tries for itself.  One buffer serves a whole path: nobody looks back.
+ */
 static const struct triad_node_disk *get_fetched(void *context, const struct triad_ref *ref)
 {
 	struct fetched *f = context;
+	struct triad *t = f->t;
+	bool mine;
 
-	f->error = fetch(f->t, ref, f->node);
+	f->error = 0;
+	if (t->store.ops->node_get(&t->store, ref->pba, ref->birth, f->node))
+		return f->node;
+	mine = fetch_begin(f, ref->pba);
+	if (!mine)
+		wait_event(t->fetch_wait, !is_fetching(t, ref->pba));
+	f->error = fetch(t, ref, f->node);
+	if (mine)
+		fetch_end(f);
 	return f->error ? NULL : f->node;
 }
 
 /*
- * The same without a view that must stay: what the log has is noted first, map nodes are
- * copied, and need not stay in the cache.
+ * Look up max blocks, without a view that must stay: what the log has is noted first, map
+ * nodes are copied, and need not stay in the cache.  How many could be, or an error.
  */
-static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_node_disk *node)
+static int lookup_sleeping(struct triad_bio *tb, u32 max, struct triad_scratch *s)
 {
-	struct fetched f = { .t = tb->triad, .node = node };
+	struct fetched f = { .t = tb->triad, .node = (void *)s->block };
+	DECLARE_BITMAP(known, TRIAD_RECORD_MAX_BLOCKS);
+	struct triad_spot spot;
 	struct triad_view view;
-	struct logged logged;
-	u32 i;
-	int n;
+	u64 leaf_nr = ~0ULL;
+	u32 n;
+	int r;
 
 	trace_read_miss(triad_devt(tb->triad), tb->lba, max);
-	logged.known = 0;
+	bitmap_zero(known, TRIAD_RECORD_MAX_BLOCKS);
 	rcu_read_lock();
 	view = *rcu_dereference(tb->triad->view);
-	for (i = 0; i < max; i++)
-		if (lookup_log(&view, tb->lba + i, &logged.ref[i]))
-			logged.known |= BIT(i);
+	for (n = 0; n < max; n++) {
+		struct triad_ref ref;
+
+		if (!lookup_log(&view, tb->lba + n, &ref))
+			continue;
+		__set_bit(n, known);
+		s->place[n] = (struct triad_place){ .pba = ref.pba, .csum = ref.csum };
+	}
 	rcu_read_unlock();
 	tb->era = view.era;
-	n = lookup(tb->triad, &view, &logged, tb->lba, max, get_fetched, &f, &tb->pba, tb->csums);
-	return n == -EAGAIN ? f.error : n;
-}
+	for (n = 0; n < max; n++) {
+		struct triad_ref ref;
 
-static void read_zeroes(struct triad_bio *tb)
-{
-	struct bvec_iter iter = tb->iter;
-	u32 i;
-
-	for (i = 0; i < tb->nr; i++) {
-		copy_to_bio(tb->bio, iter, page_address(ZERO_PAGE(0)));
-		bio_advance_iter(tb->bio, &iter, TRIAD_BLOCK_SIZE);
+		if (test_bit(n, known))
+			continue;
+		r = lookup_map(tb->triad, &view.map, tb->lba + n, get_fetched, &f, &spot,
+			       &leaf_nr, &ref);
+		if (r && n)
+			break;
+		if (r)
+			return r == -EAGAIN ? f.error : r;
+		s->place[n] = (struct triad_place){ .pba = ref.pba, .csum = ref.csum };
 	}
+	return n;
 }
 
-/* The next blocks that lie together, tb->nr of them; at most max. */
-static blk_status_t read_piece(struct triad_bio *tb, u32 max, void *page)
+/* Runs that are being read, with the one who sends them counted. */
+struct runs {
+	atomic_t pending;
+	blk_status_t status;
+	struct completion done;
+};
+
+static void runs_put(struct runs *runs)
 {
-	int n = lookup_sleeping(tb, max, page);
+	if (atomic_dec_and_test(&runs->pending))
+		complete(&runs->done);
+}
+
+static void run_endio(struct bio *bio)
+{
+	struct runs *runs = bio->bi_private;
+
+	if (bio->bi_status)
+		WRITE_ONCE(runs->status, bio->bi_status);
+	bio_put(bio);
+	runs_put(runs);
+}
+
+static void submit_run(struct triad_bio *tb, struct runs *runs, u64 pba, u32 nr,
+		       struct bvec_iter iter)
+{
+	struct triad *t = tb->triad;
+	struct bio *clone = bio_alloc_clone(t->dev->bdev, tb->bio, GFP_NOIO, &t->bios);
+
+	clone->bi_iter = iter;
+	clone->bi_iter.bi_sector = triad_sector(pba);
+	clone->bi_iter.bi_size = nr << TRIAD_BLOCK_SHIFT;
+	clone->bi_private = runs;
+	clone->bi_end_io = run_endio;
+	bio_clear_polled(clone);	/* nobody polls for it */
+	clone->bi_opf &= ~REQ_NOWAIT;	/* a worker may wait */
+	atomic_inc(&runs->pending);
+	submit_bio(clone);
+}
+
+/* Read nr blocks, wherever they lie, all at once; holes are filled with zeroes. */
+static blk_status_t read_runs(struct triad_bio *tb, u32 nr, const struct triad_place *place)
+{
+	struct runs runs = { .pending = ATOMIC_INIT(1) };
+	struct bvec_iter iter = tb->iter;
+	struct blk_plug plug;
+	u32 i, n;
+
+	init_completion(&runs.done);
+	blk_start_plug(&plug);
+	for (i = 0; i < nr; i += n) {
+		u64 pba = place[i].pba;
+
+		for (n = 1; pba && i + n < nr && place[i + n].pba == pba + n; n++)
+			;
+		if (pba)
+			submit_run(tb, &runs, pba, n, iter);
+		else
+			copy_to_bio(tb->bio, iter, page_address(ZERO_PAGE(0)));
+		bio_advance_iter(tb->bio, &iter, n << TRIAD_BLOCK_SHIFT);
+	}
+	blk_finish_plug(&plug);
+	runs_put(&runs);
+	wait_for_completion_io(&runs.done);
+	return runs.status;
+}
+
+/* The next blocks, tb->nr of them; at most max. */
+static blk_status_t read_piece(struct triad_bio *tb, u32 max, struct triad_scratch *s)
+{
+	int n = lookup_sleeping(tb, max, s);
+	struct bvec_iter iter = tb->iter;
+	blk_status_t status;
+	u32 i;
 
 	tb->nr = max_t(int, n, 0);
 	if (n < 0)
 		return errno_to_blk_status(n);
-	if (tb->pba)
-		return read_run(tb, page);
-	read_zeroes(tb);
-	return BLK_STS_OK;
+	status = read_runs(tb, n, s->place);
+	for (i = 0; i < n && !status; i++) {
+		if (s->place[i].pba)
+			status = verify_block(tb, i, s->place[i].pba, s->place[i].csum, &iter,
+					      s->block);
+		else
+			bio_advance_iter(tb->bio, &iter, TRIAD_BLOCK_SIZE);
+	}
+	return status;
 }
 
 /*
  * The same, once more when it took too long.  A disk that is slower than its commits would
  * never be done: after some tries the next commit has to wait.
  */
-static blk_status_t read_current_piece(struct triad_bio *tb, u32 max, void *page)
+static blk_status_t read_current_piece(struct triad_bio *tb, u32 max,
+				       struct triad_scratch *s)
 {
 	struct triad *t = tb->triad;
 	blk_status_t status;
@@ -392,7 +520,7 @@ static blk_status_t read_current_piece(struct triad_bio *tb, u32 max, void *page
 			atomic_inc(&t->slow_reads);
 			smp_mb__after_atomic();		/* before the view is looked at */
 		}
-		status = read_piece(tb, max, page);
+		status = read_piece(tb, max, s);
 		if (!is_stale(tb))
 			break;
 	}
@@ -405,14 +533,14 @@ static blk_status_t read_current_piece(struct triad_bio *tb, u32 max, void *page
  * A whole read whose map is not in memory, or that took so long that its blocks are
  * somebody else's.  Such a one goes on with what is there now.
  */
-static void read_in_pieces(struct triad_bio *tb, void *page)
+static void read_in_pieces(struct triad_bio *tb, struct triad_scratch *s)
 {
 	struct bio *bio = tb->bio;
 	u32 left = tb->nr;
 	blk_status_t status = BLK_STS_OK;
 
 	while (left && !status) {
-		status = read_current_piece(tb, min_t(u32, left, TRIAD_INLINE_CSUMS), page);
+		status = read_current_piece(tb, min_t(u32, left, TRIAD_RECORD_MAX_BLOCKS), s);
 		bio_advance_iter(bio, &tb->iter, tb->nr << TRIAD_BLOCK_SHIFT);
 		tb->lba += tb->nr;
 		left -= tb->nr;
@@ -441,7 +569,7 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	rcu_read_lock();
 	view = rcu_dereference(t->view);
 	tb->era = view->era;
-	n = lookup(t, view, NULL, tb->lba, nr, get_cached, &t->cache, &tb->pba, tb->csums);
+	n = lookup(t, view, tb->lba, nr, &tb->pba, tb->csums);
 	rcu_read_unlock();
 	tb->reading = true;
 	tb->iter = bio->bi_iter;
@@ -452,7 +580,7 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	}
 	if (n == -EAGAIN) {
 		tb->nr = nr_all;
-		atomic64_add((u64)tb->nr << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
+		this_cpu_add(*t->user_read, (u64)tb->nr << TRIAD_BLOCK_SHIFT);
 		go_to_worker(tb, read_work);
 		return DM_MAPIO_SUBMITTED;
 	}
@@ -463,7 +591,7 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 		return DM_MAPIO_SUBMITTED;
 	}
 	tb->nr = n;
-	atomic64_add((u64)n << TRIAD_BLOCK_SHIFT, &t->stats.user_read);
+	this_cpu_add(*t->user_read, (u64)n << TRIAD_BLOCK_SHIFT);
 	if (n < nr_all)
 		dm_accept_partial_bio(bio, triad_sector(n));
 	if (!tb->pba) {

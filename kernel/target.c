@@ -127,7 +127,8 @@ static void triad_free_instance(struct triad *t)
 	triad_cache_exit(&t->cache);
 	triad_write_exit(t);
 	mempool_exit(&t->blocks);
-	mempool_exit(&t->read_blocks);
+	mempool_exit(&t->scratch);
+	free_percpu(t->user_read);
 	bioset_exit(&t->bios);
 	triad_hash_destroy(t->hash);
 	if (t->attached)
@@ -161,6 +162,9 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	bio_list_init(&t->todo);
 	INIT_LIST_HEAD(&t->discards);
 	bio_list_init(&t->waiting);
+	spin_lock_init(&t->fetch_lock);
+	INIT_LIST_HEAD(&t->fetches);
+	init_waitqueue_head(&t->fetch_wait);
 	init_waitqueue_head(&t->wait);
 	INIT_WORK(&t->log_work, triad_writer_work);
 	INIT_WORK(&t->commit_work, triad_committer_work);
@@ -199,10 +203,12 @@ static int triad_ctr(struct dm_target *ti, unsigned int argc, char **argv)
 		if (!t->key_text)
 			goto err;
 	}
-	if (triad_cache_init(&t->cache, params.cache_blocks) ||
+	t->user_read = alloc_percpu(u64);
+	if (!t->user_read || triad_cache_init(&t->cache, params.cache_blocks) ||
 	    bioset_init(&t->bios, 64, 0, BIOSET_NEED_BVECS) ||
 	    mempool_init_slab_pool(&t->blocks, 16, triad_block_cache) ||
-	    mempool_init_slab_pool(&t->read_blocks, 4, triad_block_cache) || make_workqueues(t) ||
+	    mempool_init_kmalloc_pool(&t->scratch, 4, sizeof(struct triad_scratch)) ||
+	    make_workqueues(t) ||
 	    triad_write_init(t))
 		goto err;
 	r = triad_base_attach(triad_md(t));
@@ -464,6 +470,16 @@ static void emit_names(const struct triad_status *now, char *result, unsigned in
 		DMEMIT("-");
 }
 
+static u64 user_read(const struct triad *t)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(t->user_read, cpu));
+	return sum;
+}
+
 static void status_info(struct triad *t, char *result, unsigned int maxlen)
 {
 	const struct triad_status now = status_now(t);
@@ -477,7 +493,7 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 	DMEMIT(" %llu %llu", now.used, now.usable);
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->commits), (s64)atomic64_read(&s->records));
 	DMEMIT(" %lld %lld %lld", (s64)atomic64_read(&s->user_written),
-	       (s64)atomic64_read(&s->device_written), (s64)atomic64_read(&s->user_read));
+	       (s64)atomic64_read(&s->device_written), (s64)user_read(t));
 	DMEMIT(" %lld %lld", (s64)atomic64_read(&s->checksum_errors),
 	       (s64)atomic64_read(&s->flushes));
 	DMEMIT(" %u %llu ", cached,
@@ -554,11 +570,14 @@ static void clear_stats(struct triad *t)
 {
 	struct triad_stats *s = &t->stats;
 	atomic64_t *all[] = { &s->commits, &s->records, &s->user_written, &s->device_written,
-			      &s->user_read, &s->checksum_errors, &s->flushes };
+			      &s->checksum_errors, &s->flushes };
 	unsigned int i;
+	int cpu;
 
 	for (i = 0; i < ARRAY_SIZE(all); i++)
 		atomic64_set(all[i], 0);
+	for_each_possible_cpu(cpu)
+		*per_cpu_ptr(t->user_read, cpu) = 0;
 }
 
 static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, char *result,

@@ -9,6 +9,7 @@
  *                  freeze, take and land.  Of all writes only that of the session's
  *                  opening record, and its flush, are awaited under it.
  *   cache->lock    mutex: inserting into the node cache; lookups run under RCU.
+ *   fetch_lock     spinlock: which map nodes readers read.
  *   queue_lock     spinlock, any context: bios that wait for the log worker.
  *   status_lock    spinlock: what status shows.
  *
@@ -100,9 +101,22 @@ struct triad_status {
 };
 
 struct triad_stats {
-	atomic64_t commits, records, user_written, device_written, user_read;
+	atomic64_t commits, records, user_written, device_written;
 	atomic64_t checksum_errors, flushes;
 };
+
+/* Where a block of a read lies; PBA 0: nowhere. */
+struct triad_place {
+	u64 pba;
+	u32 csum;
+};
+
+/* Of a read in a worker. */
+struct triad_scratch {
+	u8 block[TRIAD_BLOCK_SIZE];	/* aligned, as the whole is */
+	struct triad_place place[TRIAD_RECORD_MAX_BLOCKS];
+};
+static_assert(sizeof(struct triad_scratch) == 2 * TRIAD_BLOCK_SIZE);
 
 /* A map node that is being read because it will be needed. */
 struct triad_ahead {
@@ -127,7 +141,7 @@ struct triad {
 	char hash_name[TRIAD_HASH_NAME_SIZE + 1];	/* [ctr] */
 	struct bio_set bios;			/* [ctr] */
 	mempool_t blocks;			/* [ctr] of the store's writes */
-	mempool_t read_blocks;			/* [ctr] one for each read in a worker */
+	mempool_t scratch;			/* [ctr] one for each read in a worker */
 
 	struct mutex lock;			/* see above */
 	struct triad_core core;			/* [lock] */
@@ -145,6 +159,10 @@ struct triad {
 	unsigned int view_nr;			/* [lock] */
 	unsigned long era;			/* [lock] to write: c's generation */
 	atomic_t slow_reads;			/* that the next commit waits for */
+	spinlock_t fetch_lock;
+	struct list_head fetches;		/* [fetch_lock] map nodes that a reader reads */
+	wait_queue_head_t fetch_wait;		/* they change */
+	u64 __percpu *user_read;		/* [ctr] bytes: all readers count, on their own CPU */
 	struct triad_cache cache;
 	struct workqueue_struct *read_wq;	/* [ctr] */
 

@@ -1155,6 +1155,45 @@ pressure()
 	checked "memory pressure" vda
 }
 
+# The map is not in memory, and a disk that takes 100 ms for a read shows what is read at once.
+cold()
+{
+	modprobe dm-delay
+	sectors=$(blockdev --getsz /dev/vda)
+	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
+	dmsetup mknodes
+	fmt /dev/mapper/base
+	map t /dev/mapper/base
+	must "256 blocks are written, each on its own" fio --name=w --filename=/dev/mapper/t --rw=randwrite \
+		--bs=4k --size=1m --direct=1 --verify=crc32c --do_verify=0
+	dd if=/dev/mapper/t of=/tmp/want bs=1M count=1 iflag=direct 2>/dev/null
+	triadsetup close t
+	slow="0 $sectors delay /dev/vda 0 100 /dev/vda 0 0"
+	map t /dev/mapper/base
+	swap "$slow"
+	before=$(awk '{ print $3 }' /sys/block/vda/stat)
+	must "32 blocks of one leaf are read at once" fio --name=r --filename=/dev/mapper/t --rw=randread \
+		--bs=4k --size=1m --io_size=128k --direct=1 --ioengine=libaio --iodepth=32
+	nodes=$((($(awk '{ print $3 }' /sys/block/vda/stat) - before) / 8 - 32))
+	[ $nodes -le 6 ] && ok "each map node is read once, whoever waits for it ($nodes)" ||
+		not_ok "each map node is read once, whoever waits for it # $nodes"
+	swap "0 $sectors linear /dev/vda 0"
+	triadsetup close t
+	map t /dev/mapper/base
+	swap "$slow"
+	begun=$(now)
+	dd if=/dev/mapper/t of=/tmp/got bs=1M count=1 iflag=direct 2>/dev/null
+	took=$(($(now) - begun))
+	[ $took -lt 5000 ] && ok "what was written in pieces is read at once ($took ms)" ||
+		not_ok "what was written in pieces is read at once # $took ms"
+	must "as it was written" cmp /tmp/got /tmp/want
+	swap "0 $sectors linear /dev/vda 0"
+	is "$(field t 13)" 1048576 "and counted"
+	triadsetup close t
+	dmsetup remove base
+	checked "cold" vda
+}
+
 # answers WANT NAME COMMAND...: by its exit status: 0, or 11 for "not now"
 answers()
 {
@@ -1229,6 +1268,28 @@ not_waiting()
 }
 is_held() { [ "$(field t 1)" = hold ]; }
 
+# a disk with a queue for polling
+polled()
+{
+	modprobe sd_mod
+	modprobe scsi_debug dev_size_mb=96 submit_queues=2 poll_queues=1
+	until d=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null); do
+		sleep 0.1
+	done
+	fmt /dev/$d
+	map t /dev/$d
+	is "$(limit queue/io_poll)" 1 "polling is offered over a disk that has it"
+	must "written and read, polled for" fio --name=p --filename=/dev/mapper/t --ioengine=io_uring --hipri \
+		--rw=randrw --bs=4k-64k --size=24m --direct=1 --iodepth=8 --verify=crc32c
+	triadsetup close t
+	map t /dev/$d
+	must "and with a map that is not in memory" fio --name=p --filename=/dev/mapper/t --ioengine=io_uring \
+		--hipri --rw=randread --bs=4k-64k --size=24m --direct=1 --iodepth=8
+	triadsetup close t
+	checked polled $d
+	rmmod scsi_debug
+}
+
 # a disk that unmaps by writing zeroes, and that has atomic writes
 scsi()
 {
@@ -1265,7 +1326,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure not_waiting parked tables refused scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
 	echo "# $part"
 	$part
 done
