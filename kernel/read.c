@@ -573,7 +573,7 @@ int triad_read_bio(struct triad *t, struct bio *bio)
 	rcu_read_unlock();
 	tb->reading = true;
 	tb->iter = bio->bi_iter;
-	if (n == -EAGAIN && bio->bi_opf & REQ_NOWAIT) {
+	if (n == -EAGAIN && triad_must_not_wait(bio)) {
 		release(tb);
 		bio_wouldblock_error(bio);
 		return DM_MAPIO_SUBMITTED;

@@ -266,6 +266,15 @@ static inline struct mapped_device *triad_md(const struct triad *t)
 	return dm_table_get_md(t->ti->table);
 }
 
+/*
+ * Whoever sent it is told while it still submits, or not at all: io_uring, up to 6.13, loses
+ * a request that hears "not now" later.  Of those who poll device-mapper makes it later.
+ */
+static inline bool triad_must_not_wait(const struct bio *bio)
+{
+	return (bio->bi_opf & (REQ_NOWAIT | REQ_POLLED)) == REQ_NOWAIT;
+}
+
 /* For the log: "253:0". */
 static inline const char *triad_name(const struct triad *t)
 {

@@ -116,7 +116,7 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 		return DM_MAPIO_KILL;
 	if (nr && triad_hibernate_refuses(t))
 		return DM_MAPIO_KILL;
-	if (nr && bio->bi_opf & REQ_NOWAIT && has_to_wait(t)) {
+	if (nr && triad_must_not_wait(bio) && has_to_wait(t)) {
 		bio_wouldblock_error(bio);
 		return DM_MAPIO_SUBMITTED;
 	}
@@ -310,24 +310,6 @@ static struct bio *skip_void(struct triad *t, struct bio *bio, bool discard)
 	return bio;
 }
 
-/* There is none until a commit has made some: who does not wait for it hears so. */
-static void refuse_nowait(struct triad *t)
-{
-	struct bio_list all = t->todo;
-	struct bio *bio;
-
-	WRITE_ONCE(t->no_room, true);
-	bio_list_init(&t->todo);
-	while ((bio = bio_list_pop(&all))) {
-		if (bio->bi_opf & REQ_NOWAIT) {
-			t->todo_blocks -= triad_bio(bio)->nr;
-			bio_wouldblock_error(bio);
-		} else {
-			bio_list_add(&t->todo, bio);
-		}
-	}
-}
-
 /*
  * A bio that a new record may begin with, or NULL: a commit must make room first.  An
  * interval that can take no more discards still takes writes; the next one begins with
@@ -341,18 +323,12 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 	if (has_room(t, bio, *leaves))
 		return bio;
 	triad_committer_ask(t, true);
-	if (is_discard(bio) && bio->bi_opf & REQ_NOWAIT) {
-		leave_queue(t, bio);
-		bio_wouldblock_error(bio);
-		triad_write_kick(t);	/* for those behind it */
-		return NULL;
-	}
 	if (is_discard(bio) && (triad_log_is_long(&t->core) || has_room(t, bio, 0))) {
 		w = choose_same(t, false);
 		if (!w || has_room(t, w, 0))
 			return w;
 	}
-	refuse_nowait(t);
+	WRITE_ONCE(t->no_room, true);
 	return NULL;
 }
 

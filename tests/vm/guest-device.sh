@@ -1208,6 +1208,7 @@ not_waiting()
 {
 	pattern a
 	head -c 4096 /tmp/a >/tmp/block
+	grep -q io_uring_setup /proc/kallsyms && uring=io_uring || uring=libaio
 	sectors=$(blockdev --getsz /dev/vda)
 	dmsetup create base --noudevsync --table "0 $sectors linear /dev/vda 0"
 	dmsetup mknodes
@@ -1224,6 +1225,10 @@ not_waiting()
 	must "others wait" same a t 1
 	answers 0 "from then on it is in memory" nowait read /dev/mapper/t 256
 	must "and what is read is right" cmp /tmp/got /tmp/block
+	triadsetup close t
+	map t /dev/mapper/base --on-error hold
+	must "io_uring, which does not wait at first, reads" fio --name=u --filename=/dev/mapper/t \
+		--ioengine=$uring --rw=randread --bs=4k --offset=1m --size=4m --direct=1 --iodepth=32
 	dmsetup suspend --noflush --nolockfs base
 	answers 11 "a disk that would have to be waited for says so" nowait read /dev/mapper/t 256
 	dmsetup resume base
@@ -1246,6 +1251,8 @@ not_waiting()
 		esac
 	done
 	must "writers that wait see no error" wait $writer
+	must "nor does io_uring" timeout 60 fio --name=u --filename=/dev/mapper/t --ioengine=$uring \
+		--rw=randwrite --bs=64k --offset=64m --size=64m --direct=1 --iodepth=128 --io_size=24m
 	is $other 0 "writes that do not wait see no other error"
 	[ $again -gt 0 ] && [ $yes -gt 0 ] && ok "without room they are told so ($again), with room done ($yes)" ||
 		not_ok "without room they are told so, with room done # $again $yes"
@@ -1271,6 +1278,10 @@ is_held() { [ "$(field t 1)" = hold ]; }
 # a disk with a queue for polling
 polled()
 {
+	if ! grep -q io_uring_setup /proc/kallsyms; then
+		echo "# skipped: this kernel has no io_uring"
+		return
+	fi
 	modprobe sd_mod
 	modprobe scsi_debug dev_size_mb=96 submit_queues=2 poll_queues=1
 	until d=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null); do
