@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 #
 # In the guest: the same fio jobs on dm-linear, on dm-triad and on its peers, all in turn on
 # the same disk, vda.
@@ -65,7 +65,7 @@ job()
 {
 	want "$1" || return 0
 	n=1
-	case $* in *numjobs=*) n=${*##*numjobs=} ;; esac
+	for o in "$@"; do case $o in numjobs=*) n=${o#*=} ;; esac; done
 	section "$@" time_based runtime="$seconds" norandommap \
 		"exec_prerun=sh /tmp/hook begin $1 1" "exec_postrun=sh /tmp/hook end $1 $n"
 	echo "$1" >>/tmp/names
@@ -106,7 +106,7 @@ jobs_of_target()
 	fio --output-format=json --output=/tmp/fio.json /tmp/jobs.fio >/tmp/fio.err 2>&1 ||
 		echo "# fio $target: status $?, $(grep -i -m 1 err /tmp/fio.err)"
 	while read -r job; do
-		echo "@job $target $round $job $(grep = "/tmp/stat.$target.$job" 2>/dev/null)"
+		echo "@job $target $round $job $(grep "=" "/tmp/stat.$target.$job" 2>/dev/null)"
 	done </tmp/names
 	echo "@fio $target $round"
 	sed -n '/^{/,$p' /tmp/fio.json
