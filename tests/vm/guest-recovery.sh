@@ -10,7 +10,7 @@
 # what the cut has left is counted; then all are written to together until the power goes.
 #
 #   @life NAME LIFE JOB key=value...     JOB: what was cut off
-#   @verify NAME LIFE JOB                and fio's JSON up to @end; of all, one after another
+#   @verify LIFE JOB                     and fio's JSON up to @end, all stacks in it
 #   @absent NAME REASON                  it cannot be had here
 #   @broken NAME LIFE JOB REASON         nothing could be mounted; it begins anew
 
