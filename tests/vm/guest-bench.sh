@@ -12,6 +12,8 @@
 #   @fio TARGET ROUND                      and fio's JSON up to a line @end
 #   @absent TARGET REASON
 #
+# /dev/report gets "begin" and "end" of each job, for the host to look at its clocks.
+#
 # What a job has left for later (a commit, a write-back) is paid for in its line, in device
 # writes and processor time; the time that it took is a number of its own.
 
@@ -26,14 +28,10 @@ again=32
 want() { case " $jobs " in *" $1 "*) ;; *) false ;; esac; }
 
 # One fio for each target, its jobs one after another: starting it takes an emulated machine
-# seconds.  Around each job it runs this, in the job's first and last thread: before and after
-# the statistics, and at the end settle.
+# seconds.  Around each job it runs this, before and after the statistics, and at the end settle.
 cat >/tmp/hook <<'END'
 . /usr/lib/guest-stacks.sh
 . /tmp/stack.env
-n=1
-until mkdir "/tmp/$target.$2.$1.$n" 2>/dev/null; do n=$((n + 1)); done
-[ $n = "$3" ] || exit 0
 out=/tmp/stat.$target.$2
 ticks() { read -r _ u n s _ _ i j k _ </proc/stat; ticks=$((u + n + s + i + j + k)); }
 disk_stat() { read -r r _ rs _ w _ ws _ _ _ _ _ _ _ _ f _ </sys/block/vda/stat; }
@@ -42,7 +40,9 @@ if [ "$1" = begin ]; then
 	disk_stat
 	ticks
 	echo "$r $rs $w $ws $f $ticks" >$out
+	echo "begin $target $round $2" >/dev/report
 else
+	echo "end $target $round $2" >/dev/report
 	ticks
 	now
 	t=$now
@@ -64,15 +64,15 @@ section() { printf '[%s]\n' "$1"; shift; printf '%s\n' "$@"; }
 job()
 {
 	want "$1" || return 0
-	n=1
-	for o in "$@"; do case $o in numjobs=*) n=${o#*=} ;; esac; done
-	section "$@" time_based runtime="$seconds" norandommap \
-		"exec_prerun=sh /tmp/hook begin $1 1" "exec_postrun=sh /tmp/hook end $1 $n"
+	# in threads of their own: several that begin together would wait for their hooks
+	section "$1-begin" rw=read bs=4k size=4k "exec_prerun=sh /tmp/hook begin $1"
+	section "$@" time_based runtime="$seconds" norandommap
+	section "$1-end" rw=read bs=4k size=4k "exec_postrun=sh /tmp/hook end $1"
 	echo "$1" >>/tmp/names
 }
 
 # fill, over and prepare are not measured, but what they have put off is done before they end
-prepare() { section "$@" "exec_postrun=sh /tmp/hook end $1 1"; }
+prepare() { section "$@" "exec_postrun=sh /tmp/hook end $1"; }
 
 job_file()
 {
@@ -99,8 +99,8 @@ job_file()
 
 jobs_of_target()
 {
-	rm -rf /tmp/stat.* "/tmp/$target".* /tmp/names
-	echo "target=$target name=$name file=$file" >/tmp/stack.env
+	rm -f /tmp/stat.* /tmp/names
+	echo "target=$target round=$round name=$name file=$file" >/tmp/stack.env
 	: >/tmp/names
 	job_file >/tmp/jobs.fio
 	fio --output-format=json --output=/tmp/fio.json /tmp/jobs.fio >/tmp/fio.err 2>&1 ||
