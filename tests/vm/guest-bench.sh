@@ -11,6 +11,7 @@
 #   @job TARGET ROUND JOB key=value...     no values: it did not end
 #   @fio TARGET ROUND                      and fio's JSON up to a line @end
 #   @absent TARGET REASON
+#   @plan TARGET...                        what was asked for
 #
 # /dev/report gets "begin" and "end" of each job, for the host to look at its clocks.
 #
@@ -113,6 +114,7 @@ jobs_of_target()
 	echo "@end"
 }
 
+echo "@plan $targets"
 round=1
 while [ $round -le "$rounds" ]; do
 	for target in $targets; do
