@@ -131,10 +131,12 @@ packages-check:
 	$(MAKE) -s -C userspace
 	tests/packages/test-packages $(SUITE)
 
-bench:
-	scripts/setup demo
+# Speed beside the peers; what power cuts leave beside the peers.  scripts/bench, scripts/bench-recovery
+# say what can be chosen; tables and plots go to tests/build/bench.
+bench bench-recovery:
+	scripts/setup bench
 	$(MAKE) -s -C userspace
-	scripts/bench
+	scripts/$@
 
 clean:
 	$(MAKE) -C userspace clean
@@ -145,4 +147,4 @@ clean:
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 \
 	check-6.12 check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps packages-check bench \
-	bench-size clean
+	bench-recovery bench-size clean
