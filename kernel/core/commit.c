@@ -15,7 +15,12 @@
  */
 #include "core.h"
 
-#define NODE_BATCH	256u	/* places of nodes that are taken at once */
+/* Places of nodes that are taken at once; in tests few, so that one commit takes some again. */
+#ifdef TRIAD_TEST_PENDING
+#define NODE_BATCH	8u
+#else
+#define NODE_BATCH	256u
+#endif
 
 /* ---- memory ------------------------------------------------------------------ */
 
