@@ -397,6 +397,7 @@ static int update_map(struct triad_core *core, struct triad_commit_host *host)
 	u->birth = (u32)commit->root.generation;
 	u->adds = &commit->adds;
 	u->frees = &commit->frees;
+	u->max_frees = commit->frees.max;
 	r = triad_map_apply(u);
 	lock(host);
 	core->space.reserved -= commit->reserved;
