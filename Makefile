@@ -71,7 +71,7 @@ check:
 check-6.1 check-6.12 check-7.3: check-%:
 	scripts/setup
 	$(MAKE) -s -C userspace
-	KERNELS=$* scripts/check modules recovery hostile+relatives device power trace
+	KERNELS=$* scripts/check device power trace relatives hostile recovery modules
 
 # Blocks written for each of the user's, at random over devices of these sizes in GiB
 SIZES ?= 1 16 64 256 1024
@@ -79,6 +79,11 @@ bench-size:
 	scripts/setup
 	$(MAKE) -s -C tests size
 	for g in $(SIZES); do tests/build/size --gib $$g --intervals 40 || exit; done
+
+device-long:
+	scripts/setup demo
+	$(MAKE) -s -C userspace
+	for k in 6.1 6.12; do KERNEL=$$k tests/vm/test-device || exit; done
 
 power-long:
 	scripts/setup demo
@@ -111,7 +116,7 @@ trace-long:
 uml:
 	scripts/setup long
 	$(MAKE) -s -C userspace
-	scripts/check uml_rig uml_device uml_relatives uml_fail uml_hostile
+	SLOTS=1 scripts/check uml_rig uml_device uml_relatives uml_fail uml_hostile
 
 debug:
 	scripts/setup long
@@ -146,5 +151,5 @@ clean:
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 \
-	check-6.12 check-7.3 power-long restart-long s390x crash-long trace-long uml debug apps packages-check bench \
-	bench-recovery bench-size clean
+	check-6.12 check-7.3 device-long power-long restart-long s390x crash-long trace-long uml debug apps packages-check \
+	bench bench-recovery bench-size clean

@@ -15,7 +15,12 @@
  */
 #include "core.h"
 
-#define NODE_BATCH	256u	/* places of nodes that are taken at once */
+/* Places of nodes that are taken at once; in tests few, so that one commit takes some again. */
+#ifdef TRIAD_TEST_PENDING
+#define NODE_BATCH	8u
+#else
+#define NODE_BATCH	256u
+#endif
 
 /* ---- memory ------------------------------------------------------------------ */
 
@@ -392,6 +397,7 @@ static int update_map(struct triad_core *core, struct triad_commit_host *host)
 	u->birth = (u32)commit->root.generation;
 	u->adds = &commit->adds;
 	u->frees = &commit->frees;
+	u->max_frees = commit->frees.max;
 	r = triad_map_apply(u);
 	lock(host);
 	core->space.reserved -= commit->reserved;

@@ -656,9 +656,12 @@ static u16 key_of(const struct triad_map_update *u, u32 i)
 	return triad_index_lba(entry_of(u, i));
 }
 
-static int put(struct triad_list *list, u64 pba)
+/* A map that leads to a block in many ways would give back more than there is. */
+static int give_back(struct triad_map_update *u, u64 pba)
 {
-	return pba ? triad_list_push(list, pba) : 0;
+	if (!pba)
+		return 0;
+	return u->frees->nr < u->max_frees ? triad_list_push(u->frees, pba) : -EUCLEAN;
 }
 
 /* Give back what is pending under a node of level 1. */
@@ -669,7 +672,7 @@ static int drop_pieces(struct triad_map_update *u, const struct triad_node_disk 
 	int r = triad_map_pieces(u->map->geo, node, &pieces);
 
 	for (i = 0; i < pieces.nr && !r; i++) {
-		r = triad_list_push(u->frees, pieces.piece[i].ref.pba);
+		r = give_back(u, pieces.piece[i].ref.pba);
 		if (!r)
 			r = triad_map_read_node(u->map, &pieces.piece[i].ref, &u->work->block);
 		nr = 0;
@@ -677,7 +680,7 @@ static int drop_pieces(struct triad_map_update *u, const struct triad_node_disk 
 			r = decode_entries(u->map->geo, &pieces, i, &u->work->block, u->work->old,
 					   &nr);
 		for (k = 0; k < nr && !r; k++)
-			r = put(u->frees, u->work->old[k].ref.pba);
+			r = give_back(u, u->work->old[k].ref.pba);
 	}
 	return r;
 }
@@ -693,7 +696,7 @@ static int drop(struct triad_map_update *u, int level, const struct triad_ref *r
 
 	if (!ref->pba)
 		return 0;
-	r = triad_list_push(u->frees, ref->pba);
+	r = give_back(u, ref->pba);
 	if (r || level < 0)
 		return r;
 	node = u->buffer[level];
@@ -799,7 +802,7 @@ static int change_leaf(struct triad_map_update *u, const struct slice *s, u32 co
 		nr = triad_map_slot(triad_index_lba(entry_of(u, i)), 0);
 		r = triad_map_entry(u->map->geo, node, 0, nr, &ref);
 		if (!r)
-			r = put(u->frees, ref.pba);
+			r = give_back(u, ref.pba);
 		if (!r)
 			r = add_data(u, entry_of(u, i), &ref);
 		if (!ref.pba)
@@ -935,7 +938,7 @@ static int rewrite_leaf(struct triad_map_update *u, u32 nr, struct triad_node_di
 	struct slice s = { plan->from, plan->to };
 	struct triad_ref ref;
 	u32 k, slot;
-	int r = put(u->frees, child->pba);
+	int r = give_back(u, child->pba);
 
 	if (!r && plan->action == LEAF_DROPPED) {
 		r = drop_children(u, 0, leaf);
@@ -949,7 +952,7 @@ static int rewrite_leaf(struct triad_map_update *u, u32 nr, struct triad_node_di
 		slot = p->key % TRIAD_FANOUT;
 		r = triad_map_entry(u->map->geo, leaf, 0, slot, &ref);
 		if (!r)
-			r = put(u->frees, ref.pba);
+			r = give_back(u, ref.pba);
 		ref = p->ref;
 		if (!ref.pba)
 			memset(&ref, 0, sizeof(ref));
@@ -1043,7 +1046,7 @@ static int merge(struct triad_map_update *u, const struct triad_node_disk *node,
 	for (k = 0; k < nr_old && !r; k++)
 		if (work->old[k].state == PENDING_REPLACED ||
 		    work->plan[work->old[k].key >> TRIAD_FANOUT_SHIFT].action == LEAF_DROPPED)
-			r = put(u->frees, work->old[k].ref.pba);
+			r = give_back(u, work->old[k].ref.pba);
 	return r;
 }
 
@@ -1124,7 +1127,7 @@ static int write_pieces(struct triad_map_update *u, struct triad_node_disk *node
 	int r = 0;
 
 	for (i = 0; i < pieces->nr && !keep && !r; i++)
-		r = triad_list_push(u->frees, pieces->piece[i].ref.pba);
+		r = give_back(u, pieces->piece[i].ref.pba);
 	if (!keep)
 		cut(pieces, work->now, nr);
 	for (i = 0; i < pieces->nr && !r; i++) {
@@ -1132,7 +1135,7 @@ static int write_pieces(struct triad_map_update *u, struct triad_node_disk *node
 		bool write = !keep || has_changed(work, pieces, i);
 
 		if (keep && write)
-			r = triad_list_push(u->frees, piece.ref.pba);
+			r = give_back(u, piece.ref.pba);
 		piece.nr = count_before(work->now + at, nr - at, piece_end(pieces, i));
 		/* an empty one is none; its leaves are the one's before */
 		if (!piece.nr)
@@ -1232,7 +1235,7 @@ static int apply(struct triad_map_update *u, int level, struct slice s, u32 cove
 	if (dropped) {
 		r = drop(u, level, ref);
 	} else if (ref->pba) {
-		r = triad_list_push(u->frees, ref->pba);
+		r = give_back(u, ref->pba);
 		if (!r)
 			r = triad_map_read_node(u->map, ref, node);
 	} else {

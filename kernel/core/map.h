@@ -187,6 +187,7 @@ struct triad_map_update {
 	u32 nr_used;
 	struct triad_list *adds;
 	struct triad_list *frees;
+	u32 max_frees;		/* more of them: -EUCLEAN, nothing that is whole has so many */
 	u64 nr_data_added;	/* adds that are data, not nodes */
 	u64 credit;
 	struct triad_node_disk *buffer[TRIAD_MAX_DEPTH];

@@ -5,6 +5,8 @@
  *	lay seeds DIR		write the images that fuzzing begins with
  *	lay image INPUT FILE	write the image of one input as a (sparse) file
  *	lay disk FILE INPUT...	write the images of many, one behind the other
+ *	lay reach INPUT...	how far the images lead; 1 if the corpus has grown old
+ *	lay old INPUT		0 if that is an image of which no more than its version is read
  *
  * "disk" prints a line for each image: its name, where it begins and how long it is,
  * how long a table line must be (all in sectors), and the core's verdict: "open",
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include "env.h"
+#include "repair.h"
 #include "seeds.h"
 #include "use.h"
 
@@ -140,6 +143,121 @@ static int make_disk(struct image *image, const char *path, int nr, char **input
 	return close(fd);
 }
 
+/* ---- how far ---------------------------------------------------------------- */
+
+/* What some image of a useful corpus has: else the code behind it sees no hostile disk. */
+enum reach { OPENED, MAPPED, PIECES, LOGGED, DEGRADED, THREE_LEVELS, NR_REACHED };
+
+struct walker {
+	bool *reached;
+	u32 left;
+};
+
+static int visit(void *context, int level, u64 lba, u64 nr, const struct triad_ref *ref,
+		 int error)
+{
+	struct walker *walker = context;
+
+	(void)lba, (void)nr, (void)ref;
+	walker->reached[MAPPED] |= level == TRIAD_VISIT_DATA && !error;
+	walker->reached[PIECES] |= level == TRIAD_VISIT_PIECE && !error;
+	return --walker->left ? 0 : -ECANCELED;
+}
+
+/* There are roots, all that are valid but for their version are of another one. */
+static bool dies_at_its_version(const struct image *image)
+{
+	bool other = false;
+	int slot;
+
+	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+		const struct image_block *b = image_find(image, TRIAD_SLOT_PBA(slot));
+		const struct triad_root_disk *d = b ? (const void *)b->data : NULL;
+
+		if (!d || le64_to_cpu(d->magic) != TRIAD_ROOT_MAGIC)
+			continue;
+		if (le32_to_cpu(d->format_version) == TRIAD_FORMAT_VERSION)
+			return false;
+		other = true;
+	}
+	return other;
+}
+
+static void reach(struct image *image, bool reached[NR_REACHED])
+{
+	struct walker walker = { .reached = reached, .left = 20000 };
+	static struct use use;
+
+	if (use_open(&use, image, false))
+		return;
+	reached[OPENED] = true;
+	reached[LOGGED] = use.core.active->nr;
+	reached[DEGRADED] = triad_core_needs_heal(&use.core);
+	reached[THREE_LEVELS] = use.core.geo.map_depth > 2;
+	triad_map_walk(&use.core.space.map, visit, &walker);
+	use_close(&use);
+}
+
+/* What is whole stays as it is when it is made whole: or repair.c knows another format. */
+static bool repair_knows_the_format(struct image *image)
+{
+	static u8 before[MAX_INPUT], after[MAX_INPUT];
+	size_t size;
+	u32 i;
+	int slot;
+
+	for (i = 0; i < NR_SEEDS; i++) {
+		seed_make(image, i);
+		for (slot = 0; slot < TRIAD_NR_SLOTS; slot++)
+			if (*image_get(image, TRIAD_SLOT_PBA(slot))->data == 0)
+				break;
+		if (slot < TRIAD_NR_SLOTS)	/* what it is without one of them, others may be, too */
+			continue;
+		size = image_encode(image, IMAGE_CORE, before, sizeof(before));
+		repair(image, REPAIR_ALL);
+		if (image_encode(image, IMAGE_CORE, after, sizeof(after)) == size &&
+		    !memcmp(before, after, size))
+			continue;
+		printf("seed-%02u is whole, and repair() changes it\n", i);
+		return false;
+	}
+	return true;
+}
+
+static int tell_reach(struct image *image, int nr, char **inputs)
+{
+	static const char *const names[] = {
+		"are opened", "with something in the map", "with pending entries",
+		"with a log to recover", "without one of their roots", "with more than two levels",
+	};
+	bool bad = !repair_knows_the_format(image);
+	u32 total = 0, old = 0, nr_reached[NR_REACHED] = { 0 };
+	int i, k;
+
+	for (i = 0; i < nr; i++) {
+		bool reached[NR_REACHED] = { false };
+
+		if (!read_input(image, inputs[i]))
+			continue;
+		total++;
+		if (dies_at_its_version(image)) {
+			printf("%s: of another version\n", inputs[i]);
+			old++;
+		}
+		reach(image, reached);
+		for (k = 0; k < NR_REACHED; k++)
+			nr_reached[k] += reached[k];
+	}
+	printf("of %u images", total);
+	bad |= old;
+	for (k = 0; k < NR_REACHED; k++) {
+		printf("%s %u %s", k ? "," : "", nr_reached[k], names[k]);
+		bad |= !nr_reached[k];
+	}
+	printf("; %u die at their version\n", old);
+	return bad;
+}
+
 int main(int argc, char **argv)
 {
 	static struct image *image;
@@ -156,6 +274,11 @@ int main(int argc, char **argv)
 	}
 	if (argc >= 4 && !strcmp(argv[1], "disk"))
 		return make_disk(image, argv[2], argc - 3, argv + 3);
-	fprintf(stderr, "usage: lay seeds DIR | image INPUT FILE | disk FILE INPUT...\n");
+	if (argc >= 3 && !strcmp(argv[1], "reach"))
+		return tell_reach(image, argc - 2, argv + 2);
+	if (argc == 3 && !strcmp(argv[1], "old"))
+		return !(read_input(image, argv[2]) && dies_at_its_version(image));
+	fprintf(stderr, "usage: lay seeds DIR | image INPUT FILE | disk FILE INPUT... | "
+		"reach INPUT... | old INPUT\n");
 	return 2;
 }

@@ -7,7 +7,6 @@
 #include "repair.h"
 #include "rng.h"
 
-
 /* libFuzzer's own; it knows which values the code compared with lately. */
 size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max_size);
 size_t LLVMFuzzerCustomMutator(u8 *bytes, size_t size, size_t max, unsigned int seed);
@@ -137,7 +136,8 @@ static void change_root(struct mutation *m)
 	static const struct { u16 at, size; } fields[] = {
 		FIELD(magic), FIELD(format_version), FIELD(incompat), FIELD(ro_compat),
 		FIELD(compat), FIELD(branch), FIELD(checksum_kind), FIELD(slot), FIELD(root_layout),
-		FIELD(map_depth), FIELD(entry_size), FIELD(fanout_shift), FIELD(device_blocks),
+		FIELD(map_depth), FIELD(entry_size), FIELD(fanout_shift), FIELD(plane_shift),
+		FIELD(repeats), FIELD(device_blocks),
 		FIELD(logical_blocks), FIELD(zone_blocks), FIELD(segment_blocks),
 		FIELD(interval_blocks), FIELD(generation), FIELD(segment), FIELD(next),
 		FIELD(next_seq), FIELD(map.pba_flags), FIELD(map.birth), FIELD(snapshots),
@@ -290,6 +290,14 @@ static void add_record(struct mutation *m)
 	d->nr_extents = cpu_to_le16(n);
 }
 
+/* The flags stay: of a node of level 1 they tell of its pieces. */
+static void set_pba(struct triad_entry_disk *e, u64 pba)
+{
+	u64 flags = le64_to_cpu(e->pba_flags) & ~TRIAD_PBA_MASK;
+
+	e->pba_flags = cpu_to_le64((pba & TRIAD_PBA_MASK) | flags);
+}
+
 static void change_node(struct mutation *m)
 {
 	struct image_block *b = block_with(m, 0);
@@ -303,17 +311,114 @@ static void change_node(struct mutation *m)
 	case 0:		/* many entries, one target */
 		n = rng_below(m->rng, TRIAD_FANOUT);
 		for (i = 0; i < n; i++)
-			((struct triad_entry_disk *)b->data)[i].pba_flags =
-				cpu_to_le64(b->pba + 1);
+			set_pba((struct triad_entry_disk *)b->data + i, b->pba + 1);
 		break;
 	case 1:
-		change(m, (u8 *)e, 8);
+		change(m, (u8 *)e, rng_below(m->rng, 4) ? 6 : 8);
 		break;
 	case 2:
 		change(m, (u8 *)e + 12, 4);
 		break;
 	default:
-		e->pba_flags = cpu_to_le64(some_pba(m));
+		set_pba(e, some_pba(m));
+	}
+}
+
+static u16 word_of(const struct triad_node_disk *node, u32 nr)
+{
+	return le64_to_cpu(node->entry[nr].pba_flags) >> TRIAD_PBA_BITS;
+}
+
+static void set_word(struct triad_node_disk *node, u32 nr, u16 word)
+{
+	put((u8 *)&node->entry[nr] + 6, 2, word);
+}
+
+static void set_address(struct triad_node_disk *node, u32 piece, u64 pba)
+{
+	u32 i;
+
+	for (i = 0; i < 3; i++)
+		set_word(node, piece * TRIAD_PIECE_WORDS + TRIAD_PIECE_PBA + i, pba >> 16 * i);
+}
+
+/* A node whose first piece lies in the image, from a random block on. */
+static struct triad_node_disk *node_with_pieces(struct mutation *m, struct image_block **piece)
+{
+	u32 i, n = m->image->nr, first = n ? rng_below(m->rng, n) : 0;
+
+	for (i = 0; i < n; i++) {
+		struct triad_node_disk *node = (void *)m->image->blocks[(first + i) % n]->data;
+		u64 pba = word_of(node, 0) | (u64)word_of(node, 1) << 16 |
+			  (u64)word_of(node, 2) << 32;
+
+		*piece = pba >= TRIAD_FIRST_ZONE ? image_find(m->image, pba) : NULL;
+		if (*piece && word_of(node, TRIAD_PIECE_NR) &&
+		    word_of(node, TRIAD_PIECE_NR) <= TRIAD_PIECE_ENTRIES)
+			return node;
+	}
+	return NULL;
+}
+
+static void fill_piece(struct mutation *m, struct triad_node_disk *node,
+		       struct triad_node_disk *piece)
+{
+	u32 step = rng_between(m->rng, 1, 300), nr = rng_between(m->rng, 1, TRIAD_PIECE_ENTRIES);
+	u32 i, key = rng_below(m->rng, 4) ? rng_below(m->rng, 300) : 0;
+
+	for (i = 0; i < nr && key < TRIAD_FANOUT * TRIAD_FANOUT; i++, key += step) {
+		u64 pba = rng_below(m->rng, 8) ? some_pba(m) & TRIAD_PBA_MASK : 0;
+
+		piece->entry[i].pba_flags = cpu_to_le64(pba | (u64)key << TRIAD_PBA_BITS);
+	}
+	set_word(node, TRIAD_PIECE_NR, i);
+}
+
+static void change_pieces(struct mutation *m)
+{
+	struct triad_node_disk *node, *piece;
+	struct image_block *b;
+	u32 i, nr;
+
+	node = node_with_pieces(m, &b);
+	if (!node) {		/* let some block be one, and what it says random */
+		struct image_block *to = some_block(m);
+
+		b = block_with(m, 0);
+		if (!b || !to)
+			return;
+		set_address((void *)b->data, 0, to->pba);
+		set_word((void *)b->data, TRIAD_PIECE_NR, rng_between(m->rng, 1, 20));
+		return;
+	}
+	piece = (void *)b->data;
+	nr = word_of(node, TRIAD_PIECE_NR);
+	i = rng_below(m->rng, nr);
+	switch (rng_below(m->rng, 7)) {
+	case 0:		/* another LBA */
+		change(m, (u8 *)&piece->entry[i] + 6, 2);
+		break;
+	case 1:
+		change(m, (u8 *)&piece->entry[i], 6);
+		break;
+	case 2:		/* one more, or less, and what the next leaf says of it */
+		set_word(node, TRIAD_PIECE_NR, nr + rng_below(m->rng, 3) - 1);
+		break;
+	case 3:
+		fill_piece(m, node, piece);
+		break;
+	case 4:		/* cut in two, or said twice */
+		set_address(node, 1, rng_below(m->rng, 2) ? b->pba : some_pba(m));
+		set_word(node, TRIAD_PIECE_WORDS + TRIAD_PIECE_NR, rng_between(m->rng, 1, nr));
+		set_word(node, TRIAD_PIECE_WORDS + TRIAD_PIECE_FIRST,
+			 rng_below(m->rng, TRIAD_FANOUT));
+		break;
+	case 5:
+		set_address(node, rng_below(m->rng, 2), some_pba(m));
+		break;
+	default:
+		i = rng_below(m->rng, TRIAD_PIECE_WORDS * TRIAD_NR_PIECES + 2);
+		change(m, (u8 *)&node->entry[i] + 6, 2);
 	}
 }
 
@@ -392,6 +497,7 @@ static void mutate_image(struct image *image, struct rng *rng)
 	static void (*const ways[])(struct mutation *m) = {
 		change_root, change_root, change_roots, change_record, change_record,
 		change_record, add_record, add_record, change_node, change_node, change_node,
+		change_pieces, change_pieces, change_pieces,
 		change_space, change_space, move_blocks, change_bytes, change_bytes,
 	};
 	struct mutation m = { .image = image, .rng = rng };

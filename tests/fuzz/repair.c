@@ -75,22 +75,61 @@ bool repair_geometry(const struct image *image, struct triad_geometry *geo)
 
 /* ---- map ---------------------------------------------------------------------- */
 
+static void fix_pieces(struct repairer *r, struct triad_node_disk *node);
+
+/* level: of the node that it leads to; -1: data */
 static void fix_entry(struct repairer *r, struct triad_entry_disk *e, int level)
 {
-	struct image_block *b = image_find(r->image, le64_to_cpu(e->pba_flags) & TRIAD_PBA_MASK);
+	u64 pba = le64_to_cpu(e->pba_flags) & TRIAD_PBA_MASK;
+	struct image_block *b = image_find(r->image, pba);
 	struct triad_node_disk *node;
 	u32 i;
 
-	if (!e->pba_flags)
+	if (!pba)
 		return;
 	if (b && level >= 0 && b->mark == UNSEEN) {
 		node = (void *)b->data;
 		b->mark = BUSY;
 		for (i = 0; i < TRIAD_FANOUT; i++)
 			fix_entry(r, &node->entry[i], level - 1);
+		if (level == 1)
+			fix_pieces(r, node);
 		b->mark = DONE;
 	}
-	e->csum = cpu_to_le32(checksum_at(r, le64_to_cpu(e->pba_flags) & TRIAD_PBA_MASK));
+	e->csum = cpu_to_le32(checksum_at(r, pba));
+}
+
+static u16 flags_of(const struct triad_node_disk *node, u32 nr)
+{
+	return le64_to_cpu(node->entry[nr].pba_flags) >> TRIAD_PBA_BITS;
+}
+
+static void set_flags(struct triad_node_disk *node, u32 nr, u16 flags)
+{
+	u64 word = le64_to_cpu(node->entry[nr].pba_flags) & TRIAD_PBA_MASK;
+
+	node->entry[nr].pba_flags = cpu_to_le64(word | (u64)flags << TRIAD_PBA_BITS);
+}
+
+/* A piece is as a leaf, but for what its node says of it in many words. */
+static void fix_pieces(struct repairer *r, struct triad_node_disk *node)
+{
+	struct triad_entry_disk e = { 0 };
+	u32 i, at, csum;
+	u64 pba;
+
+	for (i = 0; i < TRIAD_NR_PIECES; i++) {
+		at = i * TRIAD_PIECE_WORDS;
+		pba = flags_of(node, at) | (u64)flags_of(node, at + 1) << 16 |
+		      (u64)flags_of(node, at + 2) << 32;
+		if (!pba)
+			break;
+		e.pba_flags = cpu_to_le64(pba);
+		fix_entry(r, &e, 0);
+		csum = le32_to_cpu(e.csum);
+		set_flags(node, at + TRIAD_PIECE_CSUM, csum);
+		set_flags(node, at + TRIAD_PIECE_CSUM + 1, csum >> 16);
+	}
 }
 
 /* The same log block may be data of a map: so maps come behind planes and log. */
@@ -207,14 +246,18 @@ static void fix_planes(struct repairer *r)
 
 	for (i = 0; i < r->image->nr; i++) {
 		struct image_block *b = r->image->blocks[i];
-		u64 zone, offset;
+		u64 first, offset, nr;
 
 		if (b->pba < TRIAD_FIRST_ZONE)
 			continue;
-		zone = triad_zone_of(&r->geo, b->pba);
-		offset = b->pba - triad_zone_start(&r->geo, zone);
-		if (zone < r->geo.nr_zones && offset < TRIAD_NR_SLOTS)
-			fix_header(r, b->data, TRIAD_PLANE_MAGIC, zone, offset);
+		first = triad_group_of(triad_zone_of(&r->geo, b->pba));
+		if (first >= r->geo.nr_zones)
+			continue;
+		offset = b->pba - triad_zone_start(&r->geo, first);
+		nr = triad_group_zones(&r->geo, first) + 1;
+		if (offset < TRIAD_NR_SLOTS * nr && offset % nr != nr - 1)
+			fix_header(r, b->data, TRIAD_PLANE_MAGIC, first + offset % nr,
+				   offset / nr);
 	}
 }
 

@@ -15,19 +15,27 @@ static const struct {
 	u32 nr_records;		/* behind the last commit */
 	bool clean;
 	int lost_root;		/* how many generations old; -1: none */
+	u32 nr_spread;		/* leaves that get few blocks each, in two commits: pending */
+	u32 nr_each;
 } seeds[NR_SEEDS] = {
-	{ 16384, 1536, 0, 3, 4, false, -1 },
-	{ 16384, 1320, 1, 4, 2, false, -1 },
-	{ 16384, 32256, 0, 2, 3, false, -1 },
-	{ 16384, 1536, 0, 0, 0, false, -1 },
-	{ 16384, 1536, 0, 4, 0, true, -1 },
-	{ 16384, 1536, 0, 3, 3, false, 0 },
-	{ 16384, 1536, 0, 3, 3, false, 1 },
-	{ 16384, 1536, 0, 3, 3, false, 2 },
-	{ 20000, 1520, 0, 5, 6, false, -1 },
-	{ 131072, 32256, 0, 2, 3, false, -1 },
-	{ 1u << 20, 1320, 1, 2, 2, false, -1 },
-	{ 1ull << 32, 32256, 0, 2, 3, false, -1 },
+	{ 16384, 1536, 0, 3, 4, false, -1, 0, 0 },
+	{ 16384, 1320, 1, 4, 2, false, -1, 0, 0 },
+	{ 16384, 32256, 0, 2, 3, false, -1, 0, 0 },
+	{ 16384, 1536, 0, 0, 0, false, -1, 0, 0 },
+	{ 16384, 1536, 0, 4, 0, true, -1, 0, 0 },
+	{ 16384, 1536, 0, 3, 3, false, 0, 0, 0 },
+	{ 16384, 1536, 0, 3, 3, false, 1, 0, 0 },
+	{ 16384, 1536, 0, 3, 3, false, 2, 0, 0 },
+	{ 20000, 1520, 0, 5, 6, false, -1, 0, 0 },
+	{ 131072, 32256, 0, 2, 3, false, -1, 0, 0 },
+	{ 1u << 20, 1320, 1, 2, 2, false, -1, 0, 0 },
+	{ 1ull << 32, 32256, 0, 2, 3, false, -1, 0, 0 },
+	{ 16384, 1536, 0, 1, 3, false, -1, 24, 1 },
+	{ 16384, 1536, 1, 1, 2, false, 0, 20, 1 },
+	{ 16384, 1320, 0, 1, 2, false, 1, 20, 1 },
+	{ 16384, 1536, 0, 1, 0, true, -1, 42, 7 },
+	{ 131072, 1536, 0, 1, 3, false, -1, 40, 1 },
+	{ 1ull << 32, 32256, 0, 1, 2, false, 2, 30, 1 },
 };
 
 static void must(int r)
@@ -67,6 +75,23 @@ static void add_records(struct use *use, u32 nr)
 	}
 }
 
+/* Some blocks of each leaf in turn, then the half of them anew, and a discard over some. */
+static void spread(struct use *use, u32 nr, u32 nr_each)
+{
+	u64 at, step = TRIAD_FANOUT + 1;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		at = i * step % use->logical_blocks;
+		must(use_write(use, at, nr_each, i << 20));
+	}
+	must(triad_commit_alone(&use->core, false));
+	for (i = 0; i < nr; i += 2)
+		must(use_write(use, i * step % use->logical_blocks, 1, ~(u64)i << 20));
+	must(use_discard(use, 4 * TRIAD_FANOUT, TRIAD_FANOUT + 300));
+	must(triad_commit_alone(&use->core, false));
+}
+
 void seed_make(struct image *image, u32 nr)
 {
 	struct use use;
@@ -80,6 +105,8 @@ void seed_make(struct image *image, u32 nr)
 		add_records(&use, 2);
 		must(triad_commit_alone(&use.core, false));
 	}
+	if (seeds[nr].nr_spread)
+		spread(&use, seeds[nr].nr_spread, seeds[nr].nr_each);
 	add_records(&use, seeds[nr].nr_records);
 	if (seeds[nr].clean)
 		must(triad_commit_alone(&use.core, true));

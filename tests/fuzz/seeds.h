@@ -5,7 +5,7 @@
 
 #include "image.h"
 
-#define NR_SEEDS	12u
+#define NR_SEEDS	18u
 #define NR_FORGED	2u
 
 void seed_make(struct image *image, u32 nr);

@@ -273,12 +273,15 @@ MUTANTS = [
      "what is written behind a discard stays", "test_map"),
     ("covered-not-counted", "map.c", "			if (u->order[c.from] + 1 <= plan->cover)", "			if (plan->cover)",
      "what is written behind a discard counts", "test_map"),
-    ("node-not-freed", "map.c", """		r = triad_list_push(u->frees, ref->pba);
+    ("node-not-freed", "map.c", """		r = give_back(u, ref->pba);
 		if (!r)
 			r = triad_map_read_node""", """		r = 0;
 		if (!r)
 			r = triad_map_read_node""", "replaced nodes are given back", "test_map"),
-    ("data-not-freed", "map.c", "			r = put(u->frees, ref.pba);\n		if (!r)\n			r = add_data(", "			r = 0;\n		if (!r)\n			r = add_data(",
+    ("given-back-for-ever", "commit.c", "	u->max_frees = commit->frees.max;\n",
+     "	u->max_frees = ~0u;\n", "a forged map does not give back more than there is",
+     "test_hostile"),
+    ("data-not-freed", "map.c", "			r = give_back(u, ref.pba);\n		if (!r)\n			r = add_data(", "			r = 0;\n		if (!r)\n			r = add_data(",
      "overwritten blocks are given back", "test_map"),
     ("node-checksum-not-compared", "map.c",
      "if (triad_checksum(map->checksum_kind, node) != ref->csum)", "if (0)",
@@ -296,7 +299,7 @@ MUTANTS = [
      "a pending entry that is replaced is given back", "test_map"),
     ("replaced-kept", "map.c", "			work->old[k].state = PENDING_REPLACED;\n", "",
      "a newer entry replaces a pending one", "test_map"),
-    ("moved-not-freed", "map.c", "			r = put(u->frees, ref.pba);\n		ref = p->ref;", "			r = 0;\n		ref = p->ref;",
+    ("moved-not-freed", "map.c", "			r = give_back(u, ref.pba);\n		ref = p->ref;", "			r = 0;\n		ref = p->ref;",
      "what a moved entry shadowed is given back", "test_map"),
     ("moved-added", "map.c", "		ref = p->ref;\n", "		ref = p->ref;\n		r = triad_list_push(u->adds, ref.pba);\n",
      "a moved entry is in the map already", "test_map"),
@@ -310,7 +313,7 @@ MUTANTS = [
      "what moves is bounded by what earns it", "test_map"),
     ("flush-without-credit", "map.c", "	if (total >= FLUSH_PENDING && u->credit >= total) {\n		u->credit -= total;", "	if (total >= FLUSH_PENDING) {",
      "a node is emptied from credit only", "test_map"),
-    ("piece-not-freed", "map.c", "		if (keep && write)\n			r = triad_list_push(u->frees, piece.ref.pba);\n", "",
+    ("piece-not-freed", "map.c", "		if (keep && write)\n			r = give_back(u, piece.ref.pba);\n", "",
      "a piece that is written anew is given back", "test_map"),
     ("piece-not-written", "map.c", "		bool write = !keep || has_changed(work, pieces, i);", "		bool write = !keep;",
      "a piece that changed is written", "test_map"),

@@ -466,6 +466,20 @@ static void the_memory_of_an_interval_grows_with_its_use(void **state)
 			 oracle_hash(&d->oracle, d->oracle.nr));
 }
 
+/* N(d) is promised, the least of it is used. */
+static void what_a_commit_did_not_need_is_free_again(void **state)
+{
+	struct device *d = *state;
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		device_write(d, i, 40);
+		assert_true(d->driver.core.space.reserved);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		assert_int_equal(d->driver.core.space.reserved, 0);
+	}
+}
+
 /* Rule 9 has two guards; each is looked at with the other one taken away. */
 static void the_nodes_of_an_interval_have_room_without_a_budget(void **state)
 {
@@ -628,6 +642,7 @@ int main(void)
 		T(only_a_clean_commit_empties_the_pointer),
 		T(zones_at_rest_keep_a_right_summary),
 		T(commits_at_rest_write_no_planes),
+		T(what_a_commit_did_not_need_is_free_again),
 		T(one_interval_frees_a_bounded_number_of_blocks),
 		T(a_session_may_begin_behind_a_finished_image),
 		T(the_memory_of_an_interval_grows_with_its_use),

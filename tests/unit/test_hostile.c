@@ -116,6 +116,22 @@ static void an_impossible_record_before_c_costs_the_backup(void **state)
 	assert_true(d->driver.core.degraded);
 }
 
+/* As if each block were reached in many ways: the list does not grow beyond what is whole. */
+static void a_map_that_gives_back_more_than_there_is_ends_the_commit(void **state)
+{
+	struct device *d = *state;
+	struct triad_list *frees = &d->driver.core.commit.frees;
+	u32 max = frees->max;
+
+	device_write(d, 0, 100);
+	assert_int_equal(driver_commit(&d->driver, false), 0);
+	device_write(d, 0, 100);
+	frees->max = 60;
+	assert_int_equal(driver_commit(&d->driver, false), -EUCLEAN);
+	assert_int_equal(frees->max, 60);
+	frees->max = max;
+}
+
 /* The map says one thing, planes and counters another: commits stop. */
 static void a_commit_that_does_not_add_up_is_an_error(void **state)
 {
@@ -268,6 +284,7 @@ int main(void)
 		T(a_backup_log_of_too_many_blocks_costs_the_backup),
 		T(a_map_that_reaches_more_than_its_root_counts_ends_the_rebuild),
 		T(an_impossible_record_before_c_costs_the_backup),
+		T(a_map_that_gives_back_more_than_there_is_ends_the_commit),
 		T(a_commit_that_does_not_add_up_is_an_error),
 		T(a_zone_that_is_reached_too_often_ends_the_count),
 		T(an_intent_of_too_many_zones_names_them_all),

@@ -191,6 +191,27 @@ static void a_second_loss_ends_commits(void **state)
 	assert_holds_all(d);
 }
 
+/* c's device fails while a is lost: a root over b would be the only one. */
+static void a_commit_does_not_end_with_one_root(void **state)
+{
+	struct device *d = *state;
+	static const u8 text[TRIAD_BLOCK_SIZE] = "somebody else's";
+	struct triad_core *core = &d->driver.core;
+	u64 generation;
+
+	d->disk.dead_slot = core->slot_a;
+	write_on(d, 2);
+	generation = core->root.generation;
+	*root_in(d, core->slot_a) = content_id(text);
+	d->disk.dead_flushes = false;
+	d->disk.dead_slot = core->slot_c;
+	assert_int_equal(driver_commit(&d->driver, false), -EIO);
+	assert_int_equal(core->root.generation, generation);
+	d->disk.dead_slot = -1;
+	assert_int_equal(device_reopen(d, true), 0);
+	assert_holds_all(d);
+}
+
 /* The pointer of a closed device cannot be written: b leads to the same content. */
 static void a_pointer_that_cannot_be_written_is_done_without(void **state)
 {
@@ -223,6 +244,7 @@ int main(void)
 		T(what_others_put_into_a_lost_slot_is_left_alone),
 		T(without_a_slot_only_roots_are_written_first),
 		T(a_second_loss_ends_commits),
+		T(a_commit_does_not_end_with_one_root),
 		T(a_pointer_that_cannot_be_written_is_done_without),
 	};
 

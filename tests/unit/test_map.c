@@ -143,6 +143,7 @@ static int apply(struct fixture *f)
 	u->context = f;
 	u->adds = &f->adds;
 	u->frees = &f->frees;
+	u->max_frees = f->geo.usable;
 	f->adds.nr = f->frees.nr = 0;
 	return triad_map_apply(u);
 }
