@@ -155,6 +155,8 @@ static void set_mode_opened(struct triad *t)
 		set_mode(t, TRIAD_MODE_RO, "a slot holds what may be somebody else's", 0);
 	else if (t->read_only)
 		set_mode(t, TRIAD_MODE_RO, "asked for", 0);
+	else if (triad_root_is_replica(&t->core.root))
+		set_mode(t, TRIAD_MODE_RO, "it is a replica", 0);
 	else
 		set_mode(t, TRIAD_MODE_RO, "this module may not write what the disk holds",
 			 -EOPNOTSUPP);
@@ -273,7 +275,7 @@ static const char *unlike(const struct triad *t, const struct triad_legacy *lega
 
 	if (memcmp(legacy->uuid, root->uuid, sizeof(legacy->uuid)))
 		return "it is another device than its users know";
-	if (legacy->wrote && root->ro_compat)
+	if (legacy->wrote && (root->ro_compat || triad_root_is_replica(root)))
 		return "this module may not write it, and its users do";
 	return NULL;
 }
