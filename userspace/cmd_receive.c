@@ -13,6 +13,7 @@
 #include "report.h"
 #include "signature.h"
 #include "view.h"
+#include "writer.h"
 
 static const char untouched[] = "Nothing was changed.";
 
@@ -320,9 +321,14 @@ static int only_look(struct job *job)
 static int receive_fresh(struct job *job)
 {
 	struct view *view = &job->view;
-	struct writer *w = job->rx.writer;
-	int r = signature_wipe(&view->disk.data);
+	struct writer *w = aligned_alloc(TRIAD_BLOCK_SIZE, (sizeof(*w) | 4095) + 1);
+	int r;
 
+	if (!w)
+		return -ENOMEM;
+	memset(w, 0, sizeof(*w));
+	job->rx.writer = w;
+	r = signature_wipe(&view->disk.data);
 	if (!r)
 		r = writer_open(w, &view->disk.data, view->disk.bounce, &job->root, &job->geo, job->hash);
 	job->rx.in_steps = true;
@@ -331,6 +337,7 @@ static int receive_fresh(struct job *job)
 	if (!r)
 		r = writer_finish(w);
 	writer_close(w);
+	free(w);
 	return r;
 }
 
@@ -339,9 +346,8 @@ static int receive_more(struct job *job)
 	struct triad_core *core = &job->view.core;
 	int r = replica_ready(core, job->opt->in_steps ? 0 : entries_of(&job->in->begin));
 
-	writer_begin(job->rx.writer, core);
 	job->rx.in_steps = job->opt->in_steps || core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE;
-	return r ? r : replica_receive(&job->rx);
+	return r ? r : replica_take(core, &job->rx);
 }
 
 static int receive(struct job *job)
@@ -427,8 +433,7 @@ int cmd_receive(const struct options *opt)
 				 "from a pipe.", "receive: standard input is a terminal");
 	disk_none(&job.view.disk);
 	job.in = calloc(1, sizeof(*job.in));
-	job.rx.writer = aligned_alloc(TRIAD_BLOCK_SIZE, (sizeof(*job.rx.writer) | 4095) + 1);
-	if (job.in && job.rx.writer) {
+	if (job.in) {
 		job.in->read = read_input;
 		r = opt->promote ? promote(&job) : receive(&job);
 	} else {
@@ -438,6 +443,5 @@ int cmd_receive(const struct options *opt)
 		triad_hash_destroy(job.hash);
 	view_close(&job.view);
 	free(job.in);
-	free(job.rx.writer);
 	return r;
 }

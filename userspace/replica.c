@@ -2,7 +2,7 @@
 #include "replica.h"
 
 #include "content.h"
-#include "hash.h"
+#include "writer.h"
 
 /* ---- positions ----------------------------------------------------------------- */
 
@@ -17,9 +17,7 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 		u8 chain[TRIAD_HASH_SIZE];
 		__le64 seq;
 	} state;
-	struct triad_hash *hash;
 	u8 out[TRIAD_HASH_SIZE];
-	const char *why;
 	int r;
 
 	memset(position, 0, sizeof(*position));
@@ -33,11 +31,7 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 	memcpy(state.version, core->root.version, sizeof(state.version));
 	memcpy(state.chain, core->chain, sizeof(state.chain));
 	state.seq = cpu_to_le64(core->next_seq);
-	hash = triad_hash_create("sha256", NULL, 0, &why);
-	if (!hash)
-		return -ENOMEM;
-	r = triad_hash(hash, &state, sizeof(state), NULL, 0, out);
-	triad_hash_destroy(hash);
+	r = triad_hash(core->hash, &state, sizeof(state), NULL, 0, out);
 	memcpy(position->state, out, sizeof(position->state));
 	return r;
 }
@@ -198,6 +192,20 @@ int replica_receive(struct receive *rx)
 		r = commit(rx);
 	core->stamp = NULL;
 	triad_free(rx->cache);
+	return r;
+}
+
+int replica_take(struct triad_core *core, struct receive *rx)
+{
+	int r = -ENOMEM;
+
+	rx->writer = triad_alloc(sizeof(*rx->writer));
+	if (rx->writer) {
+		writer_begin(rx->writer, core);
+		r = replica_receive(rx);
+	}
+	triad_free(rx->writer);
+	rx->writer = NULL;
 	return r;
 }
 

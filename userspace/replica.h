@@ -7,8 +7,10 @@
 #ifndef TRIAD_REPLICA_H
 #define TRIAD_REPLICA_H
 
+#include "core.h"
 #include "stream.h"
-#include "writer.h"
+
+struct writer;
 
 /*
  * Where an opened core stands, its log included; of a replica: which state of the other
@@ -42,6 +44,9 @@ int replica_ready(struct triad_core *core, u64 entries);
  * -ESTALE: the result is not what the sender has: another history; else of the disk.
  */
 int replica_receive(struct receive *rx);
+
+/* The same into an opened replica, with a writer of its own. */
+int replica_take(struct triad_core *core, struct receive *rx);
 
 /* No replica any more: a device of its own, and a new branch of it.  -EAGAIN: it is incomplete. */
 int replica_promote(struct triad_core *core);
