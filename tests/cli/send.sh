@@ -122,7 +122,7 @@ takes "unless that may go" full img.full --force
 # ---- what is not this replica's ------------------------------------------------------------
 
 keeps 8 "receive: refuses a difference since another position, and names both" \
-	"it is at $(at img.large),\$" delta img.small
+	"it is at $(at img.small),\$" delta img.small
 grep -q "what comes is since $p" err
 result $? "the other one, too"
 rm -f img.other; truncate -s 128M img.other
@@ -130,8 +130,9 @@ tool format -q --size 64M img.other >out
 on img.other 'write 0 10 1' close
 send img.other >other
 keeps 8 "receive: refuses another device's" 'a replica of another device' other img.small
-tool send --since "$(at img.other)" img >out 2>err
-[ $? = 8 ] && grep -q "it is at $(at img)" err && grep -q "since is $(at img.other)" err
+p_img=$(at img) p_other=$(at img.other)
+tool send --since "$p_other" img >out 2>err
+[ $? = 8 ] && grep -q "it is at $p_img" err && grep -q "since is $p_other" err
 result $? "send: refuses another device's position, and names both"
 tool send --since nonsense img >out 2>err
 [ $? = 1 ] && grep -q 'is no position' err
