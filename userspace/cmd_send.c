@@ -15,7 +15,7 @@
 
 #define LOOKS		50u
 #define LOOK_AGAIN_US	20000u
-#define BUFFER_BYTES	(4u << 20)
+#define BUFFER_BYTES	(64u << 20)	/* a pipe may be slow: what fits is read before it is written */
 #define MOST_PASSES	128u	/* over a device whose commits overtake its reading */
 
 static const char only_read[] = "The device was only read.";
@@ -178,6 +178,7 @@ struct send {
 	u64 nr_expected;		/* blocks and holes, about */
 	u64 nr_done;
 	double begun;
+	unsigned int nr_overtaken;
 	/* what was read and not checked */
 	u8 *buffer;
 	size_t filled;
@@ -324,22 +325,24 @@ static int send_end(struct send *s)
 {
 	struct triad_core *core = &s->source.view.core;
 	struct stream_end end;
-	int r = s->out->write ? flush_buffer(s) : 0;
+	int gone, r = check_source(&s->source);
 
 	memset(&end, 0, sizeof(end));
-	if (!r) {
-		/* from here on all of it was sent */
-		s->mark.lba = core->geo.logical_blocks;
+	if (!r)
 		r = replica_position(core, &end.to);
-	}
-	if (!r && s->out->write) {
+	if (r)
+		return r;
+	if (s->out->write) {
 		r = content_sum(core, core->root.checksum_kind, end.sum, &end.nr_mapped);
 		/* a node that was overwritten reads as a wrong one */
-		if (!r || r == -EBADMSG || r == -EUCLEAN) {
-			int gone = check_source(&s->source);
-
-			r = gone ? gone : r;
+		gone = check_source(&s->source);
+		if (gone == -ESTALE) {
+			/* all was sent as this root has it, only the sum is not to be had */
+			r = write_all(STDOUT_FILENO, s->buffer, s->filled);
+			s->filled = 0;
+			s->mark.lba = core->geo.logical_blocks;
 		}
+		r = r ? r : gone;
 	}
 	if (r)
 		return r;
@@ -378,6 +381,7 @@ static int send_all(struct send *s)
 
 	for (i = 0; i < MOST_PASSES && r == -ESTALE; i++) {
 		if (i) {
+			s->nr_overtaken++;
 			r = go_on(s);
 			if (r)
 				return r;
@@ -505,8 +509,9 @@ static int report(const struct send *s)
 	if (opt->dry_run)
 		printf(" (%" PRIu64 " bytes)\n", out->bytes);
 	else
-		fprintf(stderr, " in %.1f s, %s/s\n  now at %s\n", seconds,
-			text_size(out->bytes / (seconds > 0.001 ? seconds : 0.001), rate), position);
+		fprintf(stderr, " in %.1f s, %s/s\n  now at %s; commits overtook it %u time%s\n", seconds,
+			text_size(out->bytes / (seconds > 0.001 ? seconds : 0.001), rate), position,
+			s->nr_overtaken, PLURAL(s->nr_overtaken));
 	return 0;
 }
 

@@ -124,14 +124,14 @@ static const struct command commands[] = {
 	  "DEVICE was formatted, and is closed.  - is standard input.  What the file has no\n"
 	  "data for, and what is behind its end, is empty then.  If it is cut short the\n"
 	  "device holds a part of it.\n", cmd_import },
-	{ "send", "DEVICE|NAME", 1, 1, "qjrknx", "write what it holds, or what changed, to standard output",
+	{ "send", "DEVICE|NAME", 1, 1, "qjrknx", "write its content, or what changed, as a stream",
 	  "All of it, or with --since what has changed since a position, for receive.  The\n"
 	  "device may be in use: it commits first, and its users go on.  It is only read.\n",
 	  cmd_send },
 	{ "receive", "DEVICE", 1, 1, "qjfknHcyY", "make a replica of what send writes, or bring it on",
-	  "From standard input, into a blank or just formatted device or image, or a replica.\n"
-	  "It holds the old state or the new one, whenever it is cut short.  A replica is\n"
-	  "read-only until receive --promote, which reads no input.\n",
+	  "From standard input, into a blank or just formatted device, or a replica.  That\n"
+	  "holds the old state or the new one, whenever it is cut short.  It is read-only\n"
+	  "until receive --promote, which reads no input.\n",
 	  cmd_receive },
 	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
 	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
@@ -194,7 +194,7 @@ static const struct option_help {
 	{ 'B', false, "deferred", NULL, "if it is in use: when that ends" },
 	{ 'x', false, "since", "POSITION", "only what has changed since then" },
 	{ 'y', false, "promote", NULL, "no replica any more: a device of its own" },
-	{ 'Y', false, "in-steps", NULL, "more than one commit holds: incomplete until the end" },
+	{ 'Y', false, "in-steps", NULL, "in several commits: incomplete until the end" },
 	{ 'U', false, "udev", NULL, "as properties for udev" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };

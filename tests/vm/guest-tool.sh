@@ -660,8 +660,7 @@ modprobe_words()
 # what had been flushed when the sending began.
 sending()
 {
-	fmt --interval 6M /dev/vda
-	wipefs -aq /dev/vdb
+	fmt --interval 16M /dev/vda
 	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
 	map t /dev/vda
 	stamp init /tmp/state blocks=2048 threads=4 stride=256 max=32 flush=16 discard=5 >/dev/null
