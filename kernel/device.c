@@ -153,10 +153,10 @@ static void set_mode_opened(struct triad *t)
 	else if (triad_core_is_occupied(&t->core))
 		/* degraded, and as open maps it: nothing has failed */
 		set_mode(t, TRIAD_MODE_RO, "a slot holds what may be somebody else's", 0);
+	else if (triad_root_is_replica(&t->core.root))
+		set_mode(t, TRIAD_MODE_RO, "it is a replica", 0);	/* open asks for it, too */
 	else if (t->read_only)
 		set_mode(t, TRIAD_MODE_RO, "asked for", 0);
-	else if (triad_root_is_replica(&t->core.root))
-		set_mode(t, TRIAD_MODE_RO, "it is a replica", 0);
 	else
 		set_mode(t, TRIAD_MODE_RO, "this module may not write what the disk holds",
 			 -EOPNOTSUPP);

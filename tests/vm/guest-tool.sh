@@ -663,7 +663,7 @@ sending()
 	fmt --interval 16M /dev/vda
 	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
 	map t /dev/vda
-	stamp init /tmp/state blocks=2048 threads=4 stride=256 max=32 flush=16 discard=5 >/dev/null
+	stamp init /tmp/state blocks=2048 threads=2 max=4 flush=2 discard=5 >/dev/null
 	stamp write /tmp/state /dev/mapper/t /tmp/report >/dev/null 2>&1 &
 	job=$!
 	sleep 3
