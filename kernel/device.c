@@ -153,6 +153,8 @@ static void set_mode_opened(struct triad *t)
 	else if (triad_core_is_occupied(&t->core))
 		/* degraded, and as open maps it: nothing has failed */
 		set_mode(t, TRIAD_MODE_RO, "a slot holds what may be somebody else's", 0);
+	else if (triad_root_is_replica(&t->core.root))
+		set_mode(t, TRIAD_MODE_RO, "it is a replica", 0);	/* open asks for it, too */
 	else if (t->read_only)
 		set_mode(t, TRIAD_MODE_RO, "asked for", 0);
 	else
@@ -273,7 +275,7 @@ static const char *unlike(const struct triad *t, const struct triad_legacy *lega
 
 	if (memcmp(legacy->uuid, root->uuid, sizeof(legacy->uuid)))
 		return "it is another device than its users know";
-	if (legacy->wrote && root->ro_compat)
+	if (legacy->wrote && (root->ro_compat || triad_root_is_replica(root)))
 		return "this module may not write it, and its users do";
 	return NULL;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "status.h"
+#include "stream.h"
 #include "view.h"
 
 struct info {
@@ -70,12 +71,15 @@ static void print_where(const struct info *info)
 static void print(const struct info *info)
 {
 	const struct triad_root *root = info->root;
-	char text[TEXT_SIZE], more[TEXT_SIZE];
+	char text[TEXT_SIZE], more[TEXT_SIZE], position[POSITION_SIZE];
 
 	text_label(root->label, TRIAD_LABEL_SIZE, text);
 	printf("%s%sa dm-triad device of %s\n", text, text[0] ? ": " : "",
 	       text_size(root->logical_blocks << TRIAD_BLOCK_SHIFT, more));
 	printf("  %-12s %s\n", "UUID", text_uuid(root->uuid, text));
+	if (triad_root_is_replica(root))
+		printf("  %-12s %s\n", "replica", root->incompat & TRIAD_INCOMPAT_INCOMPLETE ?
+		       "not complete: receive into it again" : position_text(&root->origin, position));
 	print_where(info);
 	if (info->usable)
 		printf("  %-12s %s of %s, %.1f %%\n", "how full",
@@ -105,6 +109,7 @@ static void fill_json(const struct info *info)
 	json_add_text(out, "mode", info->open ? status_mode(&info->status) : NULL);
 	json_add_text(out, "users", info->users[0] ? info->users : NULL);
 	json_add_text(out, "safe", how_safe(info));
+	json_add_bool(out, "replica", triad_root_is_replica(root));
 	json_add_text(out, "hash", root->hash);
 	json_add_text(out, "checksum", text_checksum(root->checksum_kind));
 	json_add_number(out, "last_commit", root->time);

@@ -14,7 +14,7 @@
 static bool opens_read_only(const struct view *view, const struct options *opt)
 {
 	return opt->read_only || opt->backup || view_current(view)->ro_compat || view->choice.occupied ||
-	       disk_read_only(&view->disk);
+	       triad_root_is_replica(view_current(view)) || disk_read_only(&view->disk);
 }
 
 /*
@@ -52,6 +52,9 @@ static int judge(struct view *view, const struct options *opt, const char *path)
 			  view_case(&view->choice), opens_read_only(view, opt) ?
 			  "Opened read-only it stays so." :
 			  "It heals before the first write; no data is lost.");
+	if (triad_root_is_replica(view_current(view)) && !opt->read_only)
+		tool_warn("%s: it is a replica: it opens read-only.\n"
+			  "  triadsetup receive --promote makes it a device of its own.", path);
 	if (view_current(view)->ro_compat && !opt->read_only)
 		tool_warn("%s: it uses features this version cannot write: it opens read-only",
 			  path);

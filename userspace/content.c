@@ -9,6 +9,7 @@ struct walk {
 	content_fn visit;
 	void *context;
 	bool all;
+	struct content_range range;
 	bool in_log;
 	u64 pba;		/* of the first */
 	u32 nr;
@@ -28,13 +29,15 @@ static int hand_over(struct walk *w, u32 i, int error)
 		.nr = 1,
 		.pba = w->pba + i,
 		.in_log = w->in_log,
+		.csum = w->csum[i],
 	};
 	const u8 *data = w->buffer + (size_t)i * TRIAD_BLOCK_SIZE;
 
-	if (!error && triad_checksum(w->core->root.checksum_kind, data) != w->csum[i])
+	if (!error && !w->range.only_names &&
+	    triad_checksum(w->core->root.checksum_kind, data) != w->csum[i])
 		error = -EBADMSG;
 	block.error = error;
-	block.data = error ? NULL : data;
+	block.data = error || w->range.only_names ? NULL : data;
 	return w->visit(w->context, &block);
 }
 
@@ -46,7 +49,7 @@ static int drain(struct walk *w)
 
 	if (!w->nr)
 		return 0;
-	error = store->ops->read(store, w->pba, w->nr, w->buffer);
+	error = w->range.only_names ? 0 : store->ops->read(store, w->pba, w->nr, w->buffer);
 	for (i = 0; i < w->nr && !r; i++) {
 		if (error)	/* find out which */
 			r = hand_over(w, i, store->ops->read(store, w->pba + i, 1, w->buffer +
@@ -62,6 +65,8 @@ static int gather(struct walk *w, bool in_log, u64 lba, u64 pba, u32 csum)
 {
 	int r;
 
+	if (lba < w->range.from || lba >= w->range.to)
+		return 0;
 	if (w->nr && (w->nr == BATCH || pba != w->pba + w->nr || in_log != w->in_log)) {
 		r = drain(w);
 		if (r)
@@ -97,6 +102,34 @@ static int gather_log(struct walk *w, u64 end)
 	return r;
 }
 
+static int visit_hole(struct walk *w, u64 lba, u64 nr)
+{
+	u64 end = min_t(u64, lba + nr, w->range.to);
+	struct content_block block = { .lba = max_t(u64, lba, w->range.from), .hole = true };
+
+	if (block.lba >= end)
+		return 0;
+	block.nr = end - block.lba;
+	return w->visit(w->context, &block);
+}
+
+/* What the log discards, and may fill again: before all else. */
+static int visit_discards(struct walk *w)
+{
+	const struct triad_index *index = w->core->active;
+	int r = 0;
+	u32 i;
+
+	for (i = 0; i < w->nr_order && !r; i++) {
+		const struct triad_index_entry *e = &index->entries[w->order[i]];
+
+		if (!e->pba)
+			r = visit_hole(w, triad_index_lba(e),
+				       1ULL << (triad_index_level(e) * TRIAD_FANOUT_SHIFT));
+	}
+	return r;
+}
+
 static int visit_map(void *context, int level, u64 lba, u64 nr,
 			const struct triad_ref *ref, int error)
 {
@@ -105,11 +138,15 @@ static int visit_map(void *context, int level, u64 lba, u64 nr,
 	u32 csum;
 	int r;
 
-	if (!error && level != TRIAD_VISIT_DATA)
+	if (!error && level != TRIAD_VISIT_DATA && level != TRIAD_VISIT_HOLE)
 		return 0;
 	r = gather_log(w, lba);
 	if (r)
 		return r;
+	if (!error && level == TRIAD_VISIT_HOLE) {
+		r = drain(w);
+		return r ? r : visit_hole(w, lba, nr);
+	}
 	if (error) {
 		struct content_block block = {
 			.lba = lba,
@@ -138,8 +175,10 @@ static int sort_log(struct walk *w)
 	return scratch && w->order ? 0 : -ENOMEM;
 }
 
-int content_walk(struct triad_core *core, bool all, content_fn visit, void *context)
+static int walk_range(struct triad_core *core, bool all, const struct content_range *range,
+		      content_fn visit, void *context)
 {
+	struct triad_map map = core->space.map;
 	struct walk *w = triad_alloc(sizeof(*w));
 	int r;
 
@@ -149,10 +188,17 @@ int content_walk(struct triad_core *core, bool all, content_fn visit, void *cont
 	w->visit = visit;
 	w->context = context;
 	w->all = all;
+	w->range = *range;
+	map.since = range->since;
+	map.holes = range->holes;
+	map.from = range->from;
+	map.to = range->to;
 	w->buffer = triad_alloc((size_t)BATCH * TRIAD_BLOCK_SIZE);
 	r = w->buffer ? sort_log(w) : -ENOMEM;
+	if (!r && range->holes)
+		r = visit_discards(w);
 	if (!r)
-		r = triad_map_walk(&core->space.map, visit_map, w);
+		r = triad_map_walk(&map, visit_map, w);
 	if (!r)
 		r = gather_log(w, core->geo.logical_blocks);
 	if (!r)
@@ -160,5 +206,60 @@ int content_walk(struct triad_core *core, bool all, content_fn visit, void *cont
 	triad_free(w->order);
 	triad_free(w->buffer);
 	triad_free(w);
+	return r;
+}
+
+int content_walk(struct triad_core *core, bool all, content_fn visit, void *context)
+{
+	const struct content_range range = { .to = core->geo.logical_blocks };
+
+	return walk_range(core, all, &range, visit, context);
+}
+
+int content_changes(struct triad_core *core, const struct content_range *range, content_fn visit,
+		    void *context)
+{
+	return walk_range(core, false, range, visit, context);
+}
+
+struct sum {
+	u64 *sum;
+	u64 nr;
+	int kind;	/* of checksum, from data; -1: as it is said */
+};
+
+static int add_block(void *context, const struct content_block *block)
+{
+	struct sum *s = context;
+	struct {
+		__le64 lba;
+		__le32 csum;
+		__le32 half;
+	} word = {
+		.lba = cpu_to_le64(block->lba),
+		.csum = cpu_to_le32(s->kind < 0 ? block->csum : 0),
+	};
+
+	if (block->error)
+		return block->error;
+	if (s->kind >= 0)
+		word.csum = cpu_to_le32(triad_checksum(s->kind, block->data));
+	s->sum[0] += triad_xxh64(&word, sizeof(word));
+	word.half = cpu_to_le32(1);
+	s->sum[1] += triad_xxh64(&word, sizeof(word));
+	s->nr++;
+	return 0;
+}
+
+int content_sum(struct triad_core *core, u8 checksum_kind, u64 sum[2], u64 *nr_blocks)
+{
+	bool same = checksum_kind == core->root.checksum_kind;
+	struct content_range range = { .to = core->geo.logical_blocks, .only_names = same };
+	struct sum s = { .sum = sum, .kind = same ? -1 : checksum_kind };
+	int r;
+
+	sum[0] = sum[1] = 0;
+	r = content_changes(core, &range, add_block, &s);
+	*nr_blocks = s.nr;
 	return r;
 }

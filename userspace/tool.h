@@ -63,6 +63,9 @@ struct options {
 	bool prometheus;
 	bool status;		/* only say how far it is */
 	bool anew;		/* not where it was left */
+	const char *since;	/* a position */
+	bool promote;
+	bool in_steps;
 	u64 rate;		/* bytes per second */
 	u32 watch;		/* seconds between two looks; 0: one look */
 	u32 count;		/* looks, or events; 0: no end */
@@ -110,6 +113,9 @@ int cmd_dump(const struct options *opt);
 int cmd_check(const struct options *opt);
 int cmd_repair(const struct options *opt);
 int cmd_export(const struct options *opt);
+int cmd_send(const struct options *opt);
+int cmd_receive(const struct options *opt);
+int cmd_position(const struct options *opt);
 
 #define TOOL_RUN_DIR	"/run/triadsetup"
 

@@ -124,6 +124,17 @@ static const struct command commands[] = {
 	  "DEVICE was formatted, and is closed.  - is standard input.  What the file has no\n"
 	  "data for, and what is behind its end, is empty then.  If it is cut short the\n"
 	  "device holds a part of it.\n", cmd_import },
+	{ "send", "DEVICE|NAME", 1, 1, "qjrknx", "write its content, or what changed, as a stream",
+	  "All of it, or with --since what has changed since a position, for receive.  The\n"
+	  "device may be in use: it commits first, and its users go on.  It is only read.\n",
+	  cmd_send },
+	{ "receive", "DEVICE", 1, 1, "qjfknHcyY", "make a replica of what send writes, or bring it on",
+	  "From standard input, into a blank or just formatted device, or a replica.  That\n"
+	  "holds the old state or the new one, whenever it is cut short.  It is read-only\n"
+	  "until receive --promote, which reads no input.\n",
+	  cmd_receive },
+	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
+	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
 	  "copied into TARGET, a file or a block device, which becomes a new dm-triad\n"
@@ -181,6 +192,9 @@ static const struct option_help {
 	{ 'L', false, "without-log", NULL, "leave out what the log behind it adds" },
 	{ 'A', false, "all", NULL, "all that /etc/triadtab names" },
 	{ 'B', false, "deferred", NULL, "if it is in use: when that ends" },
+	{ 'x', false, "since", "POSITION", "only what has changed since then" },
+	{ 'y', false, "promote", NULL, "no replica any more: a device of its own" },
+	{ 'Y', false, "in-steps", NULL, "in several commits: incomplete until the end" },
 	{ 'U', false, "udev", NULL, "as properties for udev" },
 	{ 'D', false, "data", NULL, "read all data and verify its checksums" },
 };
@@ -324,6 +338,15 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'a':
 		opt->status = true;
+		return 0;
+	case 'x':
+		opt->since = optarg;
+		return 0;
+	case 'y':
+		opt->promote = true;
+		return 0;
+	case 'Y':
+		opt->in_steps = true;
 		return 0;
 	case 'w':
 		return take_number(name, 1, 86400, &opt->watch);

@@ -280,6 +280,10 @@ int view_may_write(const struct view *view)
 {
 	if (!triad_core_cannot_write(&view->core))
 		return 0;
+	if (triad_root_is_replica(&view->core.root))
+		return tool_fail(TOOL_DEVICE, "Nothing was changed.  triadsetup receive writes to it; "
+				 "triadsetup receive --promote makes\n  it a device of its own.",
+				 "%s: it is a replica", view->path);
 	return tool_fail(TOOL_DEVICE, "Nothing was changed.  Use a newer triadsetup.",
 			 "%s: it uses features this program cannot write (%#x)", view->path,
 			 view->core.root.ro_compat);
@@ -414,6 +418,11 @@ static int explain_open(const struct view *view, int error)
 					 "move-roots again, or open it where they were.",
 					 "%s: the move of its roots to here is not finished",
 					 view->path);
+		if (root->incompat & TRIAD_INCOMPAT_INCOMPLETE)
+			return tool_fail(TOOL_DEGRADED, "Nothing was changed.  Receive into it again, and "
+					 "to the end: see triadsetup position.",
+					 "%s: it is a replica, and what it received is not complete",
+					 view->path);
 		return tool_fail(TOOL_DEVICE, "Nothing was changed and the data is not at risk.  "
 				 "Use a newer triadsetup.",
 				 "%s: it uses features this program does not know (%#x)",
@@ -443,7 +452,8 @@ int view_ready(struct view *view)
 	if (!root)
 		return view_refuse(view);
 	r = view_layout(view);
-	if (!r && root->incompat)
+	if (!r && root->incompat & ~(TRIAD_INCOMPAT_REPLICA |
+				     (view->core.receives ? TRIAD_INCOMPAT_INCOMPLETE : 0)))
 		r = explain_open(view, -EOPNOTSUPP);
 	if (!r && view_too_short(view))
 		r = explain_open(view, -ENOSPC);

@@ -63,7 +63,10 @@ int view_ready_backup(const struct view *view);
 /* Say that it is shown, and how old it is. */
 void view_tell_backup(const struct view *view);
 
-/* Load the core: probe must have found a current root, else this refuses. */
+/*
+ * Load the core: probe must have found a current root, else this refuses.  With core.receives
+ * set also an incomplete replica.
+ */
 int view_open(struct view *view);
 
 /* The same of the backup alone: what it holds is the state of the last commit but one. */

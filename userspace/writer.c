@@ -67,12 +67,15 @@ static void fill_lost(u8 *block, u64 lba)
 /* What is replaced is free after the second commit. */
 #define MOST_COMMITS	3
 
-static int need_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries, u32 nr_leaves)
+static int need_room(struct writer *w, u32 nr_blocks, u32 nr_entries, u32 nr_leaves)
 {
+	struct triad_core *core = w->core;
 	int i, r;
 
 	for (i = 0; !triad_log_room(core, nr_blocks, nr_entries, nr_leaves); i++) {
-		r = i < MOST_COMMITS ? triad_commit_alone(core, false) : -ENOSPC;
+		r = w->make_room ? w->make_room(w) : 0;
+		if (!r)
+			r = i < MOST_COMMITS ? triad_commit_alone(core, false) : -ENOSPC;
 		if (r)
 			return r;
 	}
@@ -102,7 +105,7 @@ static int write_record(struct writer *w)
 {
 	struct triad_record *rec = &w->record;
 	struct triad_core *core = w->core;
-	int r = need_room(core, w->nr, w->nr, 0);
+	int r = need_room(w, w->nr, w->nr, 0);
 	u32 i, run;
 
 	if (r)
@@ -147,17 +150,22 @@ int writer_put(struct writer *w, u64 lba, const u8 *data)
 	return 0;
 }
 
+int writer_flush(struct writer *w)
+{
+	return w->nr ? write_record(w) : 0;
+}
+
 int writer_discard(struct writer *w, u64 lba, u64 nr)
 {
 	struct triad_core *core = w->core;
-	int r = w->nr ? write_record(w) : 0;
+	int r = writer_flush(w);
 	u32 leaves, entries;
 	u64 n;
 
 	for (; nr && !r; lba += n, nr -= n) {
 		n = triad_log_step(lba, nr);
 		entries = triad_index_discard_cost(&core->geo, lba, n, &leaves);
-		r = need_room(core, 0, entries, leaves);
+		r = need_room(w, 0, entries, leaves);
 		if (r)
 			break;
 		triad_log_begin(core, &w->record, TRIAD_RECORD_DISCARD);
@@ -188,6 +196,7 @@ int writer_open(struct writer *w, const struct device *dev, void *bounce,
 	w->core = &w->own;
 	w->own.store = &w->store;
 	w->own.hash = hash;
+	w->own.receives = triad_root_is_replica(root);
 	if (!r)
 		r = triad_core_open(&w->own, geo->device_blocks);
 	w->opened = !r;
@@ -202,7 +211,7 @@ void writer_begin(struct writer *w, struct triad_core *core)
 
 int writer_commit(struct writer *w)
 {
-	int r = w->nr ? write_record(w) : 0;
+	int r = writer_flush(w);
 
 	/* the last of what is gathered, and the one that empties the log and its pointer */
 	if (!r && triad_commit_needed(w->core, true))

@@ -17,6 +17,9 @@ struct writer {
 	struct disk disk;		/* below it */
 	u8 roots[TRIAD_NR_SLOTS][TRIAD_BLOCK_SIZE];
 	bool opened;
+	/* Optional, before a commit that only makes room: 0, or an error that ends it all. */
+	int (*make_room)(struct writer *w);
+	void *context;			/* for it */
 	struct triad_record record;
 	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	u8 data[TRIAD_RECORD_MAX_BLOCKS][TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
@@ -41,6 +44,9 @@ int writer_put(struct writer *w, u64 lba, const u8 *data);
 
 /* So many blocks hold nothing. */
 int writer_discard(struct writer *w, u64 lba, u64 nr);
+
+/* Write out what was gathered; an LBA may be put once more then. */
+int writer_flush(struct writer *w);
 
 /* Commit what was written; the log is empty then. */
 int writer_commit(struct writer *w);

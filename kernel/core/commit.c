@@ -626,6 +626,10 @@ static int begin_root(struct triad_core *core)
 	root->generation = core->root.generation + 1;
 	if (core->degraded || core->branches_off)
 		root->branch = root->generation;
+	if (core->stamp) {
+		root->incompat = core->stamp->incompat;
+		root->origin = core->stamp->origin;
+	}
 	root->segment = commit->clean ? 0 : root->next;
 	root->time = triad_now();
 	memcpy(root->prev, core->root.version, sizeof(root->prev));

@@ -123,6 +123,8 @@ struct triad_core {
 	bool doubtful;		/* it was, or half healed, when opened: a slot may have missed turns */
 	bool branches_off;	/* the next root begins a branch, though nothing was bad */
 	bool one_root;		/* see triad_core_open_at */
+	bool receives;		/* set before the opening: of a replica, to be written all the same */
+	const struct triad_root *stamp;	/* whose incompat and origin the next roots get, or NULL */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];
 	int stranger;		/* slot that somebody else wrote, after -ESTALE */
@@ -238,10 +240,11 @@ static inline bool triad_core_lost_log(const struct triad_core *core)
 	return core->log_end == TRIAD_LOG_DAMAGED;
 }
 
-/* True if feature bits, a lost log or one root alone forbid writing, whoever asks for it. */
+/* True if feature bits, being a replica, a lost log or one root alone forbid writing, whoever asks for it. */
 static inline bool triad_core_cannot_write(const struct triad_core *core)
 {
-	return core->root.ro_compat != 0 || triad_core_lost_log(core) || core->one_root;
+	return core->root.ro_compat != 0 || triad_core_lost_log(core) || core->one_root ||
+	       (triad_root_is_replica(&core->root) && !core->receives);
 }
 
 /* True if nothing may be written, not even to heal, unless a person decides. */

@@ -109,11 +109,28 @@ enum triad_root_layout {
 	TRIAD_ROOTS_THREE_DEVICES = 3,	/* one on each of three, at offset 0 */
 };
 
-/* What is said by the root in one place, while or after it went to another: neither opens. */
+/*
+ * The first two are said by the root in one place, while or after it went to another: neither
+ * opens.  A replica holds a state of another device, which the root names: it is only read, and
+ * of its log nothing counts, since that may be a part of what is being received.
+ */
 enum triad_incompat {
 	TRIAD_INCOMPAT_MOVING = 1 << 0,	/* the copy in the new place: not valid yet */
 	TRIAD_INCOMPAT_MOVED = 1 << 1,	/* what it left in the old place */
+	TRIAD_INCOMPAT_REPLICA = 1 << 2,
+	TRIAD_INCOMPAT_INCOMPLETE = 1 << 3,	/* between two states of that device: not to be opened */
 };
+
+#define TRIAD_STATE_SIZE	12
+
+/* Which state of which device a replica holds; what a position is made of. */
+struct triad_origin_disk {
+	u8 uuid[TRIAD_UUID_SIZE];
+	__le64 branch;
+	__le64 generation;
+	u8 state[TRIAD_STATE_SIZE];	/* tells two of the same numbers apart */
+} __attribute__((packed));
+static_assert(sizeof(struct triad_origin_disk) == 44, "origin");
 
 /*
  * One power-fail-atomic sector.  The rest of its 4 KiB block is zero and is
@@ -161,7 +178,7 @@ struct triad_root_disk {
 	__le64 time;			/* of the commit, seconds since 1970 */
 	__le64 branch;			/* generation of the last heal or rollback, 0: none */
 	__le64 repeats;			/* roots before it that repeated their predecessor, and it */
-	u8 reserved2[44];
+	struct triad_origin_disk origin;	/* of a replica, else zero */
 	__le32 crc;			/* crc32c of bytes 0-475 */
 	u8 seal[TRIAD_HASH_SIZE];	/* H of bytes 0-479 */
 };
@@ -169,6 +186,7 @@ static_assert(sizeof(struct triad_root_disk) == 512, "root");
 static_assert(offsetof(struct triad_root_disk, version) == 144, "root.version");
 static_assert(offsetof(struct triad_root_disk, branch) == 416, "root.branch");
 static_assert(offsetof(struct triad_root_disk, repeats) == 424, "root.repeats");
+static_assert(offsetof(struct triad_root_disk, origin) == 432, "root.origin");
 static_assert(offsetof(struct triad_root_disk, crc) == 476, "root.crc");
 static_assert(offsetof(struct triad_root_disk, seal) == 480, "root.seal");
 

@@ -463,6 +463,23 @@ struct walk {
 	u8 bad[TRIAD_FANOUT];			/* leaves behind a bad piece */
 };
 
+static bool is_old(const struct triad_map *map, u32 birth)
+{
+	return map->since && birth - map->since > 0x7fffffffu;
+}
+
+static bool is_outside(const struct triad_map *map, u64 lba, u64 nr)
+{
+	return map->to && (lba + nr <= map->from || lba >= map->to);
+}
+
+static int visit_hole(struct walk *w, u64 lba, u64 nr)
+{
+	static const struct triad_ref none;
+
+	return w->map->holes ? w->visit(w->context, TRIAD_VISIT_HOLE, lba, nr, &none, 0) : 0;
+}
+
 /* How many LBAs hang on a node; none, if it should not be there. */
 static u64 lbas_of(const struct walk *w, u64 lba, int level)
 {
@@ -496,7 +513,8 @@ static int walk_leaf(struct walk *w, u64 lba, const struct triad_ref *ref, u32 *
 {
 	struct triad_node_disk *node = &w->buffer[0];
 	u32 i, leaf = triad_map_slot(lba, 1);
-	bool here = ref->pba && ref->birth >= w->map->since;
+	bool here = ref->pba && !is_old(w->map, ref->birth);
+	bool empty = !ref->pba;	/* whatever is above it is not old */
 	int r = 0, error = -ENOENT;
 
 	if (here) {
@@ -512,14 +530,19 @@ static int walk_leaf(struct walk *w, u64 lba, const struct triad_ref *ref, u32 *
 
 		if ((is_pending || child.pba || bad) && lba + i >= w->map->geo->logical_blocks)
 			bad = -EUCLEAN;
-		if (bad || (child.pba && child.birth >= w->map->since))
+		if (!child.pba && !bad && !is_pending && (empty || !error) &&
+		    lba + i < w->map->geo->logical_blocks)
+			r = visit_hole(w, lba + i, 1);
+		if (bad || (child.pba && !is_old(w->map, child.birth)))
 			r = w->visit(w->context, is_pending && !bad ? TRIAD_VISIT_SHADOWED :
 				     TRIAD_VISIT_DATA, lba + i, 1, &child, bad);
 		if (!is_pending)
 			continue;
 		++*nr;
-		if (!r && !bad && p->ref.pba && p->ref.birth >= w->map->since)
+		if (!r && !bad && p->ref.pba && !is_old(w->map, p->ref.birth))
 			r = w->visit(w->context, TRIAD_VISIT_DATA, lba + i, 1, &p->ref, 0);
+		else if (!r && !bad && !p->ref.pba)
+			r = visit_hole(w, lba + i, 1);
 	}
 	triad_yield();
 	return r;
@@ -540,7 +563,8 @@ static int walk_pieces(struct walk *w, u64 lba, const struct triad_pieces *piece
 		u64 at, end;
 		int error;
 
-		if (piece->ref.birth < w->map->since)
+		/* for holes all of them are needed: what is in an old one is none */
+		if (is_old(w->map, piece->ref.birth) && !w->map->holes)
 			continue;
 		error = triad_map_read_node(w->map, &piece->ref, block);
 		if (!error)
@@ -584,7 +608,11 @@ static int walk_node(struct walk *w, int level, u64 lba, const struct triad_ref 
 		error = triad_map_entry(geo, node, level, i, &child);
 		if (level == 1 && w->bad[i])
 			continue;
-		if ((!child.pba || child.birth < w->map->since) && !error && !is_pending)
+		if (!error && !is_pending && is_outside(w->map, at, 1ULL << (level * TRIAD_FANOUT_SHIFT)))
+			continue;
+		if (!error && !is_pending && !child.pba && at < geo->logical_blocks)
+			r = visit_hole(w, at, lbas_of(w, at, level - 1));
+		if ((!child.pba || is_old(w->map, child.birth)) && !error && !is_pending)
 			continue;
 		if (!error && at >= geo->logical_blocks)
 			error = -EUCLEAN;
@@ -610,6 +638,9 @@ int triad_map_walk(const struct triad_map *map, triad_map_visit_fn visit, void *
 	int r = -ENOMEM;
 
 	if (!map->root.pba)
+		return map->holes ? visit(context, TRIAD_VISIT_HOLE, 0, map->geo->logical_blocks,
+					  &map->root, 0) : 0;
+	if (is_old(map, map->root.birth))
 		return 0;
 	w = triad_alloc(sizeof(*w));
 	if (!w)

@@ -34,7 +34,9 @@ struct triad_map {
 	const struct triad_geometry *geo;
 	struct triad_store *store;
 	u8 checksum_kind;
-	u32 since;		/* triad_map_walk passes over what is older */
+	u32 since;		/* triad_map_walk passes over what is older; 0: nothing is */
+	bool holes;		/* ... and tells what is empty in nodes that are not */
+	u64 from, to;		/* ... and leaves out nodes all of whose LBAs are outside; to 0: none */
 	struct triad_ref root;
 };
 
@@ -121,11 +123,15 @@ u32 triad_map_leaves(const struct triad_geometry *geo, const struct triad_ref *r
  * hang on it; of each kind they ascend.  Stops at the first error of visit.  What cannot
  * be read is handed to visit with error set, and not descended into: nothing of these LBAs
  * is told then.  A bad leaf comes once for each stretch of LBAs between pending ones.
+ *
+ * Birth is a generation's low half: what is old is told as long as less than 2^31 commits lie
+ * between since and the newest.
  */
 enum triad_map_visit {
 	TRIAD_VISIT_DATA = -1,
 	TRIAD_VISIT_SHADOWED = -2,	/* data that a pending entry has replaced */
 	TRIAD_VISIT_PIECE = -3,
+	TRIAD_VISIT_HOLE = -4,		/* nothing: no block, all zero */
 };
 typedef int (*triad_map_visit_fn)(void *context, int level, u64 lba, u64 nr,
 				  const struct triad_ref *ref, int error);

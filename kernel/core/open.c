@@ -87,7 +87,10 @@ static int check_root(struct triad_core *core, u64 device_blocks)
 
 	if (root->incompat & (TRIAD_INCOMPAT_MOVING | TRIAD_INCOMPAT_MOVED))
 		core->choice.why = "its roots were moved, or are being moved: finish triadsetup move-roots, or name the place where they are now";
-	if (root->incompat)
+	else if (root->incompat & TRIAD_INCOMPAT_INCOMPLETE && !core->receives)
+		core->choice.why = "it is a replica, and what it received is not complete: triadsetup receive ends that";
+	if (root->incompat & ~(core->receives ? TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE :
+			       TRIAD_INCOMPAT_REPLICA))
 		return -EOPNOTSUPP;
 	if (triad_geometry_init(geo, root->device_blocks, root->logical_blocks,
 				root->zone_blocks, root->segment_blocks,

@@ -123,7 +123,7 @@ static u32 entries_of(const struct triad_core *core, const struct triad_record *
 	u32 i, part, nr = 0;
 
 	*leaves = 0;
-	if (rec->flags & TRIAD_RECORD_INTENT)
+	if (rec->flags & TRIAD_RECORD_INTENT || !rec->nr_extents)
 		return 0;
 	if (!(rec->flags & TRIAD_RECORD_DISCARD))
 		return rec->nr_blocks;
@@ -133,6 +133,15 @@ static u32 entries_of(const struct triad_core *core, const struct triad_record *
 		*leaves += part;
 	}
 	return nr;
+}
+
+/*
+ * Of a replica's log only the places count: what was received and not committed is a part of
+ * a state, which nobody is to see.
+ */
+static bool counts(const struct triad_core *core)
+{
+	return !triad_root_is_replica(&core->root);
 }
 
 /* A log has each of its blocks once, be it header or payload. */
@@ -187,7 +196,8 @@ static int scan_headers(struct triad_core *core, struct scan *scan)
 		/* the chain proves that these are the records which were flushed */
 		if (core->expected_durable && triad_log_is_expected(core, &pos))
 			scan->durable = max_t(u64, scan->durable, core->record.seq);
-		scan->entries += entries_of(core, &core->record, &leaves);
+		if (counts(core))
+			scan->entries += entries_of(core, &core->record, &leaves);
 		if (is_too_long(core, ++scan->nr_headers) || scan->entries > MAX_ENTRIES)
 			return -EUCLEAN;
 	}
@@ -341,14 +351,16 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 
 	(void)context;
 	mine->index = core->active;
+	core->interval.nr_blocks += rec->nr_blocks + 1;
+	suspect_record(core, rec);
+	r = note_record(&core->space.log_active, rec);
+	if (!counts(core))
+		mine->nr_extents = 0;
 	core->interval.nr_entries += entries_of(core, rec, &leaves);
 	core->interval.nr_leaves += leaves;
 	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
 		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
-	core->interval.nr_blocks += rec->nr_blocks + 1;
-	core->replayed_blocks += rec->nr_blocks;
-	suspect_record(core, rec);
-	r = note_record(&core->space.log_active, rec);
+	core->replayed_blocks += counts(core) ? rec->nr_blocks : 0;
 	return r ? r : triad_log_publish(core, rec, 0);
 }
 

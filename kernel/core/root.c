@@ -61,6 +61,10 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->time = le64_to_cpu(d->time);
 	r->branch = le64_to_cpu(d->branch);
 	r->repeats = le64_to_cpu(d->repeats);
+	memcpy(r->origin.uuid, d->origin.uuid, sizeof(r->origin.uuid));
+	r->origin.branch = le64_to_cpu(d->origin.branch);
+	r->origin.generation = le64_to_cpu(d->origin.generation);
+	memcpy(r->origin.state, d->origin.state, sizeof(r->origin.state));
 }
 
 void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block)
@@ -150,6 +154,10 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	d->time = cpu_to_le64(r->time);
 	d->branch = cpu_to_le64(r->branch);
 	d->repeats = cpu_to_le64(r->repeats);
+	memcpy(d->origin.uuid, r->origin.uuid, sizeof(d->origin.uuid));
+	d->origin.branch = cpu_to_le64(r->origin.branch);
+	d->origin.generation = cpu_to_le64(r->origin.generation);
+	memcpy(d->origin.state, r->origin.state, sizeof(d->origin.state));
 	d->crc = cpu_to_le32(triad_crc32c(d, CRC_BYTES));
 	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
 }

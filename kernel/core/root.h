@@ -17,6 +17,14 @@ struct triad_ref {
 	u32 birth;
 };
 
+/* A state of a device. */
+struct triad_origin {
+	u8 uuid[TRIAD_UUID_SIZE];
+	u64 branch;
+	u64 generation;
+	u8 state[TRIAD_STATE_SIZE];
+};
+
 struct triad_root {
 	u32 incompat, ro_compat, compat;
 	u8 uuid[TRIAD_UUID_SIZE];
@@ -50,7 +58,13 @@ struct triad_root {
 	u64 time;
 	u64 branch;
 	u64 repeats;
+	struct triad_origin origin;
 };
+
+static inline bool triad_root_is_replica(const struct triad_root *root)
+{
+	return root->incompat & TRIAD_INCOMPAT_REPLICA;
+}
 
 enum triad_slot_state {
 	TRIAD_SLOT_VALID,

@@ -8,6 +8,7 @@
  *	t  an image for the tool's reading commands
  *	r  a root block	    l  a record	    n  a map node    s  a plane or summary
  *	p  a table line
+ *	x  a stream for a replica (receive.h)
  *
  * A failure is a signal, a sanitizer's report, an access outside the device, a write
  * where none is allowed, 1 GiB of memory, or more time than libFuzzer's -timeout.
@@ -20,6 +21,7 @@
 #include "env.h"
 #include "image.h"
 #include "parsers.h"
+#include "receive.h"
 #include "report.h"
 #include "tool.h"
 #include "use.h"
@@ -203,6 +205,9 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
 		break;
 	case 'p':
 		parse_params(bytes + 1, size - 1);
+		break;
+	case RECEIVE:
+		fuzz_receive(image, bytes + 1, size - 1);
 		break;
 	default:
 		return -1;

@@ -461,6 +461,15 @@ MUTANTS = [
     ("nodes-not-proven", "open.c", "	return r ? r : triad_map_walk(&map, prove_visit, NULL);", "	return r;",
      "nodes of the last commit are proven", "test_replay"),
 
+    # replicas
+    ("replica-replays", "replay.c", "	return !triad_root_is_replica(&core->root);", "	return true;",
+     "what was received and not committed does not show", "test_replica"),
+    ("holes-over-old-pieces", "map.c", "		if (is_old(w->map, piece->ref.birth) && !w->map->holes)\n",
+     "		if (is_old(w->map, piece->ref.birth))\n",
+     "what has been pending for long is no hole", "test_replica"),
+    ("no-holes-without-a-leaf", "map.c", "!is_pending && (empty || !error) &&", "!is_pending && !error &&",
+     "a difference tells what was pending and is gone", "test_replica"),
+
     # sizes
     ("reserve-missing", "geometry.c", "	       reserve_for(geo, logical_blocks);", "	       0;",
      "overwriting a full device has room", "test_geometry"),

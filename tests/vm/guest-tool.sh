@@ -654,8 +654,69 @@ modprobe_words()
 	insmod "/mod/$module"
 }
 
+# ---- send and receive ---------------------------------------------------------------
+
+# What was sent of a device in use is a prefix of what was written to it, not older than
+# what had been flushed when the sending began.
+sending()
+{
+	fmt --interval 16M /dev/vda
+	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
+	map t /dev/vda
+	stamp init /tmp/state blocks=2048 threads=2 max=4 flush=2 discard=5 >/dev/null
+	stamp write /tmp/state /dev/mapper/t /tmp/report >/dev/null 2>&1 &
+	job=$!
+	sleep 3
+	must "send: all of a device in use" prefix_sent ""
+	i=0
+	while [ $i -lt 3 ]; do
+		i=$((i + 1))
+		sleep 2
+		must "send: what changed meanwhile, $i" prefix_sent "--since $(triadsetup position /dev/vdb)"
+	done
+	says 5 "receive: not into a device that is in use" 'in use' receive --promote /dev/vda
+	is "$(field t 1)" rw "the device is writable"
+	kill -9 $job
+	wait $job 2>/dev/null
+	p=$(triadsetup position t)
+	triadsetup close t
+	map r /dev/vdb
+	is "$(field r 1)" ro "a replica opens read-only"
+	dmsetup status r | grep -q it_is_a_replica && ok "and its status says why" ||
+		not_ok "and its status says why # $(dmsetup status r)"
+	dd if=/dev/zero of=/dev/mapper/r bs=4k count=1 oflag=direct 2>/dev/null &&
+		not_ok "and takes no write" || ok "and takes no write"
+	must "position: of a replica in use" triadsetup position r
+	triadsetup send r 2>/dev/null >/tmp/chain && [ -s /tmp/chain ] && ok "send: a replica in use" ||
+		not_ok "send: a replica in use"
+	triadsetup close r
+	must "receive --promote" triadsetup receive --promote /dev/vdb
+	map r /dev/vdb
+	is "$(field r 1)" rw "promoted it is writable"
+	must "and is written to" dd if=/dev/zero of=/dev/mapper/r bs=4k count=1 oflag=direct
+	triadsetup close r
+	checked "promoted" vdb
+	rm -f /tmp/chain /tmp/report /tmp/state
+}
+
+# prefix_sent OPTIONS: from t into vdb, which holds a prefix then
+prefix_sent()
+{
+	grep '^F' /tmp/report >/tmp/flushed
+	triadsetup send $1 t 2>/tmp/sent | triadsetup receive /dev/vdb || { cat /tmp/sent; return 1; }
+	sed 's/^/# /' /tmp/sent
+	cp /tmp/state /tmp/state.2
+	# what may be there is all that was begun; what must be, what had been flushed
+	{ grep '^S' /tmp/report; cat /tmp/flushed; } >/tmp/report.2
+	stamp absorb /tmp/state.2 /tmp/report.2 && triadsetup check --data /dev/vdb &&
+		triadsetup open r /dev/vdb && stamp verify /tmp/state.2 /dev/mapper/r
+	r=$?
+	triadsetup close r
+	return $r
+}
+
 mkdir -p /m
-for part in ${*:-opening paths read_only living backup repair telling importing scrubbing examining closing in_use exporting large tags files triadtab modprobe_words}; do
+for part in ${*:-opening paths read_only living backup repair telling importing scrubbing examining closing in_use exporting large tags files triadtab sending modprobe_words}; do
 	echo "# $part"
 	$part
 done

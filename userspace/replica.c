@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "replica.h"
+
+#include "content.h"
+#include "writer.h"
+
+/* ---- positions ----------------------------------------------------------------- */
+
+/*
+ * Two copies of a device that go on by themselves, or a device that was set back, have the same
+ * versions again; but every session's log begins with random bytes, and so its chain differs.
+ */
+int replica_position(const struct triad_core *core, struct triad_origin *position)
+{
+	struct {
+		u8 version[TRIAD_HASH_SIZE];
+		u8 chain[TRIAD_HASH_SIZE];
+		__le64 seq;
+	} state;
+	u8 out[TRIAD_HASH_SIZE];
+	int r;
+
+	memset(position, 0, sizeof(*position));
+	if (triad_root_is_replica(&core->root)) {
+		*position = core->root.origin;
+		return 0;
+	}
+	memcpy(position->uuid, core->root.uuid, sizeof(position->uuid));
+	position->branch = core->root.branch;
+	position->generation = core->root.generation;
+	memcpy(state.version, core->root.version, sizeof(state.version));
+	memcpy(state.chain, core->chain, sizeof(state.chain));
+	state.seq = cpu_to_le64(core->next_seq);
+	r = triad_hash(core->hash, &state, sizeof(state), NULL, 0, out);
+	memcpy(position->state, out, sizeof(position->state));
+	return r;
+}
+
+/* ---- what is a hole already ------------------------------------------------------ */
+
+#define CACHED	64u
+
+/* Nodes that were read lately, by their place. */
+struct node_cache {
+	struct triad_map *map;
+	struct triad_ref ref[CACHED];
+	struct triad_node_disk node[CACHED];
+};
+
+static const struct triad_node_disk *get_node(void *context, const struct triad_ref *ref)
+{
+	struct node_cache *cache = context;
+	u32 i = ref->pba % CACHED;
+
+	if (cache->ref[i].pba != ref->pba || cache->ref[i].birth != ref->birth) {
+		memset(&cache->ref[i], 0, sizeof(cache->ref[i]));
+		if (triad_map_read_node(cache->map, ref, &cache->node[i]))
+			return NULL;
+		cache->ref[i] = *ref;
+	}
+	return &cache->node[i];
+}
+
+/* Most of what a difference says to be empty is so already. */
+static int discard(struct receive *rx, u64 lba, u64 nr)
+{
+	struct triad_core *core = rx->writer->core;
+	struct triad_ref missing;
+	int r;
+
+	for (; nr; ) {
+		u64 n = triad_log_step(lba, nr);
+
+		rx->cache->map = &core->space.map;
+		r = triad_log_is_void(core, lba, n, get_node, rx->cache, &missing);
+		/* what cannot be read is discarded with what is below it */
+		if (r != 1)
+			r = writer_discard(rx->writer, lba, n);
+		if (r < 0)
+			return r;
+		lba += n;
+		nr -= n;
+	}
+	return 0;
+}
+
+/* ---- receiving ------------------------------------------------------------------- */
+
+/* A commit in between would be neither the old state nor the new one. */
+static int make_room(struct writer *w)
+{
+	struct receive *rx = w->context;
+
+	if (!rx->in_steps)
+		return -EFBIG;
+	rx->incomplete = true;
+	w->core->stamp = &rx->stamp;
+	return 0;
+}
+
+static int put_blocks(struct receive *rx)
+{
+	struct stream_in *in = rx->in;
+	struct writer *w = rx->writer;
+	int r = 0;
+	u32 i;
+
+	/* a record has each LBA once */
+	if (w->nr && in->lba <= w->lba[w->nr - 1])
+		r = writer_flush(w);
+	for (i = 0; i < in->nr && !r; i++)
+		r = writer_put(w, in->lba + i, in->data + (size_t)i * TRIAD_BLOCK_SIZE);
+	rx->nr_blocks += in->nr;
+	return r;
+}
+
+static int put_holes(struct receive *rx)
+{
+	struct stream_in *in = rx->in;
+	int r = writer_flush(rx->writer);
+	u32 i;
+
+	for (i = 0; i < in->nr && !r; i++)
+		r = discard(rx, in->range[i].lba, in->range[i].nr);
+	return r;
+}
+
+/* Is the result what the sender has?  Whatever else it was made of. */
+static int compare(struct receive *rx)
+{
+	const struct stream_end *end = &rx->in->end;
+	u64 sum[2], nr;
+	int r = content_sum(rx->writer->core, rx->in->begin.checksum_kind, sum, &nr);
+
+	if (r)
+		return r;
+	return sum[0] == end->sum[0] && sum[1] == end->sum[1] && nr == end->nr_mapped ? 0 : -ESTALE;
+}
+
+/* All that was received becomes visible; if steps landed before, in all three roots. */
+static int commit(struct receive *rx)
+{
+	struct triad_core *core = rx->writer->core;
+	int i, r = 0;
+
+	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA;
+	rx->stamp.origin = rx->in->end.to;
+	core->stamp = &rx->stamp;
+	for (i = 0; i < (rx->incomplete ? TRIAD_NR_SLOTS : 1) && !r; i++)
+		r = triad_commit_alone(core, true);
+	return r;
+}
+
+static int take_frames(struct receive *rx)
+{
+	int r = 0;
+
+	/* all that there is: nothing else stays */
+	if (rx->in->begin.is_full)
+		r = discard(rx, 0, rx->writer->core->geo.logical_blocks);
+	while (!r) {
+		r = stream_next(rx->in);
+		if (r || rx->in->type == STREAM_END)
+			return r;
+		r = rx->in->type == STREAM_BLOCKS ? put_blocks(rx) : put_holes(rx);
+		if (rx->progress)
+			rx->progress(rx);
+	}
+	return r;
+}
+
+int replica_receive(struct receive *rx)
+{
+	struct triad_core *core = rx->writer->core;
+	int r;
+
+	rx->cache = triad_alloc(sizeof(*rx->cache));
+	if (!rx->cache)
+		return -ENOMEM;
+	/* half done it is still what the same difference makes whole */
+	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE;
+	rx->stamp.origin = rx->in->begin.from;
+	rx->incomplete = core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE;
+	rx->writer->make_room = make_room;
+	rx->writer->context = rx;
+	r = take_frames(rx);
+	if (!r)
+		r = writer_flush(rx->writer);
+	if (!r)
+		r = compare(rx);
+	if (!r)
+		r = commit(rx);
+	core->stamp = NULL;
+	triad_free(rx->cache);
+	return r;
+}
+
+int replica_take(struct triad_core *core, struct receive *rx)
+{
+	int r = -ENOMEM;
+
+	rx->writer = triad_alloc(sizeof(*rx->writer));
+	if (rx->writer) {
+		writer_begin(rx->writer, core);
+		r = replica_receive(rx);
+	}
+	triad_free(rx->writer);
+	rx->writer = NULL;
+	return r;
+}
+
+/* ---- before and after -------------------------------------------------------------- */
+
+/* 24 bits name an entry when they are sorted; some memory for each. */
+#define MOST_ENTRIES	(1u << 22)
+
+/*
+ * An interval as long as there is room, so that what comes is one commit.  Nobody else
+ * writes, and nothing is in the index yet.
+ */
+static int widen(struct triad_core *core, u64 entries)
+{
+	u64 room = core->geo.usable - core->space.used;
+	u32 most = min_t(u64, min_t(u64, entries, room), MOST_ENTRIES);
+	struct triad_index *index;
+
+	core->interval.budget = room;
+	if (most <= core->active->max)
+		return 0;
+	index = triad_index_create(most, triad_alloc);
+	if (!index)
+		return -ENOMEM;
+	triad_index_destroy(core->active);
+	core->active = index;
+	core->geo.interval_blocks = max_t(u32, core->geo.interval_blocks, most);
+	triad_commit_free(core);
+	return triad_commit_init(core);
+}
+
+int replica_ready(struct triad_core *core, u64 entries)
+{
+	u64 first = core->root.next_seq;
+	int i, r = triad_core_heal(core);
+
+	/* twice: then not even b's log begins before what was left */
+	for (i = 0; core->next_seq != first && i < 2 && !r; i++)
+		r = triad_commit_alone(core, false);
+	return r ? r : widen(core, entries);
+}
+
+int replica_promote(struct triad_core *core)
+{
+	struct triad_root own = { 0 };
+	int r;
+
+	if (core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE)
+		return -EAGAIN;
+	r = replica_ready(core, 0);
+	core->stamp = &own;
+	core->branches_off = true;
+	if (!r)
+		r = triad_commit_alone(core, false);
+	/* cut short here it is as after half a healing: whoever opens it makes the second */
+	if (!r)
+		r = triad_core_heal(core);
+	if (!r)
+		r = triad_commit_alone(core, true);
+	core->stamp = NULL;
+	return r;
+}

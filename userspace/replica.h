@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * replica.h - a device that holds a state of another one: positions, receiving, promoting.
+ *
+ * Says nothing to the user; errors are negative errno.
+ */
+#ifndef TRIAD_REPLICA_H
+#define TRIAD_REPLICA_H
+
+#include "core.h"
+#include "stream.h"
+
+struct writer;
+
+/*
+ * Where an opened core stands, its log included; of a replica: which state of the other
+ * device it holds.
+ */
+int replica_position(const struct triad_core *core, struct triad_origin *position);
+
+struct receive {
+	struct writer *writer;
+	struct stream_in *in;		/* BEGIN was read */
+	bool in_steps;			/* what is too long for one commit takes several */
+	bool incomplete;		/* one of these landed, or is about to */
+	void (*progress)(struct receive *rx);
+	u64 nr_blocks;			/* written so far */
+	struct triad_root stamp;
+	struct node_cache *cache;
+};
+
+/*
+ * Make an opened replica fit to receive: whole, and rid of what an interrupted receive left
+ * in its log.  With entries, what is to come, its next interval gets as long as it can be.
+ */
+int replica_ready(struct triad_core *core, u64 entries);
+
+/*
+ * Take all frames up to END, which is checked against what would result, and commit that: it
+ * is the first write that anybody can see, unless in_steps.  On a new device (writer_open) the
+ * roots are left to the caller, who calls writer_finish.
+ *
+ * -EBADMSG, -EUCLEAN: of the stream, in->why says it; -EFBIG: too long for one commit;
+ * -ESTALE: the result is not what the sender has: another history; else of the disk.
+ */
+int replica_receive(struct receive *rx);
+
+/* The same into an opened replica, with a writer of its own. */
+int replica_take(struct triad_core *core, struct receive *rx);
+
+/* No replica any more: a device of its own, and a new branch of it.  -EAGAIN: it is incomplete. */
+int replica_promote(struct triad_core *core);
+
+#endif

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <uuid/uuid.h>
+
+/* ---- positions ----------------------------------------------------------------- */
+
+const char *position_text(const struct triad_origin *position, char *text)
+{
+	char uuid[37];
+	size_t n, i;
+
+	uuid_unparse_lower(position->uuid, uuid);
+	n = snprintf(text, POSITION_SIZE, "%s:%" PRIu64 ":%" PRIu64 ":", uuid, position->branch,
+		     position->generation);
+	for (i = 0; i < TRIAD_STATE_SIZE; i++)
+		n += snprintf(text + n, POSITION_SIZE - n, "%02x", position->state[i]);
+	return text;
+}
+
+static bool take_number(const char **text, u64 *number)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)**text))
+		return false;
+	errno = 0;
+	*number = strtoull(*text, &end, 10);
+	if (errno || *end != ':')
+		return false;
+	*text = end + 1;
+	return true;
+}
+
+bool position_parse(const char *text, struct triad_origin *position)
+{
+	char uuid[37];
+	unsigned int byte;
+	size_t i;
+
+	memset(position, 0, sizeof(*position));
+	if (strlen(text) < 37 || text[36] != ':')
+		return false;
+	memcpy(uuid, text, 36);
+	uuid[36] = 0;
+	if (uuid_parse(uuid, position->uuid))
+		return false;
+	text += 37;
+	if (!take_number(&text, &position->branch) || !take_number(&text, &position->generation) ||
+	    strlen(text) != 2 * TRIAD_STATE_SIZE)
+		return false;
+	for (i = 0; i < TRIAD_STATE_SIZE; i++, text += 2) {
+		if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) ||
+		    sscanf(text, "%2x", &byte) != 1)
+			return false;
+		position->state[i] = byte;
+	}
+	return true;
+}
+
+bool position_same(const struct triad_origin *x, const struct triad_origin *y)
+{
+	return !memcmp(x->uuid, y->uuid, sizeof(x->uuid)) && x->branch == y->branch &&
+	       x->generation == y->generation && !memcmp(x->state, y->state, sizeof(x->state));
+}
+
+static void encode_position(struct triad_origin_disk *d, const struct triad_origin *position)
+{
+	memcpy(d->uuid, position->uuid, sizeof(d->uuid));
+	d->branch = cpu_to_le64(position->branch);
+	d->generation = cpu_to_le64(position->generation);
+	memcpy(d->state, position->state, sizeof(d->state));
+}
+
+static void decode_position(struct triad_origin *position, const struct triad_origin_disk *d)
+{
+	memset(position, 0, sizeof(*position));
+	memcpy(position->uuid, d->uuid, sizeof(d->uuid));
+	position->branch = le64_to_cpu(d->branch);
+	position->generation = le64_to_cpu(d->generation);
+	memcpy(position->state, d->state, sizeof(d->state));
+}
+
+/* ---- out ------------------------------------------------------------------------ */
+
+static void *payload(u8 *frame)
+{
+	return frame + sizeof(struct stream_header_disk);
+}
+
+/* What the frame holds behind its header has so many bytes. */
+static int send_frame(struct stream_out *out, enum stream_type type, u32 length)
+{
+	struct stream_header_disk *d = (void *)out->frame;
+	size_t size = sizeof(*d) + length;
+	int r = 0;
+
+	memset(d, 0, sizeof(*d));
+	d->magic = cpu_to_le32(STREAM_MAGIC);
+	d->version = cpu_to_le16(STREAM_VERSION);
+	d->type = cpu_to_le16(type);
+	d->length = cpu_to_le32(length);
+	d->number = cpu_to_le64(out->number);
+	memcpy(d->id, out->id, sizeof(d->id));
+	if (out->write) {
+		d->crc = cpu_to_le32(triad_crc32c(out->frame, size));
+		r = out->write(out->context, out->frame, size);
+	}
+	if (!r) {
+		out->bytes += size;
+		out->number++;
+	}
+	return r;
+}
+
+static int send_blocks(struct stream_out *out)
+{
+	struct stream_run_disk *run = payload(out->frame);
+	u32 nr = out->nr_gathered;
+	int r;
+
+	if (!nr)
+		return 0;
+	run->lba = cpu_to_le64(out->lba);
+	run->nr = cpu_to_le64(nr);
+	out->nr_gathered = 0;
+	r = send_frame(out, STREAM_BLOCKS, sizeof(*run) + nr * TRIAD_BLOCK_SIZE);
+	out->nr_blocks += r ? 0 : nr;
+	return r;
+}
+
+static int send_holes(struct stream_out *out)
+{
+	struct stream_run_disk *run = payload(out->frame);
+	u32 i, nr = out->nr_ranges;
+	int r;
+
+	if (!nr)
+		return 0;
+	for (i = 0; i < nr; i++) {
+		run[i].lba = cpu_to_le64(out->range[i].lba);
+		run[i].nr = cpu_to_le64(out->range[i].nr);
+	}
+	out->nr_ranges = 0;
+	r = send_frame(out, STREAM_HOLES, nr * sizeof(*run));
+	out->nr_holes += r ? 0 : nr;
+	return r;
+}
+
+int stream_begin(struct stream_out *out, const struct stream_begin *begin)
+{
+	struct stream_begin_disk *d = payload(out->frame);
+
+	triad_random(out->id, sizeof(out->id));
+	memset(d, 0, sizeof(*d));
+	memcpy(d->uuid, begin->uuid, sizeof(d->uuid));
+	memcpy(d->label, begin->label, sizeof(d->label));
+	memcpy(d->hash, begin->hash, strnlen(begin->hash, sizeof(d->hash)));
+	d->logical_blocks = cpu_to_le64(begin->logical_blocks);
+	d->nr_blocks = cpu_to_le64(begin->nr_blocks);
+	d->nr_holes = cpu_to_le64(begin->nr_holes);
+	encode_position(&d->from, &begin->from);
+	encode_position(&d->at, &begin->at);
+	d->checksum_kind = begin->checksum_kind;
+	d->is_full = begin->is_full;
+	return send_frame(out, STREAM_BEGIN, sizeof(*d));
+}
+
+int stream_flush(struct stream_out *out)
+{
+	int r = send_blocks(out);
+
+	return r ? r : send_holes(out);
+}
+
+int stream_block(struct stream_out *out, u64 lba, const u8 *data)
+{
+	int r = send_holes(out);
+
+	if (!r && out->nr_gathered &&
+	    (out->nr_gathered == STREAM_RUN || lba != out->lba + out->nr_gathered))
+		r = send_blocks(out);
+	if (r)
+		return r;
+	if (!out->nr_gathered)
+		out->lba = lba;
+	if (data)
+		memcpy((u8 *)payload(out->frame) + sizeof(struct stream_run_disk) +
+		       out->nr_gathered * TRIAD_BLOCK_SIZE, data, TRIAD_BLOCK_SIZE);
+	out->nr_gathered++;
+	return 0;
+}
+
+int stream_hole(struct stream_out *out, u64 lba, u64 nr)
+{
+	struct stream_range *last = out->nr_ranges ? &out->range[out->nr_ranges - 1] : NULL;
+	int r = send_blocks(out);
+
+	if (!r && last && last->lba + last->nr == lba) {
+		last->nr += nr;
+		return 0;
+	}
+	if (!r && out->nr_ranges == STREAM_RANGES)
+		r = send_holes(out);
+	out->range[out->nr_ranges++] = (struct stream_range) { lba, nr };
+	return r;
+}
+
+int stream_end(struct stream_out *out, struct stream_end *end)
+{
+	struct stream_end_disk *d = payload(out->frame);
+	int r = stream_flush(out);
+
+	if (r)
+		return r;
+	end->nr_blocks = out->nr_blocks;
+	end->nr_holes = out->nr_holes;
+	memset(d, 0, sizeof(*d));
+	encode_position(&d->to, &end->to);
+	d->nr_blocks = cpu_to_le64(end->nr_blocks);
+	d->nr_holes = cpu_to_le64(end->nr_holes);
+	d->nr_mapped = cpu_to_le64(end->nr_mapped);
+	d->sum[0] = cpu_to_le64(end->sum[0]);
+	d->sum[1] = cpu_to_le64(end->sum[1]);
+	return send_frame(out, STREAM_END, sizeof(*d));
+}
+
+/* ---- in ------------------------------------------------------------------------- */
+
+static int bad(struct stream_in *in, int error, const char *what)
+{
+	snprintf(in->why, sizeof(in->why), "frame %" PRIu64 ", at byte %" PRIu64 ": %s", in->number,
+		 in->bytes, what);
+	return error;
+}
+
+static int read_all(struct stream_in *in, void *data, size_t size)
+{
+	ssize_t n = in->read(in->context, data, size);
+
+	if (n < 0)
+		return n;
+	return (size_t)n == size ? 0 : bad(in, -EBADMSG, n || in->number ? "it is cut short" :
+					   "there is nothing");
+}
+
+/* Frames are no longer than this. */
+static u32 longest(enum stream_type type)
+{
+	switch (type) {
+	case STREAM_BEGIN:
+		return sizeof(struct stream_begin_disk);
+	case STREAM_BLOCKS:
+		return sizeof(struct stream_run_disk) + STREAM_RUN * TRIAD_BLOCK_SIZE;
+	case STREAM_HOLES:
+		return STREAM_RANGES * sizeof(struct stream_run_disk);
+	case STREAM_END:
+		return sizeof(struct stream_end_disk);
+	default:
+		return 0;
+	}
+}
+
+static int read_frame(struct stream_in *in, u32 *length)
+{
+	struct stream_header_disk *d = (void *)in->frame;
+	u32 crc;
+	int r = read_all(in, d, sizeof(*d));
+
+	if (r)
+		return r;
+	if (le32_to_cpu(d->magic) != STREAM_MAGIC)
+		return bad(in, in->number ? -EBADMSG : -EPROTO, in->number ? "no frame begins here" :
+			   "this is no stream of triadsetup send");
+	if (le16_to_cpu(d->version) != STREAM_VERSION)
+		return bad(in, in->number ? -EBADMSG : -EPROTO,
+			   "of a version that this program does not know");
+	in->type = le16_to_cpu(d->type);
+	*length = le32_to_cpu(d->length);
+	if (*length > longest(in->type))
+		return bad(in, -EBADMSG, "its length cannot be");
+	r = read_all(in, payload(in->frame), *length);
+	if (r)
+		return r;
+	crc = le32_to_cpu(d->crc);
+	d->crc = 0;
+	if (triad_crc32c(in->frame, sizeof(*d) + *length) != crc)
+		return bad(in, -EBADMSG, "its checksum does not match");
+	if (!in->number)
+		memcpy(in->id, d->id, sizeof(in->id));
+	if (memcmp(in->id, d->id, sizeof(in->id)))
+		return bad(in, -EBADMSG, "it is of another stream");
+	if (le64_to_cpu(d->number) != in->number)
+		return bad(in, -EBADMSG, "frames are missing, or not in their order");
+	if ((in->type == STREAM_BEGIN) != !in->number)
+		return bad(in, -EBADMSG, "it does not belong here");
+	return 0;
+}
+
+static int take_begin(struct stream_in *in, u32 length)
+{
+	const struct stream_begin_disk *d = payload(in->frame);
+	struct stream_begin *begin = &in->begin;
+
+	if (length != sizeof(*d))
+		return bad(in, -EUCLEAN, "it has another length");
+	memset(begin, 0, sizeof(*begin));
+	memcpy(begin->uuid, d->uuid, sizeof(begin->uuid));
+	memcpy(begin->label, d->label, sizeof(begin->label));
+	memcpy(begin->hash, d->hash, TRIAD_HASH_NAME_SIZE);
+	begin->logical_blocks = le64_to_cpu(d->logical_blocks);
+	begin->nr_blocks = le64_to_cpu(d->nr_blocks);
+	begin->nr_holes = le64_to_cpu(d->nr_holes);
+	decode_position(&begin->from, &d->from);
+	decode_position(&begin->at, &d->at);
+	begin->checksum_kind = d->checksum_kind;
+	begin->is_full = d->is_full;
+	if (!begin->logical_blocks || begin->logical_blocks % 256 ||
+	    begin->logical_blocks > TRIAD_MAX_BLOCKS ||
+	    begin->checksum_kind > TRIAD_CHECKSUM_XXH64 || d->is_full > 1)
+		return bad(in, -EUCLEAN, "it says what cannot be");
+	if (!begin->is_full && memcmp(begin->uuid, begin->from.uuid, sizeof(begin->uuid)))
+		return bad(in, -EUCLEAN, "it begins at another device's position");
+	return 0;
+}
+
+static bool is_inside(const struct stream_in *in, u64 lba, u64 nr)
+{
+	return nr && lba < in->begin.logical_blocks && nr <= in->begin.logical_blocks - lba;
+}
+
+static int take_blocks(struct stream_in *in, u32 length)
+{
+	const struct stream_run_disk *run = payload(in->frame);
+
+	if (length < sizeof(*run) || length != sizeof(*run) + le64_to_cpu(run->nr) * TRIAD_BLOCK_SIZE ||
+	    le64_to_cpu(run->nr) > STREAM_RUN)
+		return bad(in, -EUCLEAN, "it has another length");
+	in->lba = le64_to_cpu(run->lba);
+	in->nr = le64_to_cpu(run->nr);
+	in->data = (const u8 *)(run + 1);
+	if (!is_inside(in, in->lba, in->nr))
+		return bad(in, -EUCLEAN, "its blocks lie outside of the device");
+	in->nr_blocks += in->nr;
+	return 0;
+}
+
+static int take_holes(struct stream_in *in, u32 length)
+{
+	const struct stream_run_disk *run = payload(in->frame);
+	u32 i;
+
+	if (!length || length % sizeof(*run))
+		return bad(in, -EUCLEAN, "it has another length");
+	in->nr = length / sizeof(*run);
+	for (i = 0; i < in->nr; i++) {
+		in->range[i] = (struct stream_range) { le64_to_cpu(run[i].lba), le64_to_cpu(run[i].nr) };
+		if (!is_inside(in, in->range[i].lba, in->range[i].nr))
+			return bad(in, -EUCLEAN, "its holes lie outside of the device");
+	}
+	in->nr_holes += in->nr;
+	return 0;
+}
+
+static int take_end(struct stream_in *in, u32 length)
+{
+	const struct stream_end_disk *d = payload(in->frame);
+	struct stream_end *end = &in->end;
+	u8 more;
+	ssize_t n;
+
+	if (length != sizeof(*d))
+		return bad(in, -EUCLEAN, "it has another length");
+	decode_position(&end->to, &d->to);
+	end->nr_blocks = le64_to_cpu(d->nr_blocks);
+	end->nr_holes = le64_to_cpu(d->nr_holes);
+	end->nr_mapped = le64_to_cpu(d->nr_mapped);
+	end->sum[0] = le64_to_cpu(d->sum[0]);
+	end->sum[1] = le64_to_cpu(d->sum[1]);
+	if (end->nr_blocks != in->nr_blocks || end->nr_holes != in->nr_holes ||
+	    memcmp(end->to.uuid, in->begin.uuid, sizeof(end->to.uuid)))
+		return bad(in, -EUCLEAN, "the end tells of another stream");
+	n = in->read(in->context, &more, 1);
+	if (n < 0)
+		return n;
+	return n ? bad(in, -EBADMSG, "something follows behind the end") : 0;
+}
+
+int stream_next(struct stream_in *in)
+{
+	u32 length;
+	int r = read_frame(in, &length);
+
+	if (r)
+		return r;
+	switch (in->type) {
+	case STREAM_BEGIN:
+		r = take_begin(in, length);
+		break;
+	case STREAM_BLOCKS:
+		r = take_blocks(in, length);
+		break;
+	case STREAM_HOLES:
+		r = take_holes(in, length);
+		break;
+	case STREAM_END:
+		r = take_end(in, length);
+		break;
+	}
+	in->number++;
+	in->bytes += sizeof(struct stream_header_disk) + length;
+	return r;
+}

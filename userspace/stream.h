@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * stream.h - what send writes and receive reads: frames, and positions as text.
+ *
+ * doc/format tells the bytes.  A frame is believed when its length, its number, the stream it
+ * belongs to and its checksum are right, and the stream when its last frame was seen.
+ */
+#ifndef TRIAD_STREAM_H
+#define TRIAD_STREAM_H
+
+#include <sys/types.h>
+
+#include "root.h"
+
+#define STREAM_MAGIC	0x74646e73u	/* "sndt" on disk */
+#define STREAM_VERSION	1u
+#define STREAM_RANGES	256u		/* holes of one frame, at most */
+#define STREAM_RUN	256u		/* blocks of one frame, at most */
+
+enum stream_type {
+	STREAM_BEGIN = 1,
+	STREAM_BLOCKS,
+	STREAM_HOLES,
+	STREAM_END,
+};
+
+struct stream_header_disk {
+	__le32 magic;
+	__le16 version;
+	__le16 type;
+	__le32 length;		/* of what follows */
+	__le32 crc;		/* crc32c of the frame, this field zero */
+	__le64 number;		/* of the frame, from 0 */
+	u8 id[8];		/* of the stream, random */
+};
+static_assert(sizeof(struct stream_header_disk) == 32, "stream header");
+
+struct stream_begin_disk {
+	u8 uuid[TRIAD_UUID_SIZE];	/* of the device whose content it is */
+	u8 label[TRIAD_LABEL_SIZE];
+	u8 hash[TRIAD_HASH_NAME_SIZE];
+	__le64 logical_blocks;
+	__le64 nr_blocks;		/* that follow, about */
+	__le64 nr_holes;
+	struct triad_origin_disk from;	/* zero: from nothing, it is all there is */
+	struct triad_origin_disk at;	/* where the sender stood; it may end further on */
+	u8 checksum_kind;
+	u8 is_full;
+	u8 reserved[6];
+};
+static_assert(sizeof(struct stream_begin_disk) == 200, "stream begin");
+
+struct stream_run_disk {
+	__le64 lba;
+	__le64 nr;
+};
+
+struct stream_end_disk {
+	struct triad_origin_disk to;
+	u8 reserved[4];
+	__le64 nr_blocks;		/* that were sent */
+	__le64 nr_holes;		/* ranges */
+	__le64 nr_mapped;		/* blocks with data that there are in all, and */
+	__le64 sum[2];			/* the sum over them: see content_sum() */
+};
+static_assert(sizeof(struct stream_end_disk) == 88, "stream end");
+
+#define STREAM_FRAME	(sizeof(struct stream_header_disk) + sizeof(struct stream_run_disk) + \
+			 STREAM_RUN * TRIAD_BLOCK_SIZE)
+
+/* ---- positions ----------------------------------------------------------------- */
+
+#define POSITION_SIZE	128
+
+/* "UUID:BRANCH:GENERATION:STATE"; text has POSITION_SIZE bytes and is returned. */
+const char *position_text(const struct triad_origin *position, char *text);
+bool position_parse(const char *text, struct triad_origin *position);
+bool position_same(const struct triad_origin *x, const struct triad_origin *y);
+
+/* ---- frames -------------------------------------------------------------------- */
+
+struct stream_begin {
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
+	char hash[TRIAD_HASH_NAME_SIZE + 1];
+	u64 logical_blocks;
+	u64 nr_blocks, nr_holes;
+	struct triad_origin from, at;
+	u8 checksum_kind;
+	bool is_full;
+};
+
+struct stream_end {
+	struct triad_origin to;
+	u64 nr_blocks, nr_holes, nr_mapped;
+	u64 sum[2];
+};
+
+struct stream_range {
+	u64 lba, nr;
+};
+
+/* Takes, or gives, exactly size bytes; read gives fewer at the end only.  -errno. */
+typedef ssize_t (*stream_io)(void *context, void *data, size_t size);
+
+struct stream_out {
+	stream_io write;	/* NULL: nothing is written, bytes are counted */
+	void *context;
+	u64 bytes;
+	u64 number;
+	u64 nr_blocks, nr_holes;
+	u8 id[8];
+	u64 lba;		/* of the blocks that are gathered */
+	u32 nr_gathered;
+	u32 nr_ranges;		/* of the holes that are */
+	struct stream_range range[STREAM_RANGES];
+	u8 frame[STREAM_FRAME] __attribute__((aligned(8)));
+};
+
+/* All return 0 or -errno. */
+int stream_begin(struct stream_out *out, const struct stream_begin *begin);
+/* data may be NULL if nothing is written. */
+int stream_block(struct stream_out *out, u64 lba, const u8 *data);
+int stream_hole(struct stream_out *out, u64 lba, u64 nr);
+int stream_flush(struct stream_out *out);	/* what is gathered, as frames */
+int stream_end(struct stream_out *out, struct stream_end *end);	/* fills in the counts */
+
+struct stream_in {
+	stream_io read;
+	void *context;
+	u64 bytes;
+	u64 number;		/* of the next frame */
+	u8 id[8];
+	struct stream_begin begin;
+	u64 nr_blocks, nr_holes;
+	char why[128];		/* of -EBADMSG and -EUCLEAN */
+	/* the frame that was read */
+	enum stream_type type;
+	u64 lba;		/* blocks: */
+	u32 nr;			/* ... and holes */
+	const u8 *data;
+	struct stream_range range[STREAM_RANGES];
+	struct stream_end end;
+	u8 frame[STREAM_FRAME] __attribute__((aligned(8)));
+};
+
+/*
+ * The next frame: the first is BEGIN, the last END, behind which nothing follows.  -EBADMSG:
+ * cut short, damaged, or out of order; -EUCLEAN: it says what cannot be; -EPROTO: it is no
+ * stream of ours, or of a version that is not known here.
+ */
+int stream_next(struct stream_in *in);
+
+#endif
