@@ -275,7 +275,7 @@ static void check_speed(struct doctor *d)
 	struct triad_hash *hash = triad_hash_create("sha256", NULL, 0, &why);
 	double crc = measure(CRC32C, NULL), xxh = measure(XXH64, NULL);
 
-	tell(d, FINE, "speed", xxh > 2 * crc ? "format --checksum xxh64 is the faster one here." : NULL,
+	tell(d, FINE, "speed", crc > 2 * xxh ? "format --checksum crc32c is the faster one here." : NULL,
 	     "crc32c %.1f, xxh64 %.1f, sha256 %.1f GB/s on one processor", crc / 1e9, xxh / 1e9,
 	     hash ? measure(SHA256, hash) / 1e9 : 0);
 	triad_hash_destroy(hash);
