@@ -59,6 +59,11 @@ MUTANTS = [
     ("each-fetches", "read.c", "		mine &= other->pba != pba;\n", "",
      "a map node is read once, whoever waits for it", "test-device cold"),
 
+    ("opening-not-settled", "device.c",
+     "	int r = t->store.ops->flush(&t->store);\n\n	triad_order_flush_end(&t->core.order, covers, r);",
+     "	int r = 0;\n\n	triad_order_flush_end(&t->core.order, covers, r);",
+     "what an opening found does not go with the power", "test-recovery"),
+
     # copies of payload
     ("copy-freed-early", "write.c", "	triad_payload_add(w, bio, first);\n",
      "	triad_payload_add(w, bio, first);\n	triad_payload_free(t, bio);\n",
