@@ -56,6 +56,16 @@ static bool take_pages(struct triad_bio *tb)
 	return true;
 }
 
+static bool take_memory(struct triad *t, struct triad_bio *tb)
+{
+	if (PAGE_SIZE != TRIAD_BLOCK_SIZE)
+		return false;	/* a larger page for each block would be a waste */
+	if (atomic_add_return(tb->nr, &t->payload_blocks) <= MAX_BLOCKS && take_pages(tb))
+		return true;
+	atomic_sub(tb->nr, &t->payload_blocks);
+	return false;
+}
+
 static void prepare(struct triad_bio *tb)
 {
 	struct bvec_iter iter = tb->bio->bi_iter;
@@ -76,26 +86,20 @@ static void prepare_work(struct work_struct *work)
 	triad_write_queue(tb->triad, tb->bio);
 }
 
-/* Prepare it if there is memory, and hand it to the log worker. */
 void triad_payload_bio(struct triad *t, struct bio *bio)
 {
 	struct triad_bio *tb = triad_bio(bio);
 
-	/* a larger page for each block would be a waste */
-	if (PAGE_SIZE == TRIAD_BLOCK_SIZE &&
-	    atomic_add_return(tb->nr, &t->payload_blocks) <= MAX_BLOCKS && take_pages(tb)) {
-		if (tb->nr > INLINE_BLOCKS) {
-			INIT_WORK(&tb->work, prepare_work);
-			queue_work(t->payload_wq, &tb->work);
-			return;
-		}
+	if (!take_memory(t, tb)) {
+		triad_write_queue(t, bio);
+	} else if (tb->nr > INLINE_BLOCKS) {
+		INIT_WORK(&tb->work, prepare_work);
+		queue_work(t->payload_wq, &tb->work);
+	} else {
 		prepare(tb);
-		if (triad_write_at_once(t, bio))
-			return;
-	} else if (PAGE_SIZE == TRIAD_BLOCK_SIZE) {
-		atomic_sub(tb->nr, &t->payload_blocks);
+		if (!triad_write_at_once(t, bio))
+			triad_write_queue(t, bio);
 	}
-	triad_write_queue(t, bio);
 }
 
 void triad_payload_add(struct triad_write *w, struct bio *bio, u32 first)

@@ -72,13 +72,18 @@ static bool is_discard(const struct bio *bio)
 	return bio_op(bio) == REQ_OP_DISCARD || bio_op(bio) == REQ_OP_WRITE_ZEROES;
 }
 
-void triad_write_queue(struct triad *t, struct bio *bio)
+static void enqueue(struct triad *t, struct bio *bio)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&t->queue_lock, flags);
 	bio_list_add(triad_bio(bio)->nr ? &t->queue : &t->flush_queue, bio);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
+}
+
+void triad_write_queue(struct triad *t, struct bio *bio)
+{
+	enqueue(t, bio);
 	triad_write_kick(t);
 }
 
@@ -87,15 +92,11 @@ static void flush(struct triad *t);
 /* Nothing of it waits for anything: if the worker is idle, it need not wake up for that. */
 static void flush_bio(struct triad *t, struct bio *bio)
 {
-	unsigned long flags;
-
 	if (triad_mode(t) != TRIAD_MODE_RW || !mutex_trylock(&t->lock)) {
 		triad_write_queue(t, bio);
 		return;
 	}
-	spin_lock_irqsave(&t->queue_lock, flags);
-	bio_list_add(&t->flush_queue, bio);
-	spin_unlock_irqrestore(&t->queue_lock, flags);
+	enqueue(t, bio);
 	flush(t);
 	mutex_unlock(&t->lock);
 }
@@ -251,6 +252,18 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio, u32 
 	return 0;
 }
 
+/* From the queue: it is to go into a record. */
+static void take(struct triad *t, struct bio *bio)
+{
+	triad_bio(bio)->arrival = ++t->arrivals;
+	if (is_discard(bio)) {
+		triad_discard_add(t, triad_bio(bio));
+	} else {
+		bio_list_add(&t->todo, bio);
+		t->todo_blocks += triad_bio(bio)->nr;
+	}
+}
+
 static void take_queue(struct triad *t)
 {
 	struct bio_list fresh;
@@ -261,15 +274,8 @@ static void take_queue(struct triad *t)
 	fresh = t->queue;
 	bio_list_init(&t->queue);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
-	while ((bio = bio_list_pop(&fresh))) {
-		triad_bio(bio)->arrival = ++t->arrivals;
-		if (is_discard(bio)) {
-			triad_discard_add(t, triad_bio(bio));
-		} else {
-			bio_list_add(&t->todo, bio);
-			t->todo_blocks += triad_bio(bio)->nr;
-		}
-	}
+	while ((bio = bio_list_pop(&fresh)))
+		take(t, bio);
 }
 
 /* It goes into a record now, or needs none. */
@@ -443,19 +449,16 @@ err:
  */
 bool triad_write_at_once(struct triad *t, struct bio *bio)
 {
-	struct triad_bio *tb = triad_bio(bio);
 	bool done = false;
 
 	if (current->plug || bio->bi_opf & REQ_NOWAIT || !mutex_trylock(&t->lock))
 		return false;
 	if (t->mode == TRIAD_MODE_RW && list_empty(&t->in_flight) && !t->core.frozen &&
 	    bio_list_empty(&t->todo) && data_race(bio_list_empty(&t->queue)) && !t->nr_discards &&
-	    !triad_hibernate_holds() && triad_log_at_hand(&t->core, tb->nr)) {
+	    !triad_hibernate_holds() && triad_log_at_hand(&t->core, triad_bio(bio)->nr)) {
 		unsigned int noio = memalloc_noio_save();
 
-		tb->arrival = ++t->arrivals;
-		bio_list_add(&t->todo, bio);
-		t->todo_blocks += tb->nr;
+		take(t, bio);
 		if (!build(t))
 			triad_write_kick(t);
 		triad_status_note(t);

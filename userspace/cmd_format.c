@@ -46,12 +46,7 @@ static int take_names(struct format *f)
 	if (r)
 		return r;
 	root->checksum_kind = TRIAD_CHECKSUM_XXH64;
-	if (opt->checksum && !strcmp(opt->checksum, "crc32c"))
-		root->checksum_kind = TRIAD_CHECKSUM_CRC32C;
-	else if (opt->checksum && strcmp(opt->checksum, "xxh64"))
-		return tool_fail(TOOL_USAGE, unchanged,
-				 "--checksum: '%s' is neither crc32c nor xxh64", opt->checksum);
-	return 0;
+	return checksum_take("--checksum", opt->checksum, &root->checksum_kind);
 }
 
 static int take_hash(struct format *f)

@@ -9,6 +9,7 @@
 #include <uuid/uuid.h>
 
 #include "hash.h"
+#include "names.h"
 #include "replica.h"
 #include "report.h"
 #include "signature.h"
@@ -96,6 +97,7 @@ static int plan_blank(struct job *job)
 	const char *why, *name = opt->hash ? opt->hash : "sha256";
 	u64 blocks = min_t(u64, disk_blocks(&view->disk), TRIAD_MAX_BLOCKS);
 	char text[TEXT_SIZE];
+	int r;
 
 	if (strlen(name) > TRIAD_HASH_NAME_SIZE)
 		return tool_fail(TOOL_USAGE, untouched, "--hash: '%s' is too long", name);
@@ -104,12 +106,9 @@ static int plan_blank(struct job *job)
 		return tool_fail(TOOL_USAGE, untouched, "--hash %s: %s", name, why);
 	memcpy(root->hash, name, strlen(name));
 	root->checksum_kind = begin->checksum_kind;
-	if (opt->checksum && strcmp(opt->checksum, "xxh64") && strcmp(opt->checksum, "crc32c"))
-		return tool_fail(TOOL_USAGE, untouched, "--checksum: '%s' is neither crc32c nor xxh64",
-				 opt->checksum);
-	if (opt->checksum)
-		root->checksum_kind = strcmp(opt->checksum, "xxh64") ? TRIAD_CHECKSUM_CRC32C :
-				      TRIAD_CHECKSUM_XXH64;
+	r = checksum_take("--checksum", opt->checksum, &root->checksum_kind);
+	if (r)
+		return r;
 	memcpy(root->label, begin->label, sizeof(root->label));
 	uuid_generate(root->uuid);
 	if (triad_geometry_init(&job->geo, blocks, 0, TRIAD_PLANE_BITS, TRIAD_DEFAULT_SEGMENT, 0, &why))
@@ -182,20 +181,15 @@ static int plan_fresh(struct job *job)
 
 /* ---- one that is there ------------------------------------------------------------- */
 
-static int refuse(const struct job *job, const char *why, const char *next)
+static int refuse(const struct job *job, const char *why, const char *advice)
 {
 	const struct stream_begin *begin = &job->in->begin;
-	char a[POSITION_SIZE], b[POSITION_SIZE], *advice;
-	int r;
+	char a[POSITION_SIZE], b[POSITION_SIZE];
 
-	if (asprintf(&advice, "Nothing was changed.  %s", next) < 0)
-		advice = NULL;
-	r = tool_fail(TOOL_UNPROVABLE, advice, "%s: %s:\n  it is at %s,\n  and what comes is %s %s",
-		      job->view.path, why, position_text(&view_current(&job->view)->origin, a),
-		      begin->is_full ? "all of" : "since",
-		      position_text(begin->is_full ? &begin->at : &begin->from, b));
-	free(advice);
-	return r;
+	return tool_fail(TOOL_UNPROVABLE, advice, "%s: %s:\n  it is at %s,\n  and what comes is %s %s",
+			 job->view.path, why, position_text(&view_current(&job->view)->origin, a),
+			 begin->is_full ? "all of" : "since",
+			 position_text(begin->is_full ? &begin->at : &begin->from, b));
 }
 
 /* May this stream follow what the replica holds? */
@@ -210,14 +204,14 @@ static int judge(const struct job *job)
 	if (root->logical_blocks < begin->logical_blocks)
 		return too_small(job, root->logical_blocks);
 	if (!position_same(here, &none) && memcmp(here->uuid, begin->uuid, sizeof(here->uuid)))
-		return refuse(job, "it is a replica of another device", "Name the right replica, or a "
+		return refuse(job, "it is a replica of another device", "Nothing was changed.  Name the right replica, or a "
 			      "blank device.");
 	if (!begin->is_full && !position_same(here, &begin->from))
-		return refuse(job, "it is at another position", "Send what is missing, with --since "
+		return refuse(job, "it is at another position", "Nothing was changed.  Send what is missing, with --since "
 			      "as it is said here, or all of it.");
 	if (begin->is_full && !incomplete && !job->opt->force && here->branch == begin->at.branch &&
 	    here->generation > begin->at.generation)
-		return refuse(job, "it is ahead of what comes", "It may hold what the sender has lost.  "
+		return refuse(job, "it is ahead of what comes", "Nothing was changed.  It may hold what the sender has lost.  "
 			      "If that may go, use --force.");
 	return 0;
 }
@@ -303,7 +297,7 @@ static int report(const struct job *job)
 	printf("%s: %s%s, %" PRIu64 " block%s and %" PRIu64 " hole%s in %.1f s, %s/s\n",
 	       job->view.path, job->opt->dry_run ? "would receive " : "", text_size(in->bytes, bytes),
 	       in->nr_blocks, PLURAL(in->nr_blocks), in->nr_holes, PLURAL(in->nr_holes), seconds,
-	       text_size(in->bytes / (seconds > 0.001 ? seconds : 0.001), rate));
+	       text_rate(in->bytes, seconds, rate));
 	printf("  %s at %s\n", job->opt->dry_run ? "it would be" : "now", position);
 	return 0;
 }

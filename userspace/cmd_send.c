@@ -406,23 +406,18 @@ static int send_all(struct send *s)
 /* ---- since ------------------------------------------------------------------------------ */
 
 static int refuse(const struct send *s, const struct triad_origin *now, const char *why,
-		  const char *next)
+		  const char *advice)
 {
-	char a[POSITION_SIZE], b[POSITION_SIZE], *advice;
-	int r;
+	char a[POSITION_SIZE], b[POSITION_SIZE];
 
-	if (asprintf(&advice, "Nothing was sent.  %s", next) < 0)
-		advice = NULL;
-	r = tool_fail(TOOL_UNPROVABLE, advice, "%s: %s:\n  it is at %s,\n  and --since is %s",
-		      s->source.view.path, why, position_text(now, a), position_text(&s->from, b));
-	free(advice);
-	return r;
+	return tool_fail(TOOL_UNPROVABLE, advice, "%s: %s:\n  it is at %s,\n  and --since is %s",
+			 s->source.view.path, why, position_text(now, a), position_text(&s->from, b));
 }
 
 /* Is it of this history, as far as the numbers tell?  What they cannot tell the sum at the end does. */
 static int judge_since(struct send *s, const struct triad_origin *now)
 {
-	static const char full[] = "Send all of it: without --since.";
+	static const char full[] = "Nothing was sent.  Send all of it: without --since.";
 	const struct triad_origin *from = &s->from;
 
 	if (memcmp(from->uuid, now->uuid, sizeof(now->uuid)))
@@ -430,7 +425,8 @@ static int judge_since(struct send *s, const struct triad_origin *now)
 	if (triad_root_is_replica(&s->source.view.core.root))
 		return position_same(from, now) ? 0 :
 		       refuse(s, now, "a replica does not know what changed since",
-			      "Send from the device itself, or all of it: without --since.");
+			      "Nothing was sent.  Send from the device itself, or all of it: without "
+			      "--since.");
 	if (from->generation > now->generation || from->branch > now->branch ||
 	    (from->branch != now->branch && from->generation >= now->branch))
 		return refuse(s, now, "this position is of another history", full);
@@ -510,7 +506,7 @@ static int report(const struct send *s)
 		printf(" (%" PRIu64 " bytes)\n", out->bytes);
 	else
 		fprintf(stderr, " in %.1f s, %s/s\n  now at %s; commits overtook it %u time%s\n", seconds,
-			text_size(out->bytes / (seconds > 0.001 ? seconds : 0.001), rate), position,
+			text_rate(out->bytes, seconds, rate), position,
 			s->nr_overtaken, PLURAL(s->nr_overtaken));
 	return 0;
 }

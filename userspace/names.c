@@ -30,3 +30,14 @@ int uuid_take(const char *what, const char *text, u8 uuid[TRIAD_UUID_SIZE])
 				 "%s: '%s' is no UUID", what, text);
 	return 0;
 }
+
+int checksum_take(const char *what, const char *text, u8 *kind)
+{
+	if (!text)
+		return 0;
+	if (strcmp(text, "xxh64") && strcmp(text, "crc32c"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "%s: '%s' is neither crc32c nor xxh64", what, text);
+	*kind = strcmp(text, "xxh64") ? TRIAD_CHECKSUM_CRC32C : TRIAD_CHECKSUM_XXH64;
+	return 0;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * names.h - label and UUID as they are typed.
+ * names.h - label, UUID and checksum as they are typed.
  *
  * An exit code; what is wrong has been said.  what names it in the message.
  */
@@ -13,5 +13,8 @@ int label_parse(const char *what, const char *text, u8 label[TRIAD_LABEL_SIZE]);
 
 /* NULL: a random one. */
 int uuid_take(const char *what, const char *text, u8 uuid[TRIAD_UUID_SIZE]);
+
+/* NULL: kind stays what it is. */
+int checksum_take(const char *what, const char *text, u8 *kind);
 
 #endif

@@ -27,6 +27,11 @@ const char *text_size(u64 bytes, char *text)
 	return text;
 }
 
+const char *text_rate(u64 bytes, double seconds, char *text)
+{
+	return text_size(bytes / (seconds > 0.001 ? seconds : 0.001), text);
+}
+
 const char *text_hex(const u8 *bytes, size_t nr, char *text)
 {
 	size_t i;

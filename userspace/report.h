@@ -15,6 +15,7 @@
 
 /* Texts for people; text has TEXT_SIZE bytes and is returned. */
 const char *text_size(u64 bytes, char *text);		/* "1.5 GiB" */
+const char *text_rate(u64 bytes, double seconds, char *text);	/* of a second of them */
 const char *text_hex(const u8 *bytes, size_t nr, char *text);	/* nr <= 32 */
 const char *text_time(u64 seconds, char *text);
 
