@@ -805,18 +805,15 @@ static int try_root(struct triad_core *core, struct triad_commit_host *host)
 
 /*
  * The root could not be written over a: it may be there all the same, or land later.  It
- * goes over b as well, another one of the same state: the branch tells them apart, and
- * makes this one count.
+ * goes over b as well; to the two of them all is the same but the slot.
  */
 static int write_root(struct triad_core *core, struct triad_commit_host *host)
 {
-	struct triad_root *root = &core->commit.root;
 	int r = try_root(core, host);
 
 	if (!r || r == -ESTALE || core->commit.slot != core->slot_a ||
 	    triad_lost_give_up(core, core->slot_a))
 		return r;
-	root->branch = root->generation;
 	r = seal_root(core);
 	if (!r)
 		r = step(host, TRIAD_COMMIT_GIVEN_UP);

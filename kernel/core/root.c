@@ -181,10 +181,16 @@ static bool follows(const struct triad_root *x, const struct triad_root *y)
 	       (y->branch == x->branch || y->branch == y->generation);
 }
 
-/* x was lost, and y descends from the root of this generation that healing made instead. */
+/*
+ * x was lost, and y descends from the root of this generation that healing made instead; or
+ * x began a healing itself, and y repeats in another one what x was made on.
+ */
 static bool was_replaced(const struct triad_root *x, const struct triad_root *y)
 {
-	return x->generation == y->branch && x->branch != y->branch;
+	if (x->branch != y->branch)
+		return x->generation == y->branch;
+	return x->generation == y->generation && same(x->prev, y->prev) &&
+	       same(x->prev_chain, y->prev_chain) && x->repeats < y->repeats;
 }
 
 /*

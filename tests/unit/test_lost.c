@@ -101,7 +101,7 @@ static void a_slot_that_answers_again_is_written_again(void **state)
 	}
 }
 
-/* Another device's disk, text, and a root of this device that nobody here wrote. */
+/* Another device's disk, text, and roots of this device that nobody here wrote. */
 static void what_others_put_into_a_lost_slot_is_left_alone(void **state)
 {
 	static u8 text[TRIAD_BLOCK_SIZE] = "LUKS\xba\xbe";
@@ -114,13 +114,15 @@ static void what_others_put_into_a_lost_slot_is_left_alone(void **state)
 	d->disk.dead_slot = core->slot_a;
 	write_on(d, 4);
 	d->disk.dead_slot = -1;
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		other = core->root;
 		other.slot = core->slot_a;
 		if (i == 1)
 			other.uuid[0] ^= 1;
 		if (i == 2)
 			other.generation += 5;
+		if (i == 3)
+			other.slot = core->slot_b;
 		assert_int_equal(triad_root_seal(&other, &d->driver.hash, block), 0);
 		id = content_id(i ? block : text);
 		*root_in(d, core->slot_a) = id;
@@ -168,6 +170,58 @@ static void without_a_slot_only_roots_are_written_first(void **state)
 		write_on(d, 3);
 		assert_int_equal(core->store->lost, 0);
 	}
+}
+
+/* A healing, cut by a failing flush: before its n-th root at the latest. */
+static void heal_half(struct device *d, u32 n)
+{
+	d->disk.nr_flushes = 0;
+	d->disk.fault.kind = FAULT_FLUSH;
+	d->disk.fault.at = n;
+	d->disk.fault.error = -EIO;
+	device_reopen(d, true);
+	memset(&d->disk.fault, 0, sizeof(d->disk.fault));
+	d->driver.error = 0;
+}
+
+/* Two roots of one generation, both made by healings on top of the same root. */
+static bool are_two_healings(const struct triad_root *x, const struct triad_root *y)
+{
+	return x->generation == y->generation && x->branch == y->branch &&
+	       x->repeats != y->repeats;
+}
+
+/* Healed half, gone again before the second root, and back when another healing is half done. */
+static void a_slot_may_come_and_go_while_it_is_healed(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	const struct triad_slot *slots = core->slots;
+	u32 i, met = 0;
+	int slot;
+
+	for (i = 0; i < 54; i++) {
+		write_on(d, 3);
+		slot = letter(d, i % 3);
+		d->disk.dead_slot = slot;
+		d->disk.dead_flushes = true;
+		assert_int_equal(device_reopen(d, true), 0);
+		d->disk.dead_slot = -1;
+		heal_half(d, 1 + i / 3 % 6);
+		d->disk.dead_slot = slot;
+		heal_half(d, 1 + i / 18);
+		d->disk.dead_slot = -1;
+		assert_int_equal(device_reopen(d, false), 0);
+		met += are_two_healings(&slots[0].root, &slots[1].root) ||
+		       are_two_healings(&slots[1].root, &slots[2].root) ||
+		       are_two_healings(&slots[2].root, &slots[0].root);
+		assert_holds_all(d);
+		device_check(d);
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_int_equal(core->store->lost, 0);
+		assert_holds_all(d);
+	}
+	assert_true(met);
 }
 
 /* a is lost; then the device of c fails, or that of b, and may flush still. */
@@ -232,6 +286,7 @@ int main(void)
 		T(a_slot_that_answers_again_is_written_again),
 		T(what_others_put_into_a_lost_slot_is_left_alone),
 		T(without_a_slot_only_roots_are_written_first),
+		T(a_slot_may_come_and_go_while_it_is_healed),
 		T(a_second_loss_ends_commits),
 		T(a_commit_does_not_end_with_one_root),
 		T(a_pointer_that_cannot_be_written_is_done_without),
