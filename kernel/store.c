@@ -220,6 +220,30 @@ static void store_read_ahead(struct triad_store *store, u8 checksum_kind,
 	}
 }
 
+static void beside_work(struct work_struct *work)
+{
+	struct triad_beside *b = container_of(work, struct triad_beside, work);
+
+	b->job->run(b->job);
+	complete(&b->done);
+}
+
+static void store_start(struct triad_store *store, struct triad_job *job)
+{
+	struct triad *t = triad_of(store);
+	struct triad_beside *b = &t->beside[job->nr];
+
+	b->job = job;
+	init_completion(&b->done);
+	INIT_WORK(&b->work, beside_work);
+	queue_work(t->read_wq, &b->work);
+}
+
+static void store_wait(struct triad_store *store, struct triad_job *job)
+{
+	wait_for_completion(&triad_of(store)->beside[job->nr].done);
+}
+
 const struct triad_store_ops triad_store_ops = {
 	.read = store_read,
 	.write = store_write,
@@ -229,4 +253,6 @@ const struct triad_store_ops triad_store_ops = {
 	.node_get = store_node_get,
 	.node_put = store_node_put,
 	.read_ahead = store_read_ahead,
+	.start = store_start,
+	.wait = store_wait,
 };

@@ -125,6 +125,13 @@ struct triad_ahead {
 	bool is_here;
 };
 
+/* What the core has done beside it. */
+struct triad_beside {
+	struct work_struct work;
+	struct triad_job *job;
+	struct completion done;
+};
+
 struct triad {
 	struct dm_target *ti;			/* [ctr] */
 	struct dm_dev *dev;			/* [ctr] */
@@ -223,6 +230,7 @@ struct triad {
 	atomic_t store_pending;
 	struct triad_ahead ahead[TRIAD_FANOUT];	/* [commit worker] */
 	atomic_t ahead_pending;
+	struct triad_beside beside[TRIAD_NR_JOBS];	/* [resume] */
 	int store_error;			/* sticky; -ECANCELED ends a commit for a restart */
 
 	struct triad_stats stats;

@@ -16,6 +16,7 @@
 #define TRIAD_CORE_H
 
 #include "order.h"
+#include "reader.h"
 #include "record.h"
 #include "space.h"
 
@@ -156,7 +157,9 @@ struct triad_core {
 
 	struct triad_commit commit;
 	struct triad_record record;	/* replay and the records of the core itself */
-	u8 *window;			/* replay's read-ahead, empty when a walk begins; else scratch */
+	struct triad_record ahead;	/* the header that replay looked at before its turn came */
+	struct triad_reader reader;	/* replay's, while it runs */
+	u8 *window;			/* where it reads single headers, empty when a walk begins; else scratch */
 	u64 window_pba;
 	u32 window_nr;
 };

@@ -127,6 +127,15 @@ int triad_index_add(struct triad_index *index, u64 lba, u64 pba, u32 csum)
 	return insert(index, make_key(lba, 0), pba, csum);
 }
 
+void triad_index_copy(struct triad_index *to, const struct triad_index *from)
+{
+	u32 i;
+
+	for (i = 0; i < from->nr; i++)
+		insert(to, from->entries[i].key, from->entries[i].pba, from->entries[i].csum);
+	memcpy(to->written, from->written, sizeof(to->written));
+}
+
 unsigned int triad_index_unit(const struct triad_geometry *geo, u64 lba, u64 end)
 {
 	unsigned int level;

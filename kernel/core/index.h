@@ -56,6 +56,9 @@ struct triad_index *triad_index_create(u32 max, void *(*alloc)(size_t size));
 void triad_index_destroy(struct triad_index *index);	/* NULL is fine */
 void triad_index_reset(struct triad_index *index);
 
+/* Put what one holds into another one, which is empty and has room. */
+void triad_index_copy(struct triad_index *to, const struct triad_index *from);
+
 /* The largest unit that begins at lba and lies within [lba, end): its level. */
 unsigned int triad_index_unit(const struct triad_geometry *geo, u64 lba, u64 end);
 

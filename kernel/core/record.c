@@ -77,8 +77,16 @@ static struct triad_extent unpack(__le64 word)
 	return (struct triad_extent){ triad_run_start(v), triad_run_nr(v) };
 }
 
-static u32 record_crc(struct triad_record_disk *d)
+bool triad_record_may_be(const void *block)
 {
+	const struct triad_record_disk *d = block;
+
+	return le64_to_cpu(d->magic) == TRIAD_RECORD_MAGIC;
+}
+
+u32 triad_record_crc(void *block)
+{
+	struct triad_record_disk *d = block;
 	__le32 kept = d->crc;
 	u32 crc;
 
@@ -128,7 +136,7 @@ int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
 	for (i = 0; i < rec->nr_blocks; i++)
 		*csum++ = cpu_to_le32(rec->csums[i]);
 
-	d->crc = cpu_to_le32(record_crc(d));
+	d->crc = cpu_to_le32(triad_record_crc(d));
 	return link(rec, hash, d, chain);
 }
 
@@ -163,22 +171,23 @@ static int check(const struct triad_record *rec, const struct triad_geometry *ge
 	return nr == rec->nr_blocks ? 0 : -EUCLEAN;
 }
 
-int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
-			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
-			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
+int triad_record_decode_summed(struct triad_record *rec, const struct triad_geometry *geo,
+			       struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
+			       u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], const void *block,
+			       u32 crc)
 {
-	struct triad_record_disk *d = block;
+	const struct triad_record_disk *d = block;
 	const __le64 *word = (const __le64 *)d->body;
 	const __le32 *csum;
 	u8 own[TRIAD_HASH_SIZE];
 	u32 i;
 	int r;
 
-	if (le64_to_cpu(d->magic) != TRIAD_RECORD_MAGIC ||
+	if (!triad_record_may_be(block) ||
 	    memcmp(d->uuid, uuid, sizeof(d->uuid)) ||
 	    memcmp(d->chain, chain, sizeof(d->chain)) ||
 	    le64_to_cpu(d->seq) != seq ||
-	    le32_to_cpu(d->crc) != record_crc(d))
+	    le32_to_cpu(d->crc) != crc)
 		return -ENOENT;
 
 	triad_record_begin(rec, place, seq, le16_to_cpu(d->flags));
@@ -217,4 +226,12 @@ int triad_record_decode(struct triad_record *rec, const struct triad_geometry *g
 	if (!r)
 		memcpy(chain, own, sizeof(own));
 	return r;
+}
+
+int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
+			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
+			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block)
+{
+	return triad_record_decode_summed(rec, geo, hash, uuid, place, seq, chain, block,
+					  triad_record_crc(block));
 }

@@ -52,6 +52,10 @@ int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
 		      const u8 uuid[TRIAD_UUID_SIZE], u8 chain[TRIAD_HASH_SIZE],
 		      void *block);
 
+/* Does it begin as a header does?  And the crc that it should have then. */
+bool triad_record_may_be(const void *block);
+u32 triad_record_crc(void *block);
+
 /*
  * Decode and verify a header read from place.  -ENOENT: not the record that
  * chain, seq and uuid ask for (the log ends here); -EUCLEAN: it carries the
@@ -61,5 +65,11 @@ int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
 int triad_record_decode(struct triad_record *rec, const struct triad_geometry *geo,
 			struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
 			u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], void *block);
+
+/* The same, if somebody has computed triad_record_crc already. */
+int triad_record_decode_summed(struct triad_record *rec, const struct triad_geometry *geo,
+			       struct triad_hash *hash, const u8 uuid[TRIAD_UUID_SIZE],
+			       u64 place, u64 seq, u8 chain[TRIAD_HASH_SIZE], const void *block,
+			       u32 crc);
 
 #endif

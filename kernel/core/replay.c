@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reading the log, twice (rule 5).  The headers alone tell how far it was flushed once: by
- * the highest durable mark in any of them.  Up to there a payload that does not match is
- * rot, and stays mapped; behind it the log ends at the first one.
+ * Reading the log, once (rule 5).  How far it was flushed once the highest durable mark in
+ * any of its headers tells.  Up to there a payload that does not match is rot, and stays
+ * mapped; behind it the log ends at the first one.  So what is not known to be durable yet
+ * is verified on the way, and the headers behind it are asked first where that is cheaper,
+ * and before a payload that does not match ends the log.
  *
  * What is found goes into the active index as if it had been written just now.  The log
  * between b and c is walked for its places only: they must stay while b may be needed.
  */
 #include "core.h"
 
-/*
- * Blocks read at once.  Records lie mostly one behind the other: far when payload
- * is needed or headers stand close, little when large payload lies between them.
- */
+/* Where a block is looked for that the walk has not come to yet: so much is read there. */
 #define WINDOW		64u
 #define WINDOW_HEADERS	8u
+
+/* ... or as much as can be had, as the walk goes on there: see reader.h. */
+#define GO_ON		0u
+
+/* With more payload than this, blocks between two headers are not worth reading. */
+#define SMALL		31u
 
 /*
  * What one log may hold: many intervals of the largest size.  More was never written
@@ -23,9 +28,25 @@
 #define MAX_ENTRIES	((1u << 24) - 1)	/* see triad_index_sorted */
 #define MAX_BLOCKS	(4 * MAX_ENTRIES)
 
+static bool is_small(const struct triad_record *rec)
+{
+	return rec->nr_blocks <= SMALL;
+}
+
+/* Where the next header stands. */
 static u32 headers_ahead(const struct triad_record *last)
 {
-	return last->nr_blocks < WINDOW / 2 ? WINDOW : WINDOW_HEADERS;
+	return is_small(last) ? GO_ON : WINDOW_HEADERS;
+}
+
+/* A walk begins, that needs payload or does not. */
+static void begin_walk(struct triad_core *core, bool with_payload)
+{
+	core->window_nr = 0;
+	core->record.nr_blocks = 0;
+	triad_reader_begin(&core->reader, core->store, core->geo.device_blocks);
+	if (with_payload)
+		triad_reader_want_payload(&core->reader, core->root.checksum_kind);
 }
 
 static struct triad_position position_of(const struct triad_root *root)
@@ -36,12 +57,14 @@ static struct triad_position position_of(const struct triad_root *root)
 	return p;
 }
 
-/* One block through the window.  -ENODATA: the medium lost it. */
-static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
+/* -ENODATA: the medium lost it. */
+static int read_block(struct triad_core *core, u64 pba, u32 ahead, struct triad_block *block)
 {
 	u64 left = core->geo.device_blocks - pba;
-	int r;
+	int r = triad_reader_get(&core->reader, pba, ahead == GO_ON, block);
 
+	if (r != 1)
+		return r;
 	if (pba < core->window_pba || pba >= core->window_pba + core->window_nr) {
 		core->window_nr = min_t(u64, ahead, left);
 		core->window_pba = pba;
@@ -56,8 +79,19 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
 			return r;
 		}
 	}
-	*block = core->window + (pba - core->window_pba) * TRIAD_BLOCK_SIZE;
+	*block = (struct triad_block) {
+		.data = core->window + (pba - core->window_pba) * TRIAD_BLOCK_SIZE,
+	};
 	return 0;
+}
+
+static int decode(struct triad_core *core, struct triad_record *rec, u64 place, u64 seq,
+		  u8 chain[TRIAD_HASH_SIZE], const struct triad_block *block)
+{
+	u32 crc = block->crc ? *block->crc : triad_record_crc(block->data);
+
+	return triad_record_decode_summed(rec, &core->geo, core->hash, core->root.uuid, place, seq,
+					  chain, block->data, crc);
 }
 
 /*
@@ -67,13 +101,12 @@ static int window_read(struct triad_core *core, u64 pba, u32 ahead, u8 **block)
 static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
 		struct triad_record *rec)
 {
-	u8 *block;
+	struct triad_block block;
 	int r;
 
-	r = window_read(core, pos->place, ahead, &block);
+	r = read_block(core, pos->place, ahead, &block);
 	if (!r)
-		r = triad_record_decode(rec, &core->geo, core->hash, core->root.uuid,
-					pos->place, pos->seq, pos->chain, block);
+		r = decode(core, rec, pos->place, pos->seq, pos->chain, &block);
 	if (r == -ENOENT || r == -ENODATA)
 		return 1;
 	if (r)
@@ -88,33 +121,31 @@ static int step(struct triad_core *core, struct triad_position *pos, u32 ahead,
 /* 1: some payload block does not verify or was lost. */
 static int verify_payload(struct triad_core *core, const struct triad_record *rec)
 {
-	u32 i, j, nr = 0;
-	u8 *block;
+	struct triad_block block;
+	u32 i, j, csum, nr = 0;
 	int r;
 
 	for (i = 0; i < rec->nr_runs; i++) {
 		for (j = 0; j < rec->runs[i].nr; j++) {
-			r = window_read(core, rec->runs[i].start + j, WINDOW, &block);
+			r = read_block(core, rec->runs[i].start + j, GO_ON, &block);
 			if (r == -ENODATA)
 				return 1;
 			if (r)
 				return r;
-			if (triad_checksum(core->root.checksum_kind, block) != rec->csums[nr++])
+			csum = block.csum ? *block.csum :
+			       triad_checksum(core->root.checksum_kind, block.data);
+			if (csum != rec->csums[nr++])
 				return 1;
 		}
 	}
 	return 0;
 }
 
-/*
- * Rule 5: the headers are walked first.  Up to the highest durable mark that
- * any of them carries records are durable and rot in their payload is rot;
- * behind it the log ends at the first record whose payload does not verify.
- */
+/* The highest durable mark, of all headers before this position. */
 struct scan {
-	u64 nr_headers;
+	struct triad_position pos;
 	u64 durable;
-	u64 entries;		/* that the index needs, at most */
+	bool is_final;		/* the log ends there */
 };
 
 static u32 entries_of(const struct triad_core *core, const struct triad_record *rec,
@@ -163,74 +194,113 @@ static bool names(const struct triad_core *core, const struct triad_record_disk 
  * sector, which is whole, beside what proves whose it is; with rot before them it
  * may be the only one.
  */
-static u64 mark_at_end(const struct triad_core *core, const struct triad_position *pos)
+static u64 mark_at_end(struct triad_core *core, const struct triad_position *pos)
 {
 	const struct triad_record_disk *d;
+	struct triad_block block;
 
-	if (pos->place < core->window_pba || pos->place >= core->window_pba + core->window_nr)
-		return 0;	/* it could not be read */
-	d = (const void *)(core->window + (pos->place - core->window_pba) * TRIAD_BLOCK_SIZE);
+	if (read_block(core, pos->place, WINDOW, &block))
+		return 0;
+	d = (const void *)block.data;
 	if (!names(core, d, pos->seq) || memcmp(d->chain, pos->chain, sizeof(d->chain)) ||
 	    le64_to_cpu(d->durable) >= pos->seq)
 		return 0;
 	return le64_to_cpu(d->durable);
 }
 
-static int scan_headers(struct triad_core *core, struct scan *scan)
+/* Behind rec, if there is one, the log goes on at pos, or else it ends there. */
+static int note_header(struct triad_core *core, struct scan *scan,
+		       const struct triad_position *pos, const struct triad_record *rec)
 {
-	struct triad_position pos = position_of(&core->root);
-	u32 leaves;
-	int r;
-
-	memset(scan, 0, sizeof(*scan));
-	core->window_nr = 0;
-	for (;;) {
-		r = step(core, &pos, headers_ahead(&core->record), &core->record);
-		if (r < 0)
-			return r;
-		if (r) {
-			scan->durable = max_t(u64, scan->durable, mark_at_end(core, &pos));
-			return 0;
-		}
-		scan->durable = max_t(u64, scan->durable, core->record.durable);
-		/* the chain proves that these are the records which were flushed */
-		if (core->expected_durable && triad_log_is_expected(core, &pos))
-			scan->durable = max_t(u64, scan->durable, core->record.seq);
-		if (counts(core))
-			scan->entries += entries_of(core, &core->record, &leaves);
-		if (is_too_long(core, ++scan->nr_headers) || scan->entries > MAX_ENTRIES)
-			return -EUCLEAN;
+	scan->pos = *pos;
+	if (!rec) {
+		scan->durable = max_t(u64, scan->durable, mark_at_end(core, pos));
+		scan->is_final = true;
+		return 0;
 	}
+	scan->durable = max_t(u64, scan->durable, rec->durable);
+	/* the chain proves that these are the records which were flushed */
+	if (core->expected_durable && triad_log_is_expected(core, pos))
+		scan->durable = max_t(u64, scan->durable, rec->seq);
+	return is_too_long(core, pos->seq - core->root.next_seq) ? -EUCLEAN : 0;
+}
+
+/*
+ * Is this record durable?  Headers behind it may say so: all of them are asked, or as long as
+ * that is cheaper than to read its payload.
+ */
+static int look_ahead(struct triad_core *core, struct scan *scan, const struct triad_record *rec,
+		      bool to_the_end)
+{
+	int r = 0;
+
+	if (scan->pos.seq == rec->seq + 1)
+		core->ahead.nr_blocks = rec->nr_blocks;
+	while (!r && !scan->is_final && scan->durable < rec->seq &&
+	       (to_the_end || !is_small(&core->ahead))) {
+		r = step(core, &scan->pos, is_small(&core->ahead) ? WINDOW : WINDOW_HEADERS,
+			 &core->ahead);
+		if (r >= 0)
+			r = note_header(core, scan, &scan->pos, r ? NULL : &core->ahead);
+	}
+	return r;
+}
+
+/* The log ends here, as far as it counts. */
+static void end_log(struct triad_core *core, const struct triad_position *pos)
+{
+	core->next_seq = pos->seq;
+	memcpy(core->chain, pos->chain, sizeof(core->chain));
+	core->space.next = pos->place;
+}
+
+/* Does this record count?  1: its payload is not all there, and never was durable. */
+static int judge(struct triad_core *core, struct scan *scan, const struct triad_record *rec,
+		 bool *is_read)
+{
+	int r = is_small(rec) ? 0 : look_ahead(core, scan, rec, false);
+
+	*is_read = rec->seq > scan->durable;
+	if (r || !*is_read)
+		return r;
+	r = verify_payload(core, rec);
+	if (r != 1)
+		return r;
+	r = look_ahead(core, scan, rec, true);
+	return r ? r : rec->seq > scan->durable;
 }
 
 /* Visit the records that count, and leave the log's position behind them. */
-static int walk(struct triad_core *core, const struct scan *scan, u64 *nr_records,
+static int walk(struct triad_core *core, struct scan *scan, u64 *nr_records,
 		triad_replay_fn visit, void *context)
 {
 	struct triad_position pos = position_of(&core->root), before;
 	struct triad_record *rec = &core->record;
+	bool is_read = false;	/* the last one's payload: what lies behind it comes with it */
+	bool ends;
 	int r;
 
-	*nr_records = 0;
-	while (*nr_records < scan->nr_headers) {
+	memset(scan, 0, sizeof(*scan));
+	begin_walk(core, true);
+	for (*nr_records = 0;; ++*nr_records) {
 		before = pos;
-		r = step(core, &pos, pos.seq > scan->durable ? WINDOW : headers_ahead(rec), rec);
-		if (!r && rec->seq > scan->durable)
-			r = verify_payload(core, rec);
+		r = step(core, &pos, is_read ? GO_ON : headers_ahead(rec), rec);
 		if (r < 0)
 			return r;
-		if (r) {
-			pos = before;
+		ends = r;
+		r = ends || pos.seq > scan->pos.seq ?
+		    note_header(core, scan, &pos, ends ? NULL : rec) : 0;
+		if (!r && !ends)
+			r = judge(core, scan, rec, &is_read);
+		if (r < 0)
+			return r;
+		if (r || ends)
 			break;
-		}
 		r = visit(core, rec, context);
 		if (r)
 			return r;
-		++*nr_records;
 	}
-	core->next_seq = pos.seq;
-	memcpy(core->chain, pos.chain, sizeof(core->chain));
-	core->space.next = pos.place;
+	end_log(core, &before);
 	return 0;
 }
 
@@ -238,27 +308,26 @@ int triad_replay_walk(struct triad_core *core, u64 *nr_records, u64 *durable,
 		      triad_replay_fn visit, void *context)
 {
 	struct scan scan;
-	int r;
+	int r = walk(core, &scan, nr_records, visit, context);
 
-	r = scan_headers(core, &scan);
+	triad_reader_end(&core->reader);
 	*durable = scan.durable;
-	return r ? r : walk(core, &scan, nr_records, visit, context);
+	return r;
 }
 
 /* The record with this number at pba, whatever chain it carries; 1: there is none. */
 static int peek(struct triad_core *core, u64 pba, u64 seq)
 {
 	u8 chain[TRIAD_HASH_SIZE];
-	u8 *block;
+	struct triad_block block;
 	int r;
 
 	if (!triad_geometry_valid_pba(&core->geo, pba))
 		return 1;
-	r = window_read(core, pba, WINDOW, &block);
+	r = read_block(core, pba, WINDOW, &block);
 	if (!r) {
-		memcpy(chain, ((struct triad_record_disk *)block)->chain, sizeof(chain));
-		r = triad_record_decode(&core->record, &core->geo, core->hash, core->root.uuid,
-					pba, seq, chain, block);
+		memcpy(chain, ((struct triad_record_disk *)block.data)->chain, sizeof(chain));
+		r = decode(core, &core->record, pba, seq, chain, &block);
 	}
 	return r == -ENOENT || r == -ENODATA || r == -EUCLEAN ? 1 : r;
 }
@@ -289,23 +358,22 @@ static int judge_end(struct triad_core *core)
 {
 	struct triad_record_disk *d;
 	u8 chain[TRIAD_HASH_SIZE];
-	u8 *block;
+	struct triad_block block;
 	bool ours = true;
 	u64 next = 0;
 	int r;
 
-	r = window_read(core, core->space.next, WINDOW, &block);
+	r = read_block(core, core->space.next, WINDOW, &block);
 	if (r && r != -ENODATA)
 		return r;
 	if (!r) {
-		d = (struct triad_record_disk *)block;
+		d = (struct triad_record_disk *)block.data;
 		/* one flipped bit spoils only one of the two */
 		ours = !memcmp(d->chain, core->chain, sizeof(d->chain)) ||
 		       names(core, d, core->next_seq);
 		next = le64_to_cpu(d->next);
 		memcpy(chain, core->chain, sizeof(chain));
-		r = triad_record_decode(&core->record, &core->geo, core->hash, core->root.uuid,
-					core->space.next, core->next_seq, chain, block);
+		r = decode(core, &core->record, core->space.next, core->next_seq, chain, &block);
 		if (!r)
 			core->log_end = TRIAD_LOG_TORN_DATA;
 		if (r != -ENOENT)
@@ -343,25 +411,63 @@ static void suspect_record(struct triad_core *core, const struct triad_record *r
 			memset(core->suspects + rec->extents[i].start, 1, rec->extents[i].nr);
 }
 
+/* Entries of an interval, until one was full: see triad_commit_recycle. */
+static u32 first_length(const struct triad_core *core)
+{
+	return min_t(u32, core->geo.interval_blocks, TRIAD_FIRST_INTERVAL);
+}
+
+/* An active index of this size, with what the one before has. */
+static int resize_active(struct triad_core *core, u64 nr_entries)
+{
+	struct triad_index *index;
+
+	index = triad_index_create(max_t(u64, first_length(core), nr_entries), triad_alloc);
+	if (!index)
+		return -ENOMEM;
+	if (core->active)
+		triad_index_copy(index, core->active);
+	triad_index_destroy(core->active);
+	core->active = index;
+	return 0;
+}
+
+/* How long the log is nobody knows before its end. */
+static int make_room(struct triad_core *core, u32 nr_entries)
+{
+	u64 nr = (u64)core->active->nr + nr_entries;
+
+	if (nr <= core->active->max)
+		return 0;
+	if (nr > MAX_ENTRIES)
+		return -EUCLEAN;
+	return resize_active(core, min_t(u64, MAX_ENTRIES, max_t(u64, nr, 2ULL * core->active->max)));
+}
+
 static int apply(struct triad_core *core, const struct triad_record *rec, void *context)
 {
 	struct triad_record *mine = (struct triad_record *)rec;
-	u32 i, leaves;
+	u32 i, leaves, nr_entries;
 	int r;
 
 	(void)context;
-	mine->index = core->active;
 	core->interval.nr_blocks += rec->nr_blocks + 1;
 	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
 	if (!counts(core))
 		mine->nr_extents = 0;
-	core->interval.nr_entries += entries_of(core, rec, &leaves);
+	nr_entries = entries_of(core, rec, &leaves);
+	core->interval.nr_entries += nr_entries;
 	core->interval.nr_leaves += leaves;
+	if (!r)
+		r = make_room(core, nr_entries);
+	if (r)
+		return r;
+	mine->index = core->active;
 	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
 		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
 	core->replayed_blocks += counts(core) ? rec->nr_blocks : 0;
-	return r ? r : triad_log_publish(core, rec, 0);
+	return triad_log_publish(core, rec, 0);
 }
 
 /*
@@ -375,7 +481,7 @@ static int load_backup_log(struct triad_core *core)
 	u64 nr = 0;
 	int r;
 
-	core->window_nr = 0;
+	begin_walk(core, false);
 	if (!triad_geometry_valid_pba(&core->geo, pos.place))
 		return 1;
 	while (pos.seq < c->next_seq) {
@@ -401,30 +507,19 @@ int triad_replay_prove(struct triad_core *core)
 	struct triad_position pos = position_of(from);
 	int r = 0;
 
-	core->window_nr = 0;
+	begin_walk(core, true);
 	while (!r && pos.seq < core->next_seq) {
-		r = step(core, &pos, WINDOW, &core->record);
+		r = step(core, &pos, GO_ON, &core->record);
 		if (!r)
 			r = verify_payload(core, &core->record);
 	}
+	triad_reader_end(&core->reader);
 	return r == 1 ? -EBADMSG : r;
 }
 
-/* Entries of an interval, until one was full: see triad_commit_recycle. */
-static u32 first_length(const struct triad_core *core)
-{
-	return min_t(u32, core->geo.interval_blocks, TRIAD_FIRST_INTERVAL);
-}
-
-static int create_active(struct triad_core *core, u64 nr_entries)
-{
-	core->active = triad_index_create(max_t(u64, first_length(core), nr_entries), triad_alloc);
-	return core->active ? 0 : -ENOMEM;
-}
-
 /*
- * The instance before says where its log ends, and that all of it is durable: it is walked
- * once.  1: it does not lead there, or it goes on, or its number of entries is wrong.
+ * The instance before says where its log ends, and that all of it is durable: only its headers
+ * are looked at.  1: it does not lead there, or it goes on.
  */
 static int replay_expected(struct triad_core *core, struct scan *scan)
 {
@@ -434,8 +529,8 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 	if (core->without_log || !core->expected || !core->expected_durable ||
 	    core->expected_entries > MAX_ENTRIES)
 		return 1;
-	r = create_active(core, core->expected_entries);
-	core->window_nr = 0;
+	r = resize_active(core, core->expected_entries);
+	begin_walk(core, false);
 	while (!r && pos.seq < core->expected->seq) {
 		r = step(core, &pos, headers_ahead(&core->record), &core->record);
 		if (!r)
@@ -446,15 +541,13 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 		r = 1;
 	behind = pos;
 	if (!r)
-		r = step(core, &behind, WINDOW, &core->record);
+		r = step(core, &behind, headers_ahead(&core->record), &core->record);
 	if (r != 1)
-		return r == -EUCLEAN || r == -ENOSPC || !r ? 1 : r;
+		return r == -EUCLEAN || !r ? 1 : r;
 	if (!core->expected_met)
 		return 1;
 	scan->durable = pos.seq - 1;
-	core->next_seq = pos.seq;
-	memcpy(core->chain, pos.chain, sizeof(core->chain));
-	core->space.next = pos.place;
+	end_log(core, &pos);
 	return 0;
 }
 
@@ -476,14 +569,20 @@ static void begin_log(struct triad_core *core)
 
 static int replay_log(struct triad_core *core, struct scan *scan)
 {
-	int r = core->without_log ? 0 : scan_headers(core, scan);
+	struct triad_position start = position_of(&core->root);
+	int r = resize_active(core, 0);
 
-	if (!r)
-		r = create_active(core, scan->entries);
-	return r ? r : walk(core, scan, &core->replayed_records, apply, NULL);
+	if (core->without_log)
+		end_log(core, &start);
+	else if (!r)
+		r = walk(core, scan, &core->replayed_records, apply, NULL);
+	/* commits get memory for as many entries as it has room for */
+	if (!r && core->active->max > max_t(u32, core->active->nr, first_length(core)))
+		r = resize_active(core, core->active->nr);
+	return r;
 }
 
-int triad_replay(struct triad_core *core)
+static int replay(struct triad_core *core)
 {
 	struct scan scan = { 0 };
 	int r;
@@ -520,4 +619,12 @@ int triad_replay(struct triad_core *core)
 		}
 	}
 	return 0;
+}
+
+int triad_replay(struct triad_core *core)
+{
+	int r = replay(core);
+
+	triad_reader_end(&core->reader);
+	return r;
 }

@@ -14,6 +14,14 @@
 struct triad_store;
 struct triad_ref;
 
+/* Something to be done beside the caller: it may read, and touches what is its own. */
+struct triad_job {
+	void (*run)(struct triad_job *job);
+	unsigned int nr;	/* below TRIAD_NR_JOBS, of each at most one at a time */
+};
+
+#define TRIAD_NR_JOBS	16u
+
 struct triad_store_ops {
 	/* Read nr blocks at pba.  On an error buf is undefined. */
 	int (*read)(struct triad_store *store, u64 pba, u32 nr, void *buf);
@@ -53,6 +61,13 @@ struct triad_store_ops {
 	 */
 	void (*read_ahead)(struct triad_store *store, u8 checksum_kind,
 			   const struct triad_ref *refs, u32 nr);
+
+	/*
+	 * Optional, both or none.  job->run(job) is called now or later, by anybody, beside
+	 * all else; when wait returns it has ended.  Each that was started is waited for.
+	 */
+	void (*start)(struct triad_store *store, struct triad_job *job);
+	void (*wait)(struct triad_store *store, struct triad_job *job);
 };
 
 struct triad_store {

@@ -371,6 +371,27 @@ static void disk_read_ahead(struct triad_store *store, u8 checksum_kind,
 		assert(refs[i].pba < disk_blocks);
 }
 
+/* One half is done before anybody asks for it, the other when it cannot be put off any more. */
+static void disk_start(struct triad_store *store, struct triad_job *job)
+{
+	struct disk *disk = (struct disk *)store;
+
+	assert(job->nr < TRIAD_NR_JOBS && !(disk->started & 1u << job->nr));
+	disk->started |= 1u << job->nr;
+	if (job->nr % 2)
+		job->run(job);
+}
+
+static void disk_wait(struct triad_store *store, struct triad_job *job)
+{
+	struct disk *disk = (struct disk *)store;
+
+	assert(disk->started & 1u << job->nr);
+	disk->started &= ~(1u << job->nr);
+	if (!(job->nr % 2))
+		job->run(job);
+}
+
 static const struct triad_store_ops disk_ops = {
 	.read = disk_read,
 	.write = disk_write,
@@ -378,6 +399,8 @@ static const struct triad_store_ops disk_ops = {
 	.read_root = disk_read_root,
 	.write_root = disk_write_root,
 	.read_ahead = disk_read_ahead,
+	.start = disk_start,
+	.wait = disk_wait,
 };
 
 void disk_init(struct disk *disk, u32 *view, struct rng *rng)

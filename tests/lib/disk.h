@@ -124,6 +124,7 @@ struct disk {
 	struct disk_lying lying;
 	u32 end;		/* blocks left of a disk that shrank, but for slots; 0: all */
 	u64 nr_reads, nr_writes, nr_flushes;
+	u32 started;		/* bit n: job n, that nobody has waited for yet */
 	void (*hook)(void *context);	/* behind every write */
 	void *hook_context;
 };

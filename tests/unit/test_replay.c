@@ -330,10 +330,12 @@ static void an_error_of_visit_ends_the_walk(void **state)
 	struct triad_hash *hash = f->d->driver.core.hash;
 	u64 nr, durable;
 
+	f->nr = 0;
 	hash->nr = 0;
 	hash->fail_at = 3;
 	assert_int_equal(triad_replay_walk(&f->d->driver.core, &nr, &durable, keep, f), -ENOMEM);
 	hash->fail_at = 0;
+	assert_int_equal(f->nr, 2);
 }
 
 static void a_damaged_log_of_b_makes_a_new_backup_first(void **state)
@@ -434,7 +436,7 @@ static void a_log_that_was_flushed_at_the_handover_is_read_once(void **state)
 	f->d->driver.expected_durable = true;
 	reads = f->d->disk.nr_reads;
 	assert_true(is_found(f, &published));
-	assert_true(f->d->disk.nr_reads - reads < slow);
+	assert_true(f->d->disk.nr_reads - reads <= slow);
 	assert_int_equal(core->replayed_records, records);
 	assert_int_equal(core->active->nr, entries);
 	device_check(f->d);
