@@ -585,6 +585,7 @@ static int replay_log(struct triad_core *core, struct scan *scan)
 static int replay(struct triad_core *core)
 {
 	struct scan scan = { 0 };
+	bool is_proven;
 	int r;
 
 	core->space.nr_taken = 1;
@@ -594,11 +595,13 @@ static int replay(struct triad_core *core)
 		return -ENOMEM;
 	begin_log(core);
 	r = replay_expected(core, &scan);
+	is_proven = !r;
 	if (r == 1) {
 		begin_log(core);
 		r = replay_log(core, &scan);
 	}
-	if (!r && !core->without_log)
+	/* who left it there knows that nothing lies behind */
+	if (!r && !is_proven && !core->without_log)
 		r = judge_end(core);
 	if (r)
 		return r;

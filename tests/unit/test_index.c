@@ -233,6 +233,30 @@ static void where_an_interval_writes_is_known_before_it_is_published(void **stat
 	assert_false(triad_index_may_write(index, 0, 1ULL << 32));
 }
 
+static void a_longer_copy_knows_as_much(void **state)
+{
+	struct triad_index *index = *state, *copy = triad_index_create(8192, triad_alloc);
+	u32 i, sum, csum;
+	u64 pba, got;
+
+	for (i = 0; i < 3000; i++)
+		assert_int_equal(triad_index_add(index, i * 7 % 1000, 1000 + i, i), 0);
+	assert_int_equal(triad_index_discard(index, &geo, 65536, 65536), 0);
+	assert_int_equal(triad_index_add(index, 65536 + 5, 9000, 7), 0);
+	triad_index_announce(index, 3 * 65536, 1);
+	triad_index_copy(copy, index);
+	assert_int_equal(copy->nr, index->nr);
+	for (i = 0; i < LBAS; i++) {
+		bool known = triad_index_lookup(index, i, &pba, &csum);
+
+		assert_int_equal(triad_index_lookup(copy, i, &got, &sum), known);
+		if (known)
+			assert_true(got == pba && (!pba || sum == csum));
+		assert_int_equal(triad_index_may_write(copy, i, 1), triad_index_may_write(index, i, 1));
+	}
+	triad_index_destroy(copy);
+}
+
 #define T(name)	cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 /* A map of one leaf has no subtrees: all of it is one leaf's discard. */
@@ -262,6 +286,7 @@ int main(void)
 		T(random_operations_equal_a_plain_array),
 		T(where_an_interval_writes_is_known_before_it_is_published),
 		T(the_smallest_map_is_discarded_as_a_leaf),
+		T(a_longer_copy_knows_as_much),
 		T(no_memory_gives_no_index),
 	};
 

@@ -249,14 +249,19 @@ struct picky {
 	struct triad_store *under;
 	u64 bad;
 	int error;
+	u64 nr_blocks;		/* read */
+	u64 nr_bad;
 };
 
 static int picky_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
 {
 	struct picky *p = (struct picky *)store;
 
-	if (p->bad >= pba && p->bad < pba + nr)
+	p->nr_blocks += nr;
+	if (p->bad >= pba && p->bad < pba + nr) {
+		p->nr_bad++;
 		return p->error;
+	}
 	return p->under->ops->read(p->under, pba, nr, buf);
 }
 
@@ -267,14 +272,30 @@ static int picky_read_root(struct triad_store *store, unsigned int slot, void *b
 	return p->under->ops->read_root(p->under, slot, buf);
 }
 
+static void picky_start(struct triad_store *store, struct triad_job *job)
+{
+	struct picky *p = (struct picky *)store;
+
+	p->under->ops->start(p->under, job);
+}
+
+static void picky_wait(struct triad_store *store, struct triad_job *job)
+{
+	struct picky *p = (struct picky *)store;
+
+	p->under->ops->wait(p->under, job);
+}
+
+static struct picky p;
+
 static int open_with(struct fixture *f, struct triad_core *core, u64 bad, int error)
 {
 	static const struct triad_store_ops ops = {
 		.read = picky_read, .read_root = picky_read_root,
+		.start = picky_start, .wait = picky_wait,
 	};
-	static struct picky p;
 
-	p = (struct picky){ { .ops = &ops }, &f->d->disk.store, bad, error };
+	p = (struct picky){ { .ops = &ops }, &f->d->disk.store, bad, error, 0, 0 };
 	memset(core, 0, sizeof(*core));
 	core->store = &p.store;
 	core->hash = &f->d->driver.hash;
@@ -322,6 +343,163 @@ static void other_read_errors_fail_the_opening(void **state)
 	assert_int_equal(open_with(f, &core, f->rec[5].runs[0].start, -EIO), -EIO);
 	assert_int_equal(open_with(f, &core, f->rec[2].place, -EIO), -EIO);
 	assert_int_equal(open_with(f, &core, f->rec[6].next, -EIO), -EIO);
+}
+
+#define MANY	120u
+
+/* A log longer than what is read at once, of which nothing was flushed but its beginning. */
+static void lay_long(struct fixture *f, u32 nr_blocks)
+{
+	u32 i;
+
+	for (i = 0; i < MANY; i++)
+		device_write(f->d, i, nr_blocks);
+	assert_int_equal(device_reopen(f->d, false), 0);
+}
+
+struct places {
+	u64 header[MANY + RECORDS + 2], payload[MANY + RECORDS + 2];
+	u32 nr;
+};
+
+static int note_places(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	struct places *at = context;
+
+	(void)core;
+	at->header[at->nr] = rec->place;
+	at->payload[at->nr++] = rec->nr_runs ? rec->runs[rec->nr_runs - 1].start : 0;
+	return 0;
+}
+
+static void the_log_is_read_once(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+	struct triad_hash *hash = &f->d->driver.hash;
+	u64 few, few_blocks;
+
+	hash->nr = 0;
+	assert_int_equal(open_with(f, &core, ~0ull, 0), 0);
+	triad_core_close(&core);
+	few = hash->nr;
+	few_blocks = p.nr_blocks;
+	lay_long(f, 4);
+	hash->nr = 0;
+	assert_int_equal(open_with(f, &core, ~0ull, 0), 0);
+	triad_core_close(&core);
+	assert_int_equal(hash->nr - few, 1 + MANY);
+	/* and what was read ahead */
+	assert_in_range(p.nr_blocks - few_blocks, 5 * MANY, 5 * MANY + TRIAD_READER_BLOCKS * TRIAD_READER_CHUNKS);
+}
+
+/* Their headers tell: the payload of large records that were flushed is not read. */
+static void what_later_headers_call_durable_is_not_read(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+	u64 pba, nr_blocks;
+	u32 i;
+
+	for (i = 0; i < 8; i++)
+		device_write(f->d, i, 100);
+	assert_int_equal(open_with(f, &core, ~0ull, 0), 0);
+	nr_blocks = p.nr_blocks;
+	triad_core_close(&core);
+	assert_int_equal(driver_flush(&f->d->driver), 0);
+	pba = f->d->driver.core.space.next - 1;
+	device_write(f->d, 0, 1);
+	assert_int_equal(open_with(f, &core, ~0ull, 0), 0);
+	assert_int_equal(core.replayed_records, RECORDS + 2 + 9);
+	assert_true(p.nr_blocks + 6 * 100 < nr_blocks);
+	triad_core_close(&core);
+	/* and does not end the log */
+	rot(f, pba);
+	assert_int_equal(f->d->driver.core.replayed_records, RECORDS + 2 + 9);
+	assert_int_equal(nr_errors(f), 1);
+}
+
+/* What is read ahead of the walk lies behind the log's end, or is no block of its. */
+static void an_error_of_a_read_ahead_fails_nothing(void **state)
+{
+	static struct triad_core core;
+	struct fixture *f = *state;
+	u64 end, bad, nr_bad = 0;
+
+	lay_long(f, 4);
+	end = f->d->driver.core.space.next;
+	/* so far behind a damaged header the next one is looked for */
+	for (bad = end + 2 * TRIAD_RECORD_MAX_BLOCKS + 1; bad < end + 1000; bad += 7) {
+		assert_int_equal(open_with(f, &core, bad, -EIO), 0);
+		assert_int_equal(core.replayed_records, RECORDS + 2 + MANY);
+		assert_int_equal(core.space.next, end);
+		triad_core_close(&core);
+		nr_bad += p.nr_bad;
+	}
+	assert_true(nr_bad > 0);
+	/* in the log it is an error, wherever it lies in what is read at once */
+	for (bad = f->rec[5].place; bad < end; bad += 7)
+		assert_int_equal(open_with(f, &core, bad, -EIO), -EIO);
+}
+
+static void a_tear_ends_a_long_log_wherever_it_is(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	static struct places at;
+	u64 nr, durable;
+	u32 i, whole;
+
+	lay_long(f, 4);
+	at.nr = 0;
+	assert_int_equal(triad_replay_walk(core, &nr, &durable, note_places, &at), 0);
+	assert_int_equal(nr, at.nr);
+	for (i = RECORDS + 2; i < at.nr; i += 5) {
+		whole = f->d->disk.view[at.payload[i]];
+		rot(f, at.payload[i]);
+		assert_int_equal(core->replayed_records, i);
+		assert_int_equal(core->space.next, at.header[i]);
+		f->d->disk.view[at.payload[i]] = whole;
+		/* a header's crc, where its hash does not reach */
+		whole = f->d->disk.view[at.header[i]];
+		f->d->disk.view[at.header[i]] = content_mix(whole, content_rotten(&f->d->rng), 0x80);
+		assert_int_equal(device_reopen(f->d, false), 0);
+		assert_int_equal(core->replayed_records, i);
+		f->d->disk.view[at.header[i]] = whole;
+	}
+	/* a flush, and a record behind it that tells, make rot of all these tears */
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(triad_log_start(core), 0);
+	device_write(f->d, 0, 1);
+	for (i = RECORDS + 2; i < at.nr; i += 9) {
+		whole = f->d->disk.view[at.payload[i]];
+		rot(f, at.payload[i]);
+		assert_int_equal(core->replayed_records, at.nr + 2);
+		f->d->disk.view[at.payload[i]] = whole;
+	}
+}
+
+/* How many entries it has is not known before its end. */
+static void a_log_longer_than_an_interval_is_replayed(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_core *core = &f->d->driver.core;
+	u32 max = core->active->max, nr, i;
+
+	while (triad_log_room(core, 20, 20, 0))
+		device_write(f->d, rng_below(&f->d->rng, 490), 20);
+	/* a commit that never lands */
+	triad_commit_freeze(core, false);
+	for (i = 0; i < 30; i++)
+		device_write(f->d, rng_below(&f->d->rng, 490), 20);
+	nr = core->frozen->nr + core->active->nr;
+	assert_true(nr > max);
+	assert_int_equal(device_reopen(f->d, false), 0);
+	assert_int_equal(core->active->nr, nr);
+	assert_int_equal(core->active->max, nr);
+	assert_int_equal(oracle_hash(&f->d->oracle, device_state(f->d)),
+			 oracle_hash(&f->d->oracle, f->d->oracle.nr));
+	device_check(f->d);
 }
 
 static void an_error_of_visit_ends_the_walk(void **state)
@@ -539,6 +717,11 @@ int main(void)
 		T(a_block_that_the_medium_lost_is_like_a_rotten_one),
 		T(a_lost_block_hides_no_damage),
 		T(other_read_errors_fail_the_opening),
+		T(the_log_is_read_once),
+		T(what_later_headers_call_durable_is_not_read),
+		T(an_error_of_a_read_ahead_fails_nothing),
+		T(a_tear_ends_a_long_log_wherever_it_is),
+		T(a_log_longer_than_an_interval_is_replayed),
 		T(an_error_of_visit_ends_the_walk),
 		T(a_damaged_log_of_b_makes_a_new_backup_first),
 		T(what_was_published_is_found_by_the_next_instance),
