@@ -250,8 +250,9 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	swap_lists(&space->log_frozen, &space->log_active);
 	space->log_active.nr = 0;
 	core->interval = (struct triad_interval) {
-		.budget = triad_div64(core->geo.usable - space->used, 3),
+		.budget = triad_div64(core->geo.usable - space->used - space->keep.nr_blocks, 3),
 	};
+	triad_keep_begin(core);
 }
 
 void triad_commit_sort(struct triad_core *core)
@@ -398,6 +399,7 @@ static int update_map(struct triad_core *core, struct triad_commit_host *host)
 	u->adds = &commit->adds;
 	u->frees = &commit->frees;
 	u->max_frees = commit->frees.max;
+	u->keep = &core->space.keep;
 	r = triad_map_apply(u);
 	lock(host);
 	core->space.reserved -= commit->reserved;
@@ -688,6 +690,7 @@ static void move_letters(struct triad_core *core)
 	struct triad_space *space = &core->space;
 	struct triad_zone *zones = space->zones;
 
+	triad_keep_land(core);
 	memcpy(core->parent, core->root.version, sizeof(core->parent));
 	core->planes_b = triad_root_planes(&core->root);
 	core->slot_b = core->slot_c;

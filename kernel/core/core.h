@@ -138,6 +138,8 @@ struct triad_core {
 
 	/* the log */
 	u64 next_seq;
+	u64 backup_seq;		/* of the first record since b */
+	u32 keep_max;		/* set before the opening: blocks kept for a follower, 0: an eighth */
 	u8 chain[TRIAD_HASH_SIZE];
 	struct triad_order order;
 	struct triad_position published;	/* behind the last record that is */
@@ -333,9 +335,9 @@ int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_
 /*
  * True if a record with so many payload blocks and index entries, whose discards give
  * back so many leaves (triad_map_leaves), may be added to the interval now.  If not, a
- * commit is needed first.
+ * commit is needed first.  What is kept for a follower is given up if that is the room.
  */
-bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
+bool triad_log_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves);
 
 /* True if there is room for a record of nr blocks, and making it waits for nothing. */

@@ -62,15 +62,16 @@ u32 triad_log_most_freed(const struct triad_core *core, u32 max)
 	return min_t(u64, most, core->geo.usable);
 }
 
-bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries,
+bool triad_log_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves)
 {
 	/* payload, next place, and perhaps an opening and an intent record */
 	u64 need = nr_blocks + 3ULL;
 	const struct triad_interval *in = &core->interval;
 	u64 nodes = nodes_of(core, in->nr_entries + nr_entries);
+	u64 room = triad_space_available(&core->space) + in->nr_nodes;
 
-	if (need + nodes > triad_space_available(&core->space) + in->nr_nodes)
+	if (need + nodes > room + core->space.keep.nr_blocks)
 		return false;
 	/* a log that recovery found long is committed before it gets longer */
 	if (core->frozen && core->frozen->nr > core->geo.interval_blocks)
@@ -79,7 +80,11 @@ bool triad_log_room(const struct triad_core *core, u32 nr_blocks, u32 nr_entries
 	    in->nr_entries + nr_entries > core->active->max ||
 	    !leaves_fit(core, nr_leaves))
 		return false;
-	return !in->nr_entries || in->nr_blocks + need + nodes <= in->budget;
+	if (in->nr_entries && in->nr_blocks + need + nodes > in->budget)
+		return false;
+	if (need + nodes > room)
+		triad_keep_give_up(core);
+	return true;
 }
 
 bool triad_log_is_long(const struct triad_core *core)

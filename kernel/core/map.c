@@ -695,6 +695,14 @@ static int give_back(struct triad_map_update *u, u64 pba)
 	return u->frees->nr < u->max_frees ? triad_list_push(u->frees, pba) : -EUCLEAN;
 }
 
+/* The same of a block of data. */
+static int give_back_data(struct triad_map_update *u, const struct triad_ref *ref)
+{
+	if (ref->pba)
+		triad_keep_freed(u->keep, ref->birth);
+	return give_back(u, ref->pba);
+}
+
 /* Give back what is pending under a node of level 1. */
 static int drop_pieces(struct triad_map_update *u, const struct triad_node_disk *node)
 {
@@ -711,7 +719,7 @@ static int drop_pieces(struct triad_map_update *u, const struct triad_node_disk 
 			r = decode_entries(u->map->geo, &pieces, i, &u->work->block, u->work->old,
 					   &nr);
 		for (k = 0; k < nr && !r; k++)
-			r = give_back(u, u->work->old[k].ref.pba);
+			r = give_back_data(u, &u->work->old[k].ref);
 	}
 	return r;
 }
@@ -727,8 +735,10 @@ static int drop(struct triad_map_update *u, int level, const struct triad_ref *r
 
 	if (!ref->pba)
 		return 0;
+	if (level < 0)
+		return give_back_data(u, ref);
 	r = give_back(u, ref->pba);
-	if (r || level < 0)
+	if (r)
 		return r;
 	node = u->buffer[level];
 	r = triad_map_read_node(u->map, ref, node);
@@ -833,7 +843,7 @@ static int change_leaf(struct triad_map_update *u, const struct slice *s, u32 co
 		nr = triad_map_slot(triad_index_lba(entry_of(u, i)), 0);
 		r = triad_map_entry(u->map->geo, node, 0, nr, &ref);
 		if (!r)
-			r = give_back(u, ref.pba);
+			r = give_back_data(u, &ref);
 		if (!r)
 			r = add_data(u, entry_of(u, i), &ref);
 		if (!ref.pba)
@@ -983,7 +993,7 @@ static int rewrite_leaf(struct triad_map_update *u, u32 nr, struct triad_node_di
 		slot = p->key % TRIAD_FANOUT;
 		r = triad_map_entry(u->map->geo, leaf, 0, slot, &ref);
 		if (!r)
-			r = give_back(u, ref.pba);
+			r = give_back_data(u, &ref);
 		ref = p->ref;
 		if (!ref.pba)
 			memset(&ref, 0, sizeof(ref));
@@ -1077,7 +1087,7 @@ static int merge(struct triad_map_update *u, const struct triad_node_disk *node,
 	for (k = 0; k < nr_old && !r; k++)
 		if (work->old[k].state == PENDING_REPLACED ||
 		    work->plan[work->old[k].key >> TRIAD_FANOUT_SHIFT].action == LEAF_DROPPED)
-			r = give_back(u, work->old[k].ref.pba);
+			r = give_back_data(u, &work->old[k].ref);
 	return r;
 }
 

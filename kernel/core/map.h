@@ -18,6 +18,7 @@
 
 #include "geometry.h"
 #include "index.h"
+#include "keep.h"
 #include "list.h"
 #include "root.h"
 #include "store.h"
@@ -194,6 +195,7 @@ struct triad_map_update {
 	struct triad_list *adds;
 	struct triad_list *frees;
 	u32 max_frees;		/* more of them: -EUCLEAN, nothing that is whole has so many */
+	struct triad_keep *keep;	/* told of frees that are data, not nodes; or NULL */
 	u64 nr_data_added;	/* adds that are data, not nodes */
 	u64 credit;
 	struct triad_node_disk *buffer[TRIAD_MAX_DEPTH];

@@ -274,6 +274,8 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		if (core->slots[core->slot_a].state == TRIAD_SLOT_UNREADABLE &&
 		    core->root.root_layout == TRIAD_ROOTS_THREE_DEVICES)
 			core->store->lost = 1u << core->slot_a;
+		core->backup_seq = core->slot_b < 0 ? core->root.next_seq :
+				   core->slots[core->slot_b].root.next_seq;
 		core->interval.budget = triad_div64(core->geo.usable - core->space.used, 3);
 		/* also behind half a healing, whose first root may have had no planes of its own */
 		core->doubtful = triad_core_needs_heal(core);

@@ -18,7 +18,7 @@ int triad_space_init(struct triad_space *space, const struct triad_geometry *geo
 	for (i = 0; i < TRIAD_NR_CURSORS; i++)
 		space->loaded[i].bits = triad_alloc(TRIAD_PLANE_BITS / 8);
 	if (!space->zones || !space->taken || !space->table || !space->buffer ||
-	    !space->backup_bits || !space->loaded[0].bits || !space->loaded[1].bits) {
+	    !space->backup_bits || triad_keep_init(&space->keep, geo) || !space->loaded[0].bits || !space->loaded[1].bits) {
 		triad_space_free(space);
 		return -ENOMEM;
 	}
@@ -41,6 +41,7 @@ void triad_space_free(struct triad_space *space)
 	triad_list_free(&space->log_frozen);
 	triad_list_free(&space->log_active);
 	triad_list_free(&space->nodes);
+	triad_keep_free(&space->keep);
 	memset(space, 0, sizeof(*space));
 }
 
@@ -109,9 +110,10 @@ void triad_space_forget_backup(struct triad_space *space)
 
 static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 {
-	u32 i, size = triad_zone_size(space->geo, zone);
+	u32 i, nr_free, size = triad_zone_size(space->geo, zone);
 	u8 *backup = space->backup_bits;
-	bool rebuilt;
+	struct triad_keep *keep = &space->keep;
+	bool rebuilt, known = true;
 	int r;
 
 	z->loaded = false;
@@ -126,6 +128,7 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 					   backup, space->buffer);
 		for (i = 0; !r && i < TRIAD_PLANE_BITS / 8; i++)
 			z->bits[i] |= backup[i];
+		known = !r;
 		if (r == -EBADMSG)
 			space->nr_rotten++;	/* b counts as lost: nothing to keep */
 		else if (r)
@@ -138,6 +141,13 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 	if (space->next && triad_zone_of(space->geo, space->next) == zone)
 		triad_bit_set(z->bits, space->next - triad_zone_start(space->geo, zone));
 	z->nr_free = size - triad_bits_count(z->bits, 0, size);
+	for (i = 0; i < keep->nr; i++)
+		mark(space, zone, &keep->kept[i].runs, z->bits);
+	nr_free = size - triad_bits_count(z->bits, 0, size);
+	/* until some are let go there are only more of them */
+	if (known)
+		keep->zones[zone] = z->nr_free - nr_free;
+	z->nr_free = nr_free;
 	z->loaded = true;
 	return 0;
 }
@@ -145,7 +155,8 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 /* How many blocks of a zone look free; never too few. */
 static u32 hint(const struct triad_space *space, u64 zone)
 {
-	u32 busy = space->zones[zone].used + space->zones[zone].pending + space->taken[zone];
+	u32 busy = space->zones[zone].used + space->zones[zone].pending + space->taken[zone] +
+		   space->keep.zones[zone];
 	u32 usable = triad_zone_usable(space->geo, zone);
 
 	return busy < usable ? usable - busy : 0;

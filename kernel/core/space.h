@@ -3,7 +3,7 @@
  * space.h - which blocks are busy, and where the next ones are taken.
  *
  * Rule 3: busy = plane(b) U plane(c) U the log since b U the place of the next
- * record.  The planes stay on disk; in memory are two counters for each zone,
+ * record, and as long as there is room what is kept of the log before b (keep.h).  The planes stay on disk; in memory are two counters for each zone,
  * the log's runs since b, and the bitmaps of the (at most two) zones that are
  * being filled.  A zone's bitmap is built from its planes and the runs when the
  * zone is chosen, and anew after every commit, when b and c change.
@@ -65,6 +65,7 @@ struct triad_space {
 	struct triad_list log_active;
 	struct triad_list nodes;
 	u64 next;			/* place of the next record */
+	struct triad_keep keep;		/* of the log before b */
 
 	int slot_c, slot_b;		/* of their planes; slot_b -1: nothing to protect */
 	u64 hwm_b;
@@ -86,7 +87,7 @@ void triad_space_free(struct triad_space *space);
 static inline u64 triad_space_available(const struct triad_space *space)
 {
 	u64 busy = space->used + space->pending + space->dead +
-		   space->nr_taken + space->reserved;
+		   space->nr_taken + space->reserved + space->keep.nr_blocks;
 
 	return busy < space->geo->usable ? space->geo->usable - busy : 0;
 }

@@ -170,6 +170,41 @@ static const char *check_list(const struct census *census, const struct triad_li
 	return NULL;
 }
 
+/* b's plane, as far as it can be had. */
+static bool b_reaches(struct triad_core *core, u64 pba)
+{
+	static struct triad_plane_disk buffer;
+	static u8 bits[TRIAD_PLANE_BITS / 8];
+	u64 zone = triad_zone_of(&core->geo, pba);
+
+	return core->space.slot_b >= 0 &&
+	       !triad_space_read_plane(&core->space, zone, core->space.slot_b, core->space.hwm_b,
+				       0, bits, &buffer) &&
+	       triad_bit(bits, pba - triad_zone_start(&core->geo, zone));
+}
+
+/* What is kept of the log before b is no part of it, and what nothing else holds is counted. */
+static const char *check_kept(struct triad_core *core, const struct census *census)
+{
+	const struct triad_keep *keep = &core->space.keep;
+	const char *what = NULL;
+	u64 unreached = 0, nr = 0, pba;
+	u32 i, j;
+
+	for (i = 0; i < keep->nr && !what; i++)
+		what = check_list(census, &keep->kept[i].runs, true,
+				  "block %llu of the log that is kept is used twice (%llu)",
+				  &unreached);
+	for (i = 0; i < keep->nr && !what; i++)
+		for (j = 0; j < keep->kept[i].runs.nr; j++)
+			for (pba = triad_run_start(keep->kept[i].runs.v[j]);
+			     pba < triad_run_end(keep->kept[i].runs.v[j]); pba++)
+				nr += !census->c[pba] && !b_reaches(core, pba);
+	if (!what && nr != keep->nr_blocks)
+		what = say("%llu blocks are kept, counter says %llu", nr, keep->nr_blocks, 0);
+	return what;
+}
+
 /* plane(b) against what is pending, and nothing of b taken for the log. */
 static const char *check_backup(struct triad_core *core, const struct disk *disk,
 				const struct census *census)
@@ -226,7 +261,9 @@ static const char *check_lists(struct triad_core *core, const struct disk *disk,
 		return say("%llu dead, root says %llu", dead, space->dead, 0);
 	if (!core->frozen && space->nr_taken != unused + 1)
 		return say("%llu taken, space says %llu", unused + 1, space->nr_taken, 0);
-	return with_backup && core->slot_b >= 0 ? check_backup(core, disk, census) : NULL;
+	if (with_backup && core->slot_b >= 0)
+		what = check_backup(core, disk, census);
+	return what || !with_backup ? what : check_kept(core, census);
 }
 
 const char *check_structure(struct triad_core *core, const struct disk *disk,

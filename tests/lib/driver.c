@@ -41,6 +41,7 @@ void driver_init(struct driver *driver, struct disk *disk, struct rng *rng,
 	driver->rng = rng;
 	driver->load = load;
 	driver->calm = 3;
+	driver->keep_rng.state = 1;
 	driver->flights = calloc(DRIVER_FLIGHTS, sizeof(*driver->flights));
 	assert(driver->flights);
 }
@@ -80,6 +81,7 @@ int driver_open(struct driver *driver, bool heal)
 	memset(core, 0, sizeof(*core));
 	core->store = &driver->disk->store;
 	core->hash = &driver->hash;
+	core->keep_max = driver->load->keep_max;
 	core->expected = driver->expected;
 	core->expected_durable = driver->expected && driver->expected_durable;
 	driver->error = 0;
@@ -391,6 +393,22 @@ int driver_flush(struct driver *driver)
 
 /* ---- commit ----------------------------------------------------------------- */
 
+/* Whoever follows the log moves its mark; at times it is gone, or begins anew. */
+static void follow(struct driver *driver)
+{
+	struct triad_core *core = &driver->core;
+	struct rng *rng = &driver->keep_rng;
+	u64 first = triad_keep_first(core), seq = TRIAD_KEEP_NONE;
+
+	driver->nr_kept += core->space.keep.nr > 0;
+	if (!driver->load->percent_keep || !rng_percent(rng, driver->load->percent_keep))
+		return;
+	if (!rng_percent(rng, 10))
+		seq = first + rng_below(rng, core->next_seq - first + 1) / 2;
+	triad_keep_from(core, seq);
+	driver_say(driver, "keep from seq %lld", (long long)seq);
+}
+
 /* What comes in while a commit runs. */
 static void slip(void *context)
 {
@@ -400,6 +418,7 @@ static void slip(void *context)
 	    !rng_percent(driver->rng, driver->load->percent_slip))
 		return;
 	driver->slipping = true;
+	follow(driver);
 	if (rng_percent(driver->rng, 15))
 		driver_discard(driver);
 	else
@@ -566,6 +585,7 @@ int driver_step(struct driver *driver)
 
 	if (driver->error)
 		return driver->error;
+	follow(driver);
 	if (what < load->percent_commit)
 		return driver_commit(driver, false);
 	what -= load->percent_commit;

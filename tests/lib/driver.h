@@ -30,6 +30,8 @@ struct workload {
 	u32 hot_lbas;		/* 0: all; else most writes go below it */
 	u32 max_discard;
 	u32 percent_flush, percent_commit, percent_discard, percent_clean;
+	u32 percent_keep;	/* the log is kept for somebody, who goes on */
+	u32 keep_max;
 	u32 percent_slip;	/* writes and flushes between the steps of a commit */
 	bool lose_root_writes;
 	bool repeat_root_writes;
@@ -51,6 +53,7 @@ struct driver {
 	struct triad_hash hash;
 	struct disk *disk;
 	struct rng *rng;
+	struct rng keep_rng;	/* of its own: lives without it stay what they are */
 	struct oracle *oracle;
 	const struct workload *load;
 	bool open;
@@ -80,6 +83,7 @@ struct driver {
 	u64 nr_prepared;	/* records when the root image was finished */
 	u64 nr_late;		/* commits with records behind the finished root image */
 	u64 nr_void;		/* discards that needed no record */
+	u64 nr_kept;		/* times that there was something kept before b's log */
 	u32 max_frees;		/* that a commit has memory for */
 	struct triad_node_disk node;	/* looked at last */
 
