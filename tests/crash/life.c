@@ -490,6 +490,7 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_ROOT_LOST] = driver->nr_lost,
 		[WITH_LATE_RECORD] = driver->nr_late,
 		[WITH_VOID_DISCARD] = driver->nr_void,
+		[WITH_LOG_KEPT] = driver->nr_kept,
 		[WITH_FAILED_DISK] = driver->error == -EIO,
 		[WITH_FAILED_COMMIT] = life->failed_commit,
 		[WITH_DAMAGED_MAP] = life->damaged,

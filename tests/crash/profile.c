@@ -59,6 +59,10 @@ void profile_choose(struct explorer *x)
 	x->load.segment_blocks = 16u << rng_below(&x->rng, 3);
 	x->load.checksum_kind = rng_below(&x->rng, 2);
 	x->load.nr_root_devices = root_devices[rng_below(&x->rng, 4)];
+	if (x->seed % 3 == 2) {
+		x->load.percent_keep = 6;
+		x->load.keep_max = x->seed % 2 ? ~0u : 0;
+	}
 	disk_blocks = DISK_BLOCKS;
 	if (x->load.sow) {
 		x->load.zone_blocks = 1200;
