@@ -152,7 +152,8 @@ void triad_committer_init(struct triad *t)
  */
 static void watch_space(struct triad *t)
 {
-	u64 left = triad_space_available(&t->core.space);
+	/* what is kept for a follower is given up first */
+	u64 left = triad_space_available(&t->core.space) + t->core.space.keep.nr_blocks;
 	bool low = left < triad_geometry_reserve(&t->core.geo);
 
 	if (low && !t->low_space) {
@@ -204,6 +205,7 @@ void triad_committer_work(struct work_struct *work)
 		 ++t->starved > MAX_STARVED)
 		triad_worsen(t, "commits made no room", -ENOSPC);
 	triad_watch_slots(t);
+	triad_follow_given_up(t);
 	if (wanted && !r) {
 		atomic64_inc(&t->stats.commits);
 		watch_space(t);

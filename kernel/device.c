@@ -75,6 +75,9 @@ void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int
 	else if (error == -ESTALE)
 		DMERR("%s: now read-only: somebody else wrote to the disk: the root in slot %d is not the one that was read or written here. Nothing more is written. Close the device, find who else uses the disk (another system, another device on it, a system that was resumed from hibernation), then run triadsetup check",
 		      triad_name(t), t->core.stranger);
+	else if (!error)
+		DMWARN("%s: now read-only: %s, by a message. What was acknowledged is safe; the next instance may write again",
+		       triad_name(t), why);
 	else
 		DMERR("%s: now %s: %s (error %d). What was acknowledged is safe; remove and open the device again once the disk is well",
 		      triad_name(t), mode == TRIAD_MODE_RO ? "read-only" : "failed", why, error);
@@ -301,6 +304,7 @@ static int open_disk(struct triad *t, const struct triad_legacy *legacy)
 	memset(core, 0, sizeof(*core));
 	core->store = &t->store;
 	core->hash = t->hash;
+	core->keep_max = t->keep_max;
 	t->store_error = 0;
 	/* a flush that succeeds now proves nothing of what one that failed has lost */
 	if (legacy && legacy->doubtful)
@@ -537,6 +541,7 @@ void triad_device_stop(struct triad *t)
 	if (t->mode != TRIAD_MODE_FAIL && !t->backup)
 		leave(t, flushes, r);
 	t->active = false;
+	triad_follow_end(t);
 	set_mode(t, TRIAD_MODE_FAIL, "suspended", 0);
 	triad_core_close(&t->core);
 	RCU_INIT_POINTER(t->view, NULL);

@@ -151,6 +151,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->hold_ms = params->hold_ms;
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
 	t->backup = params->backup;
+	t->keep_max = params->keep_max;
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
 	t->why = "not resumed yet";
 	t->store.ops = &triad_store_ops;
@@ -372,6 +373,7 @@ static u64 memory_bytes(const struct triad *t)
 {
 	const struct triad_core *core = &t->core;
 	const struct triad_commit *commit = &core->commit;
+	const struct triad_keep *keep = &core->space.keep;
 	const struct triad_index *indices[] = { core->active, core->frozen, core->spare };
 	const struct triad_list *lists[] = {
 		&core->space.log_backup, &core->space.log_frozen, &core->space.log_active,
@@ -394,14 +396,17 @@ static u64 memory_bytes(const struct triad *t)
 	for (i = 0; i < ARRAY_SIZE(lists); i++)
 		sum += (u64)lists[i]->max * sizeof(u64);
 	sum += (u64)max * (sizeof(u64) + sizeof(u32));
+	sum += (u64)keep->nr_runs * sizeof(u64) +
+	       (u64)keep->max * (sizeof(*keep->kept) + sizeof(*keep->freed));
 	sum += core->geo.nr_zones * (2 * sizeof(struct triad_zone) +
-				     sizeof(struct triad_zone_disk) + sizeof(u16) + sizeof(u8));
+				     sizeof(struct triad_zone_disk) + 2 * sizeof(u16) + sizeof(u8));
 	return sum;
 }
 
 void triad_status_note(struct triad *t)
 {
 	const struct triad_core *core = &t->core;
+	const struct triad_keep *keep = &core->space.keep;
 	struct triad_status s = {
 		.degraded = core->degraded || (t->active && t->store.lost),
 		.generation = core->root.generation,
@@ -410,6 +415,12 @@ void triad_status_note(struct triad *t)
 		.used = core->space.used,
 		.usable = t->active ? core->geo.usable : 0,
 		.memory = memory_bytes(t),
+		.next = t->active ? core->next_seq : 0,
+		.durable = t->active ? core->order.durable : 0,
+		.kept = t->active ? triad_keep_first(core) : 0,
+		.kept_blocks = keep->nr_blocks,
+		.keep_from = keep->from,
+		.given_up = keep->given_up,
 	};
 
 	memcpy(s.uuid, core->root.uuid, sizeof(s.uuid));
@@ -448,7 +459,7 @@ static const char *health(struct triad *t, const struct triad_status *now)
 }
 
 /* As one word of the line.  Both are empty until a device was opened for the first time. */
-static void emit_names(const struct triad_status *now, char *result, unsigned int maxlen)
+static unsigned int emit_names(const struct triad_status *now, char *result, unsigned int maxlen)
 {
 	static const u8 none[TRIAD_UUID_SIZE];
 	const u8 *label = now->label;
@@ -468,6 +479,7 @@ static void emit_names(const struct triad_status *now, char *result, unsigned in
 	}
 	if (!n)
 		DMEMIT("-");
+	return sz;
 }
 
 static u64 user_read(const struct triad *t)
@@ -502,7 +514,12 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 	DMEMIT("%s", READ_ONCE(t->why) ?: "-");
 	strreplace(result + why, ' ', '_');	/* one word of the line */
 	DMEMIT(" %d %s", READ_ONCE(t->why_error), TRIAD_VERSION);
-	emit_names(&now, result + sz, maxlen - sz);
+	sz += emit_names(&now, result + sz, maxlen - sz);
+	DMEMIT(" %llu %llu %llu %llu", now.next, now.durable, now.kept, now.kept_blocks);
+	if (now.kept && now.keep_from != TRIAD_KEEP_NONE)
+		DMEMIT(" %llu", now.keep_from);
+	else
+		DMEMIT(now.given_up ? " given_up" : " -");
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)
@@ -512,7 +529,7 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 	bool cache = t->cache.max != TRIAD_DEFAULT_CACHE_BLOCKS;
 
 	nr_opts += t->read_only + t->backup + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
-		   2 * !!t->hold_ms;
+		   2 * !!t->hold_ms + 2 * !!t->keep_max;
 	DMEMIT("%s", t->dev->name);
 	if (!nr_opts)
 		return;
@@ -533,6 +550,8 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" on_error hold");
 	if (t->hold_ms)
 		DMEMIT(" hold_ms %u", t->hold_ms);
+	if (t->keep_max)
+		DMEMIT(" keep_max %u", t->keep_max);
 }
 
 static void status_ima(struct triad *t, char *result, unsigned int maxlen)
@@ -607,7 +626,13 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 		mutex_unlock(&t->lock);
 		return 0;
 	}
-	DMERR("%s: unknown message; known are commit, crash, fail and clear_stats",
+	if (argc == 2 && !strcasecmp(argv[0], "notify"))
+		return triad_follow_notify(t, argv[1]);
+	if (argc == 2 && !strcasecmp(argv[0], "keep"))
+		return triad_follow_keep(t, argv[1]);
+	if (argc == 1 && !strcasecmp(argv[0], "read_only"))
+		return triad_follow_fence(t);
+	DMERR("%s: unknown message; known are clear_stats, commit, crash, fail, keep, notify and read_only",
 	      triad_name(t));
 	return -EINVAL;
 }

@@ -96,6 +96,8 @@ struct triad_status {
 	char letters[TRIAD_NR_SLOTS + 1];
 	bool degraded;
 	u64 generation, log_records, log_blocks, used, usable, memory;
+	u64 next, durable, kept, kept_blocks, keep_from;	/* see doc/kernel */
+	bool given_up;
 	u8 uuid[TRIAD_UUID_SIZE];
 	u8 label[TRIAD_LABEL_SIZE];
 };
@@ -142,6 +144,7 @@ struct triad {
 	bool hold;				/* [ctr] mode hold before ro, if the disk may come back */
 	u32 hold_ms;				/* [ctr] for so long, or 0 */
 	bool backup;				/* [ctr] the backup's state is shown */
+	u32 keep_max;				/* [ctr] blocks kept for a follower, or 0 */
 	char *key_text;				/* [ctr] as in the table, or NULL */
 	unsigned int nr_root_dev;		/* [ctr] */
 	struct triad_hash *hash;		/* [ctr] */
@@ -201,6 +204,10 @@ struct triad {
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 	u64 flush_begun;			/* [lock] for its tracepoint */
+
+	/* who follows the log */
+	u64 notify;				/* [lock] an event when this record is durable, or 0 */
+	u32 nr_given_up_said;			/* [lock] of core.space.keep */
 
 	/* mode hold: what would have failed */
 	struct bio_list held;			/* [lock] writes of records that failed */
@@ -312,6 +319,19 @@ extern struct kmem_cache *triad_block_cache;
 
 /* Keep what status shows; the caller holds t->lock. */
 void triad_status_note(struct triad *t);
+
+/* ---- follow.c -------------------------------------------------------------- */
+
+/* What a follower of the log asks for; 0 or a negative error.  Waits for nothing. */
+int triad_follow_notify(struct triad *t, const char *seq);
+int triad_follow_keep(struct triad *t, const char *seq);
+int triad_follow_fence(struct triad *t);
+/* The log is durable further on.  Holds t->lock. */
+void triad_follow_durable(struct triad *t);
+/* Tell that what was kept is given up, before its blocks are written to.  Holds t->lock. */
+void triad_follow_given_up(struct triad *t);
+/* The instance ends, and with it what was asked for.  Holds t->lock. */
+void triad_follow_end(struct triad *t);
 
 /* ---- device.c ------------------------------------------------------------- */
 

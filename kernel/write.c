@@ -216,13 +216,17 @@ static bool has_room(struct triad *t, const struct bio *bio, u32 leaves)
 {
 	struct triad_bio *tb = triad_bio((struct bio *)bio);
 	u32 covered;
+	bool fits;
 
-	if (!is_discard(bio))
-		return triad_log_room(&t->core, tb->nr, tb->nr, 0);
-	return !triad_log_is_long(&t->core) &&
-	       triad_log_room(&t->core, 0, triad_index_discard_cost(&t->core.geo, tb->lba,
-								    tb->nr, &covered),
-			      leaves);
+	if (is_discard(bio))
+		fits = !triad_log_is_long(&t->core) &&
+		       triad_log_room(&t->core, 0,
+				      triad_index_discard_cost(&t->core.geo, tb->lba, tb->nr,
+							       &covered), leaves);
+	else
+		fits = triad_log_room(&t->core, tb->nr, tb->nr, 0);
+	triad_follow_given_up(t);
+	return fits;
 }
 
 /* Does it fit the record that is being built? */
@@ -573,6 +577,7 @@ static void flush(struct triad *t)
 	struct bio *bio;
 
 	end_flush(t);
+	triad_follow_durable(t);
 	spin_lock_irqsave(&t->queue_lock, flags);
 	fresh = t->flush_queue;
 	bio_list_init(&t->flush_queue);

@@ -265,6 +265,8 @@ static struct options options_of(const struct tab_entry *entry, const struct opt
 		opt.on_error = typed->on_error;
 	if (typed->hold_ms)
 		opt.hold_ms = typed->hold_ms;
+	if (typed->keep_max)
+		opt.keep_max = typed->keep_max;
 	if (typed->interval_ms)
 		opt.interval_ms = typed->interval_ms;
 	if (typed->cache_blocks)

@@ -47,6 +47,19 @@ static void print_used(const struct status *status)
 	printf("  %-22s %s of %s, %.1f %%\n", "used", used, usable, percent);
 }
 
+/* Nobody is told of it unless somebody follows the log. */
+static void print_kept(const struct status *status)
+{
+	const char *keep = status->nr > STATUS_KEEP ? status->text[STATUS_KEEP] : "-";
+	char text[TEXT_SIZE];
+
+	if (!strcmp(keep, "given_up"))
+		print_text("log kept", "given up, for want of room");
+	else if (strcmp(keep, "-"))
+		printf("  %-22s from record %s, %s\n", "log kept", keep,
+		       text_size(status->number[STATUS_KEPT_BLOCKS] << TRIAD_BLOCK_SHIFT, text));
+}
+
 static void print_status(const struct status *status)
 {
 	const char *reason = status->text[STATUS_REASON];
@@ -68,6 +81,7 @@ static void print_status(const struct status *status)
 	print_number(status, STATUS_LOG_RECORDS, "records in the log");
 	print_size(status, STATUS_LOG_BLOCKS, "log", TRIAD_BLOCK_SHIFT);
 	print_used(status);
+	print_kept(status);
 	print_number(status, STATUS_COMMITS, "commits");
 	print_number(status, STATUS_RECORDS, "records written");
 	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);

@@ -29,6 +29,11 @@ static const struct metric {
 	  STATUS_DEVICE_WRITTEN, 1 },
 	{ "read_bytes_total", "counter", "Bytes read by users.", STATUS_READ, 1 },
 	{ "disk_flushes_total", "counter", "Flushes sent to the disk.", STATUS_FLUSHES, 1 },
+	{ "next_record", "gauge", "Number of the log's next record.", STATUS_NEXT_RECORD, 1 },
+	{ "durable_record", "gauge", "Highest record that is durable.", STATUS_DURABLE_RECORD, 1 },
+	{ "kept_record", "gauge", "Lowest record that can still be read.", STATUS_KEPT_RECORD, 1 },
+	{ "kept_bytes", "gauge", "Space of the log that is kept for a follower only.",
+	  STATUS_KEPT_BLOCKS, TRIAD_BLOCK_SIZE },
 	{ "checksum_errors_total", "counter", "Blocks that did not match their checksum.",
 	  STATUS_CHECKSUM_ERRORS, 1 },
 };

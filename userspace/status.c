@@ -39,6 +39,11 @@ static const struct status_format {
 	/* these two are told beside the device */
 	[STATUS_UUID] = { NULL, UNIT_TEXT },
 	[STATUS_LABEL] = { NULL, UNIT_TEXT },
+	[STATUS_NEXT_RECORD] = { "next_record", UNIT_NUMBER },
+	[STATUS_DURABLE_RECORD] = { "durable_record", UNIT_NUMBER },
+	[STATUS_KEPT_RECORD] = { "kept_record", UNIT_NUMBER },
+	[STATUS_KEPT_BLOCKS] = { "kept_blocks", UNIT_NUMBER },
+	[STATUS_KEEP] = { "keep", UNIT_TEXT },
 };
 
 /* ---- the line ------------------------------------------------------------------ */
@@ -318,6 +323,8 @@ const char *status_options(const struct status *status, char *text, size_t size)
 		fprintf(f, " --on-error hold");
 	if (source->hold_ms)
 		fprintf(f, " --hold-ms %u", source->hold_ms);
+	if (source->keep_max)
+		fprintf(f, " --keep-max %u", source->keep_max);
 	if (source->keyed)
 		fprintf(f, " --key-file ...");
 	fclose(f);
@@ -336,6 +343,7 @@ static struct json_object *options_json(const struct dm_source *source)
 	json_add_number(out, "cache_blocks", source->cache_blocks);
 	json_add_text(out, "on_error", source->hold ? "hold" : "fail");
 	json_add_number(out, "hold_ms", source->hold_ms);
+	json_add_number(out, "keep_max", source->keep_max);
 	json_add_bool(out, "keyed", source->keyed);
 	for (i = 0; i < source->nr_roots; i++)
 		json_array_add_text(roots, source->root[i]);
@@ -359,7 +367,7 @@ void status_json(const struct status *status, struct json_object *out)
 			continue;
 		if (fields[i].unit == UNIT_ERROR)
 			json_add(out, fields[i].name, json_object_new_int(status->error));
-		else if (i == STATUS_REASON && status_is(status, STATUS_REASON, "-"))
+		else if ((i == STATUS_REASON || i == STATUS_KEEP) && status_is(status, i, "-"))
 			json_add_text(out, fields[i].name, NULL);
 		else if (fields[i].unit == UNIT_TEXT)
 			json_add_text(out, fields[i].name, status->text[i]);

@@ -88,6 +88,8 @@ static const char *take_option(struct tab_entry *e, char *option)
 	}
 	if (!strcmp(option, "hold-ms"))
 		return take_number(value, &opt->hold_ms) ? NULL : "this is no number";
+	if (!strcmp(option, "keep-max"))
+		return take_number(value, &opt->keep_max) ? NULL : "this is no number";
 	if (!strcmp(option, "interval-ms"))
 		return take_number(value, &opt->interval_ms) && opt->interval_ms >= 10 ? NULL :
 		       "this is no number from 10";

@@ -33,6 +33,7 @@ struct options {
 	const char *module;	/* a file */
 	const char *on_error;	/* hold or fail */
 	u32 hold_ms;
+	u32 keep_max;
 	const char *key_file;
 	const char *key;	/* in hexadecimal digits, if there is no file */
 	const char *hash;

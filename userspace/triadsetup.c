@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMA", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoA", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
 	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
@@ -75,7 +75,7 @@ static const struct command commands[] = {
 	  "The disk below is as a close leaves it, until resume.  A mounted filesystem is\n"
 	  "frozen.\n", cmd_suspend },
 	{ "resume", "NAME", 1, 1, "j", "let a suspended device go on", "", cmd_resume },
-	{ "table", "DEVICE", 1, 1, "jrkRbtCEM", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRbtCEMo", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "[NAME]...", 0, 64, "jwNp", "how open devices are",
 	  "All of them unless some are named.  Exit code 6 while a root is bad or blocks\n"
@@ -177,6 +177,7 @@ static const struct option_help {
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
 	{ 'E', false, "on-error", "WHAT", "while the disk is gone: fail (default) or hold" },
 	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
+	{ 'o', false, "keep-max", "BLOCKS", "of the log, for who follows it: 1/8 of the free ones" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
@@ -322,6 +323,8 @@ static int take_option(struct options *opt, char letter, const char *name)
 				 "--%s: it is hold or fail, not '%s'", name, optarg);
 	case 'M':
 		return take_number(name, 0, 86400000, &opt->hold_ms);
+	case 'o':
+		return take_number(name, 0, ~0u, &opt->keep_max);
 	case 'm':
 		opt->module = optarg;
 		return 0;

@@ -81,6 +81,9 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 			params->hold = !strcmp(value, "hold");
 			if (!params->hold && strcmp(value, "fail"))
 				return fail(error, "on_error is not hold or fail");
+		} else if (!strcmp(name, "keep_max")) {
+			if (!parse_u32(value, &params->keep_max))
+				return fail(error, "keep_max is not a number of blocks");
 		} else if (!strcmp(name, "hold_ms")) {
 			if (!parse_u32(value, &params->hold_ms) || params->hold_ms > 86400000)
 				return fail(error, "hold_ms is not between 0 and 86400000");

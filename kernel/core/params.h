@@ -27,6 +27,7 @@ struct triad_params {
 	bool hold;			/* while the disk cannot be reached, nobody hears of it */
 	u32 hold_ms;			/* ... for so long; 0: for ever */
 	u32 cache_blocks;		/* map nodes kept in memory, at most */
+	u32 keep_max;			/* blocks kept for a follower of the log; 0: an eighth of the free ones */
 };
 
 /* -EINVAL, and *error says what is wrong with the line. */

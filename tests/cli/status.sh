@@ -40,12 +40,12 @@ faked status good
 	grep -q '^  label  *Größe x$' out && ! grep -q '^  options' out &&
 	grep -q '^  used  *101 MiB of 1011 MiB, 10.0 %' out
 result $? "status: device, UUID, label and how full it is"
-mapping other 0 1 "/dev/vdb 11 root_dev /dev/vdc read_only interval_ms 500 on_error hold hold_ms 9 key 0011" \
+mapping other 0 1 "/dev/vdb 13 root_dev /dev/vdc read_only interval_ms 500 on_error hold hold_ms 9 keep_max 7 key 0011" \
 	rw degraded 0 - 0 >>mappings
 mapping broken 0 1 "/dev/my\\disk" ro failed 0 a_write_failed -5 >>mappings
 mapping away 1 1 "/dev/vdd" fail ok 0 suspended 0 >>mappings
 faked status other
-[ $code = 6 ] && grep -q -- '^  options  *--root-device /dev/vdc --read-only --interval-ms 500 --on-error hold --hold-ms 9 --key-file ...$' out &&
+[ $code = 6 ] && grep -q -- '^  options  *--root-device /dev/vdc --read-only --interval-ms 500 --on-error hold --hold-ms 9 --keep-max 7 --key-file ...$' out &&
 	! grep -q 0011 out err
 result $? "status: its options, but not its key; a bad root is exit code 6"
 faked status away
@@ -55,7 +55,7 @@ faked status
 [ $code = 7 ] && [ "$(grep -c '^/dev/mapper/' out)" = 4 ] && is_one_error && grep -q 'broken: it is read-only, and nobody' err
 result $? "status: all of them, and the exit code of the worst"
 faked status --json
-[ $code = 7 ] && [ "$(json out "[x['name'] for x in d['devices']] == ['away', 'broken', 'good', 'other'] and [x['exit_code'] for x in d['devices']] == [0, 7, 0, 6] and 'broken' in d['error']['message'] and d['devices'][2]['label'] == 'Größe x' and d['devices'][3]['options'] == {'read_only': True, 'backup': False, 'interval_ms': 500, 'cache_blocks': 16384, 'on_error': 'hold', 'hold_ms': 9, 'keyed': True, 'root_devices': ['/dev/vdc']}")" = True ] &&
+[ $code = 7 ] && [ "$(json out "[x['name'] for x in d['devices']] == ['away', 'broken', 'good', 'other'] and [x['exit_code'] for x in d['devices']] == [0, 7, 0, 6] and 'broken' in d['error']['message'] and d['devices'][2]['label'] == 'Größe x' and d['devices'][3]['options'] == {'read_only': True, 'backup': False, 'interval_ms': 500, 'cache_blocks': 16384, 'on_error': 'hold', 'hold_ms': 9, 'keep_max': 7, 'keyed': True, 'root_devices': ['/dev/vdc']}")" = True ] &&
 	! grep -q 0011 out err
 result $? "status --json: all of them"
 faked status --json good other
@@ -64,6 +64,19 @@ result $? "status --json: those that are named"
 faked status --json good
 [ $code = 0 ] && [ "$(json out "d['name'] == 'good' and d['uuid'] == '$uuid' and d['label'] == 'Größe x' and d['mode'] == 'rw' and 'devices' not in d")" = True ]
 result $? "status --json NAME: one object"
+mapping kept 0 3 "/dev/vda" rw ok 0 - 0 " $uuid - 4800 4711 4000 256 4100" >mappings
+mapping lost 0 3 "/dev/vda" rw ok 0 - 0 " $uuid - 4800 4711 4790 0 given_up" >>mappings
+mapping none 0 3 "/dev/vda" rw ok 0 - 0 " $uuid - 4800 4711 4790 0 -" >>mappings
+faked status --json
+[ $code = 0 ] && [ "$(json out "[[x[k] for k in ('next_record', 'durable_record', 'kept_record', 'kept_blocks', 'keep')] for x in d['devices']] == [[4800, 4711, 4000, 256, '4100'], [4800, 4711, 4790, 0, 'given_up'], [4800, 4711, 4790, 0, None]]")" = True ]
+result $? "status --json: where the log is, for who follows it"
+faked status
+[ $code = 0 ] && [ "$(grep -c '^  log kept' out)" = 2 ] && grep -q '^  log kept  *from record 4100, 1 MiB' out &&
+	grep -q '^  log kept  *given up, for want of room' out
+result $? "status: what is kept, if anybody has asked for it"
+faked status --prometheus
+[ $code = 0 ] && grep -qxF 'dm_triad_kept_bytes{name="kept"} 1048576' out && grep -qxF 'dm_triad_durable_record{name="kept"} 4711' out
+result $? "status --prometheus: the same"
 sed 's/ 0\.2\.0 .*$//' one >mappings
 faked status good
 [ $code = 0 ] && grep -q "^  UUID  *$uuid\$" out && ! grep -q '^  label' out

@@ -57,6 +57,9 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(parse(&p, "a 4 interval_ms 86400000 cache_blocks 16777216", &error), 0);
 	assert_int_equal(p.interval_ms, 86400000);
 	assert_int_equal(p.cache_blocks, 16777216);
+	assert_int_equal(p.keep_max, 0);
+	assert_int_equal(parse(&p, "a 2 keep_max 4294967295", &error), 0);
+	assert_int_equal(p.keep_max, 4294967295u);
 }
 
 static void wrong_lines_are_refused_with_a_reason(void **state)
@@ -79,6 +82,8 @@ static void wrong_lines_are_refused_with_a_reason(void **state)
 		{ "a 2 interval_ms 9", "interval_ms" },
 		{ "a 2 interval_ms 86400001", "interval_ms" },
 		{ "a 2 cache_blocks 63", "cache_blocks" },
+		{ "a 2 keep_max 4294967296", "keep_max" },
+		{ "a 2 keep_max many", "keep_max" },
 		{ "a 2 cache_blocks -1", "cache_blocks" },
 		{ "a 2 cache_blocks 16777217", "cache_blocks" },
 		{ "a 2 cache_blocks 4294967295", "cache_blocks" },

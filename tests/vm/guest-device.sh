@@ -133,6 +133,99 @@ full()
 	checked "full device" vdd
 }
 
+# ---- who follows the log ----------------------------------------------------------
+
+events() { dmsetup info -c --noheadings -o events "$1"; }
+flush() { dd if=/dev/zero of=/dev/mapper/$1 bs=4096 count=0 conv=notrunc,fsync 2>/dev/null; }
+
+kept()
+{
+	fmt /dev/vdd
+	map --keep-max 4294967295 t /dev/vdd
+	pattern a
+	put a t 0
+	is "$(field t 24)" $(($(field t 23) - 1)) "what was flushed is durable"
+	triadsetup close t
+	map --keep-max 4294967295 t /dev/vdd
+	is "$(field t 24)" $(($(field t 23) - 1)) "and so is what an opening found"
+	is "$(field t 27)" - "nobody follows the log then"
+
+	dd if=/tmp/a of=/dev/mapper/t bs=1M count=2 oflag=direct conv=notrunc 2>/dev/null
+	want=$(($(field t 23) - 1))
+	[ "$(field t 24)" -lt $want ] && ok "what was not flushed is not durable" || not_ok "what was not flushed is not durable"
+	nr=$(events t)
+	must "notify waits for nothing" dmsetup message t 0 notify $want
+	must "nor does a later one" dmsetup message t 0 notify $((want + 100))
+	is "$(events t)" "$nr" "there is no event before the record is durable"
+	flush t
+	is "$(events t)" $((nr + 1)) "and one when it is"
+	is "$(field t 24)" $want "as the status says then"
+	flush t
+	is "$(events t)" $((nr + 1)) "and no other"
+	dmsetup message t 0 notify 1
+	is "$(events t)" $((nr + 2)) "it comes at once if the record is durable already"
+	must_fail "notify without a number" dmsetup message t 0 notify soon
+
+	first=$(field t 25)
+	must "keep" dmsetup message t 0 keep $first
+	for i in 1 2 3 4 5 6; do
+		put a t $((4 * i))
+		dmsetup message t 0 commit
+	done
+	is "$(field t 25)" "$first" "the log is kept from where that was asked for"
+	is "$(field t 27)" "$first" "the status says so"
+	[ "$(field t 26)" -gt 10 ] && ok "headers of it count" || not_ok "headers of it count # $(dmsetup status t)"
+	triadsetup status t | grep -q "^  log kept  *from record $first," && ok "in words, too" || not_ok "in words, too"
+	dmsetup message t 0 keep "$(field t 23)"
+	is "$(field t 26)" 0 "what the mark has passed is let go"
+	must "keep none" dmsetup message t 0 keep none
+	is "$(field t 27)" - "nothing is kept then"
+	must_fail "keep something" dmsetup message t 0 keep some
+
+	size=$(($(blockdev --getsize64 /dev/mapper/t) / 1048576))
+	dd if=/dev/urandom of=/dev/mapper/t bs=1M count=$((size * 95 / 100)) oflag=direct 2>/dev/null
+	nr=$(events t)
+	dmsetup message t 0 keep "$(field t 25)"
+	: >/tmp/follow >/tmp/lost
+	while [ -e /tmp/follow ]; do
+		if [ "$(field t 27)" = given_up ]; then
+			echo x >>/tmp/lost
+			dmsetup message t 0 keep "$(field t 25)"
+		fi
+		sleep 0.05
+	done &
+	must "a device that is nearly full is overwritten $(some 8) times with its log kept" fio --name=o \
+		--filename=/dev/mapper/t --rw=randwrite --bs=4k-64k --iodepth=32 --ioengine=libaio \
+		--direct=1 --size=$((size * 95 / 100))M --loops=$(some 8) --verify=crc32c --do_verify=1
+	rm /tmp/follow
+	wait
+	is "$(field t 1)" rw "it stays writable"
+	[ -s /tmp/lost ] && ok "what was kept was given up ($(wc -l </tmp/lost) times)" || not_ok "what was kept was given up"
+	[ "$(events t)" -gt "$nr" ] && ok "with events" || not_ok "with events"
+
+	dmsetup message t 0 keep "$(field t 25)"
+	nr=$(events t)
+	dmsetup suspend t
+	is "$(events t)" $((nr + 1)) "who follows is told of a suspend"
+	must_fail "a suspended device keeps nothing" dmsetup message t 0 keep 1
+	dmsetup resume t
+	is "$(field t 27)" - "and asks again when it goes on"
+
+	dd if=/dev/mapper/t of=/tmp/a bs=1M skip=4 count=4 iflag=direct 2>/dev/null
+	nr=$(events t)
+	must "read_only" dmsetup message t 0 read_only
+	is "$(field t 1) $(field t 18) $(field t 19)" "ro fenced 0" "it is fenced, and nothing has failed"
+	is "$(events t)" $((nr + 1)) "with an event"
+	must_fail "it takes no write" dd if=/tmp/a of=/dev/mapper/t bs=1M count=1 oflag=direct
+	must "reads go on" same a t 4
+	must "status finds it well" triadsetup status t
+	triadsetup close t
+	map t /dev/vdd
+	is "$(field t 1)" rw "the next instance writes again"
+	triadsetup close t
+	checked "who follows the log" vdd
+}
+
 # ---- roots elsewhere, keyed ---------------------------------------------------------
 
 elsewhere()
@@ -1337,7 +1430,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
 	echo "# $part"
 	$part
 done
