@@ -94,4 +94,13 @@ MUTANTS = [
     ("root-not-awaited", "device.c", """	flush_workqueue(t->commit_wq);
 	busy_with(t, "suspend: waiting for what is under way");
 """, "", "an instance that ends leaves no root under way", "test-restart slow"),
+
+    # who follows the log
+    ("notify-too-early", "follow.c", "!triad_order_is_durable(&t->core.order, t->notify))", "0)",
+     "an event says that the record is durable", "test-device kept"),
+    ("notify-never", "write.c", "	triad_follow_durable(t);\n", "", "who waits for a record hears of it", "test-device kept"),
+    ("given-up-in-silence", "follow.c", "	if (keep->nr_given_up == t->nr_given_up_said)\n", "	if (1)\n",
+     "who follows hears that the log is gone", "test-device kept"),
+    ("suspended-in-silence", "follow.c", "	if (followed)\n		dm_table_event(t->ti->table);\n", "	(void)followed;\n",
+     "who follows hears that nothing is kept any more", "test-device kept"),
 ]

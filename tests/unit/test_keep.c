@@ -310,6 +310,46 @@ static void the_mark_lets_go_what_lies_behind_it(void **state)
 	assert_false(core->space.keep.given_up);
 }
 
+/* Blocks until there is none left. */
+static u64 take_all(struct triad_space *space)
+{
+	u64 pba, nr = 0;
+	u32 got;
+	int r;
+
+	while (!(r = triad_space_take(space, TRIAD_CURSOR_NODE, 50, &pba, &got))) {
+		assert_int_equal(triad_list_push_run(&space->nodes, pba, got), 0);
+		nr += got;
+	}
+	assert_int_equal(r, -ENOSPC);
+	return nr;
+}
+
+static void what_is_let_go_can_be_taken_at_once(void **state)
+{
+	struct follower *f = *state;
+	struct triad_core *core = &f->device->driver.core;
+	struct triad_space *space = &core->space;
+	u32 i;
+	u64 kept, free;
+
+	core->keep_max = ~0u;
+	keep(f, triad_keep_first(core));
+	/* in many zones, as the cursor goes to the one with most free blocks */
+	for (i = 0; i < 40; i++) {
+		device_write(f->device, i % 3 * 200, 100);
+		commit(f);
+	}
+	assert_false(space->keep.given_up);
+	kept = space->keep.nr_blocks;
+	free = triad_space_available(space) + space->reserved;
+	assert_true(kept > 2000);
+	/* what is kept is not found, wherever it is looked for */
+	assert_int_equal(take_all(space), free);
+	keep(f, TRIAD_KEEP_NONE);
+	assert_int_equal(take_all(space), kept);
+}
+
 /* Whoever follows says so while a commit runs: what b's log is now is kept as well. */
 static int keep_while_it_runs(struct triad_commit_host *host, enum triad_commit_step step)
 {
@@ -506,6 +546,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(without_a_mark_nothing_is_kept_but_the_log_since_b),
 		T(the_mark_lets_go_what_lies_behind_it),
+		T(what_is_let_go_can_be_taken_at_once),
 		T(a_mark_that_comes_while_a_commit_runs_counts_for_it),
 		T(the_log_is_given_up_before_a_writer_waits_for_a_commit),
 		T(the_log_is_not_given_up_if_that_is_not_the_room),
