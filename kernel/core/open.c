@@ -323,6 +323,7 @@ static int load_root(struct triad_core *core, u64 device_blocks, int slot, bool 
 	core->slot_b = -1;
 	core->one_root = true;
 	core->without_log = !with_log;
+	core->backup_seq = core->root.next_seq;
 	r = check_root(core, device_blocks);
 	if (!r)
 		r = init_space(core);
