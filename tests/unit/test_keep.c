@@ -413,6 +413,7 @@ static void the_log_is_not_given_up_if_that_is_not_the_room(void **state)
 {
 	struct follower *f = *state;
 	struct triad_core *core = &f->device->driver.core;
+	u64 left;
 
 	keep(f, triad_keep_first(core));
 	commits(f, 40);
@@ -420,6 +421,13 @@ static void the_log_is_not_given_up_if_that_is_not_the_room(void **state)
 	device_write(f->device, 0, 4);
 	assert_false(triad_log_room(core, 200, 200, 0));
 	assert_false(core->space.keep.given_up);
+	/* nor if a commit has to make room all the same */
+	core->interval.budget = ~0ULL;
+	left = triad_space_available(&core->space);
+	core->space.used += left;
+	assert_false(triad_log_room(core, core->space.keep.nr_blocks, 1, 0));
+	assert_false(core->space.keep.given_up);
+	core->space.used -= left;
 	check(f);
 }
 
