@@ -177,7 +177,7 @@ static const struct option_help {
 	{ 'R', false, "read-only", NULL, "write nothing, not even to heal" },
 	{ 'E', false, "on-error", "WHAT", "while the disk is gone: fail (default) or hold" },
 	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
-	{ 'o', false, "keep-max", "BLOCKS", "of the log, for who follows it: 1/8 of the free ones" },
+	{ 'o', false, "keep-max", "BLOCKS", "of the log, kept for who follows it" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
