@@ -55,6 +55,9 @@ static bool describe(struct kmod_module *mod, struct build *build)
 			snprintf(build->version, sizeof(build->version), "%s", value);
 		else if (!strcmp(key, "name"))
 			snprintf(build->module, sizeof(build->module), "%s", value);
+		else if (!strcmp(key, "signer"))
+			snprintf(build->signer, sizeof(build->signer), "%s", value);
+		build->is_signed |= !strcmp(key, "sig_id");
 	}
 	kmod_module_info_free_list(info);
 	if (!build->module[0])

@@ -12,6 +12,8 @@ struct build {
 	char path[512];
 	char module[64];	/* "dm_triad_0_2_0" */
 	char version[32];	/* "0.2.0" */
+	bool is_signed;
+	char signer[128];	/* "" if that cannot be told */
 };
 
 /*

@@ -14,9 +14,9 @@
 #include "hash.h"
 #include "kernel.h"
 #include "status.h"
+#include "tab.h"
 
 #define OLDEST_KERNEL	"6.1.83"
-#define TABLE		"/etc/triadtab"
 #define SECURE_BOOT	"/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 enum finding {
@@ -97,7 +97,7 @@ static void check_kernel(struct doctor *d)
 
 struct versions {
 	char loaded[64];	/* the highest */
-	char file[64], path[512];
+	struct build file;
 };
 
 static void note_loaded(const char *version, void *context)
@@ -113,23 +113,8 @@ static void note_file(const struct build *build, void *context)
 {
 	struct versions *v = context;
 
-	if (v->file[0])
-		return;
-	snprintf(v->file, sizeof(v->file), "%s", build->version);
-	snprintf(v->path, sizeof(v->path), "%s", build->path);
-}
-
-static bool is_signed(const char *path)
-{
-	static const char mark[] = "~Module signature appended~\n";
-	char end[sizeof(mark)] = "";
-	FILE *f = fopen(path, "re");
-	bool found = f && !fseek(f, -(long)(sizeof(mark) - 1), SEEK_END) &&
-		     fread(end, sizeof(mark) - 1, 1, f) == 1 && !strcmp(end, mark);
-
-	if (f)
-		fclose(f);
-	return found;
+	if (!v->file.version[0])
+		v->file = *build;
 }
 
 static bool wants_signature(void)
@@ -149,21 +134,25 @@ static bool wants_signature(void)
 
 static void check_signature(struct doctor *d, const struct versions *v)
 {
-	bool compressed = strlen(v->path) > 3 && strcmp(v->path + strlen(v->path) - 3, ".ko");
+	const struct build *file = &v->file;
+	char advice[256];
 
+	snprintf(advice, sizeof(advice), "mokutil --import %s, then boot; see README, Secure Boot.",
+		 kernel_signing_key());
 	if (!wants_signature())
 		tell(d, FINE, "signature", NULL, "this system loads modules that are not signed");
-	else if (v->loaded[0])
-		tell(d, FINE, "signature", NULL, "Secure Boot wants one, and the module is loaded");
-	else if (compressed)
-		tell(d, NOTE, "signature", "Try: modprobe dm-triad",
-		     "Secure Boot wants one; %s is compressed and was not looked into", v->path);
-	else if (is_signed(v->path))
-		tell(d, NOTE, "signature", "If modprobe dm-triad says that the key was rejected: mokutil "
-		     "--import KEY, then boot.", "Secure Boot wants one, and %s has one", v->path);
+	else if (!file->version[0])
+		tell(d, FINE, "signature", NULL, "this system wants one, and the module is loaded");
+	else if (!file->is_signed)
+		tell(d, v->loaded[0] ? TO_DO : CANNOT, "signature", "Sign it with a key that mokutil has "
+		     "enrolled; see README, Secure Boot.", "this system wants one, and %s has none",
+		     file->path);
+	else if (kernel_trusts(file->signer))
+		tell(d, FINE, "signature", NULL, "%s, which this system knows, has signed %s",
+		     file->signer, file->path);
 	else
-		tell(d, CANNOT, "signature", "Sign it with a key that mokutil has enrolled.",
-		     "Secure Boot wants one, and %s has none", v->path);
+		tell(d, v->loaded[0] ? TO_DO : CANNOT, "signature", advice, "%s, which this system does "
+		     "not know, has signed %s", file->signer[0] ? file->signer : "somebody", file->path);
 }
 
 static void check_module(struct doctor *d)
@@ -180,20 +169,21 @@ static void check_module(struct doctor *d)
 		build_each_loaded(note_loaded, &v);
 	}
 	build_each_file(note_file, &v);
-	if (!v.file[0] && !v.loaded[0]) {
+	if (!v.file.version[0] && !v.loaded[0]) {
 		tell(d, CANNOT, "module", "Install it for this kernel; see README.",
 		     "modprobe knows no dm-triad for %s", kernel_release());
 		return;
 	}
-	if (v.loaded[0] && v.file[0] && strcmp(v.loaded, v.file))
+	if (v.loaded[0] && v.file.version[0] && strcmp(v.loaded, v.file.version))
 		tell(d, TO_DO, "module", "triadsetup upgrade",
-		     "%s is loaded, %s is installed", v.loaded, v.file);
-	else if (!v.file[0])
+		     "%s is loaded, %s is installed", v.loaded, v.file.version);
+	else if (!v.file.version[0])
 		tell(d, TO_DO, "module", "Install it for this kernel, or it will be missing after the next "
 		     "boot.", "%s is loaded, and modprobe knows none", v.loaded);
 	else
-		tell(d, FINE, "module", NULL, "%s, %s", v.file, v.loaded[0] ? "loaded" : v.path);
-	if (strcmp(v.file[0] ? v.file : v.loaded, TOOL_VERSION))
+		tell(d, FINE, "module", NULL, "%s, %s", v.file.version,
+		     v.loaded[0] ? "loaded" : v.file.path);
+	if (strcmp(v.file.version[0] ? v.file.version : v.loaded, TOOL_VERSION))
 		tell(d, NOTE, "tool", "The same version of both is what was tested.",
 		     "triadsetup is %s", TOOL_VERSION);
 	else
@@ -393,22 +383,35 @@ static int check_open(struct status *status, void *context)
 	return 0;
 }
 
+static struct doctor *reader;		/* of triadtab, which complains without a context */
+
+static void note_wrong(const char *path, unsigned int line, const char *why)
+{
+	tell(reader, TO_DO, "triadtab", "See triadtab(5).", "%s, line %u: %s; it is left out", path, line,
+	     why);
+}
+
 /* What is to be open, by the table for the start of the system. */
 static void check_table(struct doctor *d)
 {
-	FILE *f = fopen(TABLE, "re");
-	char line[1024], name[160], device[512], advice[256];
+	struct tab *tab = calloc(1, sizeof(*tab));
+	char advice[256];
+	unsigned int i;
 	u32 nr;
 
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%159s %511s", name, device) != 2 || name[0] == '#' ||
-		    dm_exists(name, &nr))
-			continue;
-		snprintf(advice, sizeof(advice), "systemctl start triad@%s", name);
-		tell(d, TO_DO, "triadtab", advice, "%s (%s) is not open", name, device);
-	}
-	if (f)
-		fclose(f);
+	reader = d;
+	if (tab && !tab_read(tab, note_wrong))
+		for (i = 0; i < tab->nr; i++) {
+			const struct tab_entry *e = &tab->entry[i];
+
+			if (e->noauto || dm_exists(e->name, &nr))
+				continue;
+			snprintf(advice, sizeof(advice), "triadsetup open %s", e->name);
+			tell(d, TO_DO, "triadtab", advice, "%s (%s) is not open", e->name, e->device);
+		}
+	if (tab)
+		tab_free(tab);
+	free(tab);
 }
 
 int cmd_doctor(const struct options *opt)

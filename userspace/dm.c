@@ -244,6 +244,7 @@ void dm_modprobe(const char *module)
 
 int dm_load_module(void)
 {
+	char advice[512];
 	bool found;
 	int r;
 
@@ -256,12 +257,12 @@ int dm_load_module(void)
 	r = has_target(&found);
 	if (r || found)
 		return r;
-	return tool_fail(TOOL_SYSTEM, strstr(modprobe_words, "Key was rejected") ?
-			 "Nothing was changed.  Secure Boot wants the module signed with a key that "
-			 "this machine\n  trusts: sign it, enrol the key with mokutil, then: "
-			 "modprobe dm-triad" :
-			 "Nothing was changed.  Build and install the module for this kernel, "
-			 "then: modprobe dm-triad",
+	snprintf(advice, sizeof(advice), strstr(modprobe_words, "Key was rejected") ?
+		 "Nothing was changed.  Secure Boot wants the module signed with a key that this machine\n"
+		 "  trusts: mokutil --import %s, then boot; triadsetup doctor tells more." :
+		 "Nothing was changed.  Build and install the module for this kernel, then: modprobe dm-triad",
+		 kernel_signing_key());
+	return tool_fail(TOOL_SYSTEM, advice,
 			 "the kernel has no target '" DM_TARGET "', and modprobe dm-triad "
 			 "did not help%s%s", modprobe_words[0] ? ":\n  " : "", modprobe_words);
 }

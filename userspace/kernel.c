@@ -54,6 +54,41 @@ const char *kernel_release(void)
 	return uname(&uts) ? "" : uts.release;
 }
 
+/* ---- signatures ----------------------------------------------------------------- */
+
+bool kernel_trusts(const char *signer)
+{
+	static const char type[] = " asymmetri ";
+	size_t n = strlen(signer);
+	char line[512], *key;
+	bool found = false;
+	FILE *f = fopen("/proc/keys", "re");
+
+	while (f && n && !found && fgets(line, sizeof(line), f)) {
+		key = strstr(line, type);
+		key = key ? key + strlen(type) : line;
+		/* "signer: number of the key: kind" */
+		found = !strncmp(key, signer, n) && key[n] == ':';
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+const char *kernel_signing_key(void)
+{
+	static const char *const places[] = {
+		"/var/lib/shim-signed/mok/MOK.der",	/* Ubuntu's */
+		"/var/lib/dkms/mok.pub",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (!access(places[i], F_OK))
+			return places[i];
+	return "KEY";
+}
+
 /* ---- log ------------------------------------------------------------------------ */
 
 int kernel_log_begin(void)

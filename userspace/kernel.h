@@ -16,6 +16,12 @@ bool kernel_may_have_hash(const char *name);
 /* The kernel's release, as uname -r prints it. */
 const char *kernel_release(void);
 
+/* Has it a key of this signer, from firmware, the machine's owner or whoever built it? */
+bool kernel_trusts(const char *signer);
+
+/* The certificate of the key that dkms signs modules with here; "KEY" if there is none. */
+const char *kernel_signing_key(void);
+
 /*
  * What device-mapper says in the kernel's log from begin on: lines that belong below
  * a sentence, each begun with a line end and a margin.  NULL if it says nothing or

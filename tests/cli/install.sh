@@ -72,8 +72,9 @@ for file in sbin/triadsetup lib/udev/rules.d/61-triad.rules lib/systemd/system/t
 done
 ! grep -rq '@sbindir@' root
 result $? "and nothing in it is left to be filled in"
-for file in hooks/triad scripts/local-top/triad scripts/local-block/triad; do
-	sh -n "root/usr/share/initramfs-tools/$file" && [ -x "root/usr/share/initramfs-tools/$file" ]
+for file in usr/share/initramfs-tools/hooks/triad usr/share/initramfs-tools/scripts/local-top/triad \
+		usr/share/initramfs-tools/scripts/local-block/triad etc/kernel/header_postinst.d/triadsetup; do
+	sh -n "root/$file" && [ -x "root/$file" ]
 	result $? "initramfs: $file can be run"
 done
 env -i PATH="$dir/bin:$PATH" HOME="$HOME" make -s -C "$here/../.." uninstall KDIR="$dir/kbuild" \
