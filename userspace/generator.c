@@ -215,20 +215,9 @@ static void generate(const struct tab_entry *e)
 		fprintf(f, "Wants=network-online.target\nAfter=network-online.target\n");
 	if (!e->noauto && !e->nofail)
 		fprintf(f, "Before=%s\n", target);
-	fprintf(f, "[Service]\n");
-	if (strcmp(e->name, instance)) {
-		fprintf(f, "ExecStart=\nExecStart=%s/sbin/triadsetup open ", prefix);
-		put_word(f, e->name);
-		fprintf(f, "\nExecStop=\n");
-		if (!e->initrd) {
-			fprintf(f, "ExecStop=-%s/sbin/triadsetup close --deferred ", prefix);
-			put_word(f, e->name);
-			putc('\n', f);
-		}
-	} else if (e->initrd) {
-		/* what the root file system lies on stays to the end */
-		fprintf(f, "ExecStop=\n");
-	}
+	/* what the root file system lies on stays to the end */
+	if (e->initrd)
+		fprintf(f, "[Service]\nExecStop=\n");
 	if (ferror(f) | fclose(f))
 		failed = 1;
 	if (!e->noauto)

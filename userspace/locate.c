@@ -2,6 +2,7 @@
 #include "locate.h"
 
 #include <blkid/blkid.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <libdevmapper.h>
 #include <stdio.h>
@@ -163,6 +164,21 @@ int locate(const char **path)
 	return s.label || value ? search(&s, path) : 0;
 }
 
+/* As an instance of a unit has it: "a\x2bb" is a+b.  No name of ours has a backslash. */
+static void unescape(char *name)
+{
+	char *to = name, byte[3] = "";
+
+	for (; *name; to++) {
+		bool spelled = name[0] == '\\' && name[1] == 'x' && isxdigit((unsigned char)name[2]) &&
+			       isxdigit((unsigned char)name[3]);
+
+		*to = spelled ? (char)strtoul(memcpy(byte, name + 2, 2), NULL, 16) : *name;
+		name += spelled ? 4 : 1;
+	}
+	*to = 0;
+}
+
 int locate_devices(struct options *opt, const char *args)
 {
 	unsigned int i;
@@ -171,6 +187,8 @@ int locate_devices(struct options *opt, const char *args)
 	for (nr = 0; nr < opt->nr_args && *args && !r; nr++) {
 		if (!strncmp(args + (*args == '['), "DEVICE", 6))
 			r = locate((const char **)&opt->args[nr]);
+		else if (!strncmp(args + (*args == '['), "NAME", 4))
+			unescape(opt->args[nr]);
 		args += strcspn(args, " ");
 		args += strspn(args, " ");
 	}

@@ -13,7 +13,10 @@
  */
 int locate(const char **path);
 
-/* The same for all that a command was given and is a device, as args tells ("NAME DEVICE"). */
+/*
+ * The same for all that a command was given and is a device, as args tells ("NAME DEVICE").  The
+ * name of a mapping may be spelled as in the name of a unit.
+ */
 int locate_devices(struct options *opt, const char *args);
 
 #endif

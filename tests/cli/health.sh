@@ -34,6 +34,12 @@ holds "doctor --json" out 'd["exit_code"] in (0, 6, 9) and {"kernel", "sha256", 
 run doctor --json no-disk
 holds "doctor --json: a disk that is not there" out 'd["exit_code"] in (6, 9) and "No such file" in str(d["checks"])'
 
+printf '%s\n' 'gone /dev/vdz' 'asked /dev/vdy - noauto' 'odd /dev/vdx - nonsense' >tab
+TRIADTAB="$dir/tab" tool doctor >out 2>err
+[ "$(grep -c '^to do  *triadtab  ' out)" = 2 ] && grep -q 'gone (/dev/vdz) is not open' out &&
+	grep -q "$dir/tab, line 3: " out
+result $? "doctor: what triadtab opens at boot and is not open, and lines that are wrong; no more"
+
 if [ -z "$FAKEDM" ]; then
 	skip "scrub" "device-mapper's stand-in cannot be loaded first"
 	return 0

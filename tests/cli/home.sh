@@ -164,9 +164,10 @@ generate 'box /srv/a"b%.img /etc/keys/box noauto' &&
 result $? "generator: noauto: only by name; a file waits for the mounts it lies on"
 generate 'a+b /dev/vda - root-device=/dev/vdb,root-device=missing,root-device=/dev/vdc' &&
 	has 'triad@a\x2bb.service' Requires=dev-vda.device Requires=dev-vdb.device \
-		Requires=dev-vdc.device 'ExecStart=/usr/sbin/triadsetup open "a+b"' &&
-	! grep -rq missing units
+		Requires=dev-vdc.device && ! grep -rq missing units
 result $? "generator: root devices; a name that no unit can have"
+refuse 1 "and the tool knows what the unit means" 'has no line for b+a' open 'b\x2ba'
+refuse 1 "which is no name that was mistyped" 'has no line for b\\x2' open 'b\x2'
 generate 'root /dev/vda - x-initrd.attach' && has triad@root.service ExecStop=
 result $? "generator: what the initramfs opened is not closed"
 generate 'net /dev/nbd0 - _netdev' && has triad@net.service Before=remote-fs.target \
@@ -175,6 +176,12 @@ result $? "generator: _netdev: behind the network"
 generate 'bad /dev/x - nonsense' 'good /dev/y' && [ -d units/triad@good.service.d ] &&
 	! ls units | grep -q bad
 result $? "generator: a line that is wrong costs no other"
+for unit in watch scrub; do
+	! grep -q '/dev/mapper\|dev-mapper' "$here/../../userspace/system/triad-$unit@.service"
+	result $? "triad-$unit@: no path or unit of a name that a unit spells otherwise"
+done
+grep -qx 'After=triad@%i.service' "$here/../../userspace/system/triad-watch@.service"
+result $? "triad-watch@: begins behind the service that opens its device"
 if command -v systemd-analyze >/dev/null; then
 	generate 'a+b LABEL=x' 'data /dev/vda' 'box /srv/box.img'
 	mkdir -p units/lib && for unit in triad@.service triad.target; do
