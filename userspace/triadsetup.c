@@ -52,7 +52,7 @@ static const struct command commands[] = {
 	{ "fail", "NAME", 1, 1, "j", "let fail what a device holds that lost its disk",
 	  "Of a device opened with --on-error hold.  The log keeps what was acknowledged.\n",
 	  cmd_fail },
-	{ "watch", "NAME", 1, 1, "j", "restart a device that holds, once its disk is back",
+	{ "watch", "NAME", 1, 1, "j", "restart a device that holds when its disk is back",
 	  "Tries again after 1, 2, 4 ... 60 seconds and says what it does; ends when the\n"
 	  "device is closed.  For a service: triad-watch@NAME.\n",
 	  cmd_watch },
@@ -128,7 +128,7 @@ static const struct command commands[] = {
 	  "All of it, or with --since what has changed since a position, for receive.  The\n"
 	  "device may be in use: it commits first, and its users go on.  It is only read.\n",
 	  cmd_send },
-	{ "receive", "DEVICE", 1, 1, "qjfknHcyY", "make a replica of what send writes, or bring it on",
+	{ "receive", "DEVICE", 1, 1, "qjfknHcyY", "make a replica of what send writes, or go on",
 	  "From standard input, into a blank or just formatted device, or a replica.  That\n"
 	  "holds the old state or the new one, whenever it is cut short.  It is read-only\n"
 	  "until receive --promote, which reads no input.\n",
@@ -207,14 +207,47 @@ static bool takes(const struct command *cmd, char letter)
 	return letter == 'h' || strchr(cmd->options, letter);
 }
 
-static void usage(FILE *to)
+/* In what order they are shown; each is in one group. */
+static const struct {
+	const char *title;
+	const char *names[9];
+} groups[] = {
+	{ "Made once, opened after each start (triadtab(5) does so), closed",
+	  { "format", "open", "close" } },
+	{ "How it is", { "list", "status", "info", "monitor", "doctor" } },
+	{ "While it is in use", { "scrub", "commit", "suspend", "resume", "restart", "upgrade", "watch",
+				  "fail" } },
+	{ "While it is closed", { "label", "uuid", "move-roots", "rollback" } },
+	{ "Copies of what it holds", { "export", "import", "send", "receive", "position" } },
+	{ "When something is wrong", { "check", "roots", "heal", "repair", "dump" } },
+	{ "For other programs", { "probe", "table", "version" } },
+};
+
+static const struct command *find_command(const char *name)
 {
 	size_t i;
 
-	fprintf(to, "usage: triadsetup COMMAND [OPTIONS] ...\n\n");
 	for (i = 0; i < NR_COMMANDS; i++)
-		fprintf(to, "  %-10s %-15s %s\n", commands[i].name, commands[i].args,
-			commands[i].summary);
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	return NULL;
+}
+
+static void usage(FILE *to)
+{
+	const char *const *name;
+	size_t i;
+
+	fprintf(to, "usage: triadsetup COMMAND [OPTIONS] ...\n"
+		"DEVICE is a disk or a file, or LABEL=, UUID= ...; NAME is that of an open one.\n");
+	for (i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		fprintf(to, "\n%s:\n", groups[i].title);
+		for (name = groups[i].names; *name; name++) {
+			const struct command *cmd = find_command(*name);
+
+			fprintf(to, "  %-10s %-16s %s\n", cmd->name, cmd->args, cmd->summary);
+		}
+	}
 	fprintf(to, "\ntriadsetup help COMMAND tells the options.\n"
 		"Exit codes: 1 usage, 2 permission or key, 3 memory, 4 wrong device, 5 exists\n"
 		"or busy, 6 usable but degraded, 7 damaged or failed, 8 no root can be proven\n"
@@ -473,16 +506,6 @@ static const struct {
 	{ "sync", "commit" },		{ "thaw", "resume" },		{ "umount", "close" },
 	{ "undo", "rollback" },		{ "unmap", "close" },		{ "verify", "scrub" },
 };
-
-static const struct command *find_command(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < NR_COMMANDS; i++)
-		if (!strcmp(name, commands[i].name))
-			return &commands[i];
-	return NULL;
-}
 
 /* The command that was meant, or NULL; of several the one with the fewest slips. */
 static const struct command *guess_command(const char *typed)

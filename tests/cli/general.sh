@@ -2,6 +2,11 @@
 # Commands, options, and devices that are none.
 
 expect 0 "help lists the commands" '^  export ' --help
+tool --help >out
+[ "$(sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' out | sort | tr '\n' ' ')" = \
+	"$(sed -n '/^static const struct command commands/,/^};/s/^\t{ "\([a-z-]*\)".*/\1/p' \
+	"$here/../../userspace/triadsetup.c" | sort | tr '\n' ' ')" ]
+result $? "help: each command is in one group"
 expect 0 "version" 'on-disk format 2' version
 expect 0 "version as an option" 'on-disk format 2' --version
 run version --json
