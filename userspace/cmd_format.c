@@ -362,8 +362,8 @@ static void report(const struct format *f)
 	}
 	printf("%s: formatted, UUID %s%s%s\n", f->opt->args[0], uuid, label[0] ? ", label " : "",
 	       label);
-	printf("  maps to %s (%" PRIu64 " sectors), hash %s\n", text_size(size, text), size / 512,
-	       f->root.hash);
+	printf("  maps to %s (%" PRIu64 " sectors), checksum %s, hash %s\n", text_size(size, text),
+	       size / 512, text_checksum(f->root.checksum_kind), f->root.hash);
 }
 
 static int format(struct format *f)

@@ -128,7 +128,7 @@ static int look_closed(struct info *info, struct view *view)
 		return r;
 	info->degraded = core->degraded;
 	info->lost_log = triad_core_lost_log(core);
-	info->used = core->root.used;
+	info->used = core->root.used + core->space.nr_taken;
 	info->usable = core->geo.usable;
 	info->nr_records = core->replayed_records;
 	info->worth = info->lost_log ? TOOL_DAMAGED : info->degraded ? TOOL_DEGRADED : TOOL_OK;
@@ -142,7 +142,7 @@ static void look_open(struct info *info)
 {
 	char node[512];
 
-	info->used = info->status.number[STATUS_USED];
+	info->used = status_used_blocks(&info->status);
 	info->usable = info->status.number[STATUS_USABLE];
 	info->nr_records = info->status.number[STATUS_LOG_RECORDS];
 	info->worth = status_worth(&info->status);

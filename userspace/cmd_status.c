@@ -42,7 +42,7 @@ static void print_used(const struct status *status)
 
 	if (percent < 0)
 		return;
-	text_size(status->number[STATUS_USED] << TRIAD_BLOCK_SHIFT, used);
+	text_size(status_used_blocks(status) << TRIAD_BLOCK_SHIFT, used);
 	text_size(status->number[STATUS_USABLE] << TRIAD_BLOCK_SHIFT, usable);
 	printf("  %-22s %s of %s, %.1f %%\n", "used", used, usable, percent);
 }
@@ -60,6 +60,30 @@ static void print_kept(const struct status *status)
 		       text_size(status->number[STATUS_KEPT_BLOCKS] << TRIAD_BLOCK_SHIFT, text));
 }
 
+/* Of slots 0, 1 and 2. */
+static void print_roots(const struct status *status)
+{
+	const char *letters = status->text[STATUS_LETTERS];
+	char text[TEXT_SIZE] = "";
+	size_t n = 0;
+
+	for (; letters && *letters && n + 16 < sizeof(text); letters++)
+		n += snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
+			      *letters == 'a' ? "written next" : *letters == 'b' ? "backup" :
+			      *letters == 'c' ? "current" : "-");
+	print_text("roots, slot 0 to 2", text);
+}
+
+/* What an opening would read. */
+static void print_log(const struct status *status)
+{
+	u64 nr = status->number[STATUS_LOG_RECORDS];
+	char text[TEXT_SIZE];
+
+	text_size(status->number[STATUS_LOG_BLOCKS] << TRIAD_BLOCK_SHIFT, text);
+	printf("  %-22s %s of it, %" PRIu64 " record%s since the last commit\n", "log", text, nr, PLURAL(nr));
+}
+
 static void print_status(const struct status *status)
 {
 	const char *reason = status->text[STATUS_REASON];
@@ -72,16 +96,15 @@ static void print_status(const struct status *status)
 	print_text("label", status->label);
 	print_text("options", status_options(status, text, sizeof(text)));
 	print_text("mode", status_mode(status));
-	print_text("letters of slots 0-2", status->text[STATUS_LETTERS]);
+	print_roots(status);
 	print_number(status, STATUS_GENERATION, "generation");
 	printf("  %-22s %s%s\n", "health", status->text[STATUS_HEALTH],
 	       explain_health(status->text[STATUS_HEALTH]));
 	if (!status_is(status, STATUS_MODE, "rw"))
 		print_text("reason", reason);
-	print_number(status, STATUS_LOG_RECORDS, "records in the log");
-	print_size(status, STATUS_LOG_BLOCKS, "log", TRIAD_BLOCK_SHIFT);
 	print_used(status);
 	print_kept(status);
+	print_log(status);
 	print_number(status, STATUS_COMMITS, "commits");
 	print_number(status, STATUS_RECORDS, "records written");
 	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);

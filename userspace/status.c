@@ -291,11 +291,16 @@ int status_worth(const struct status *status)
 	       TOOL_OK : TOOL_DEGRADED;
 }
 
+u64 status_used_blocks(const struct status *status)
+{
+	return status->number[STATUS_USED] + status->number[STATUS_LOG_BLOCKS];
+}
+
 double status_used_percent(const struct status *status)
 {
 	u64 usable = status->number[STATUS_USABLE];
 
-	return usable ? 100.0 * status->number[STATUS_USED] / usable : -1;
+	return usable ? 100.0 * status_used_blocks(status) / usable : -1;
 }
 
 const char *status_options(const struct status *status, char *text, size_t size)

@@ -81,6 +81,9 @@ const char *status_mode(const struct status *status);
 /* What its state is worth: TOOL_OK, TOOL_DEGRADED or TOOL_DAMAGED. */
 int status_worth(const struct status *status);
 
+/* What the current root reaches and what lies in the log. */
+u64 status_used_blocks(const struct status *status);
+
 /* How much is used of what can be: in percent, or -1. */
 double status_used_percent(const struct status *status);
 

@@ -7,7 +7,7 @@ apply 'write 0 300 1' commit 'write 5000 200 2' stop
 before=$(sums)
 expect 0 "info: of an image" '^my disk: a dm-triad device of 44 MiB' info img
 grep -q "^  UUID  *$uuid\$" out && grep -q '^  where  *img (64 MiB)' out && grep -q '^  how safe  *well' out &&
-	grep -q '^  how full  *1.2 MiB of' out && grep -q 'last commit 20.*, and [1-9] writes* in the log' out
+	grep -q '^  how full  *2.0 MiB of' out && grep -q 'last commit 20.*, and [1-9] writes* in the log' out
 result $? "what, where, how full, how safe, since when"
 ! grep -qi 'letter\|plane\|case\|slot' out && awk 'length($0) > 80 { exit 1 }' out && [ "$(wc -l <out)" -le 24 ]
 result $? "on one screen, without inner words"

@@ -38,8 +38,15 @@ cp mappings one
 faked status good
 [ $code = 0 ] && grep -q '^  device  *\/dev\/vda$' out && grep -q "^  UUID  *$uuid\$" out &&
 	grep -q '^  label  *Größe x$' out && ! grep -q '^  options' out &&
-	grep -q '^  used  *101 MiB of 1011 MiB, 10.0 %' out
+	grep -q '^  used  *101 MiB of 1011 MiB, 10.0 %' out &&
+	grep -q '^  log  *160 KiB of it, 3 records since the last commit' out &&
+	grep -q '^  roots, slot 0 to 2  *current, written next, backup$' out
 result $? "status: device, UUID, label and how full it is"
+sed 's/ 3 40 25893 / 555 51786 0 /' one >mappings
+faked status good
+[ $code = 0 ] && grep -q '^  used  *202 MiB of 1011 MiB, 20.0 %' out
+result $? "status: what lies in the log takes room, too"
+cp one mappings
 mapping other 0 1 "/dev/vdb 13 root_dev /dev/vdc read_only interval_ms 500 on_error hold hold_ms 9 keep_max 7 key 0011" \
 	rw degraded 0 - 0 >>mappings
 mapping broken 0 1 "/dev/my\\disk" ro failed 0 a_write_failed -5 >>mappings
