@@ -136,6 +136,12 @@ packages-check:
 	$(MAKE) -s -C userspace
 	tests/packages/test-packages $(SUITE)
 
+# contrib/libblkid-triad.patch on the source of this Debian's util-linux
+libblkid-check:
+	scripts/setup libblkid
+	$(MAKE) -s -C userspace
+	tests/packages/test-libblkid
+
 # Speed beside the peers; what power cuts leave beside the peers.  scripts/bench, scripts/bench-recovery
 # say what can be chosen; tables and plots go to tests/build/bench.
 bench bench-recovery:
@@ -151,5 +157,5 @@ clean:
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 \
-	check-6.12 check-7.3 device-long power-long restart-long s390x crash-long trace-long uml debug apps packages-check \
+	check-6.12 check-7.3 device-long power-long restart-long s390x crash-long trace-long uml debug apps packages-check libblkid-check \
 	bench bench-recovery bench-size clean
