@@ -103,8 +103,8 @@ static void print_status(const struct status *status)
 	if (!status_is(status, STATUS_MODE, "rw"))
 		print_text("reason", reason);
 	print_used(status);
-	print_kept(status);
 	print_log(status);
+	print_kept(status);
 	print_number(status, STATUS_COMMITS, "commits");
 	print_number(status, STATUS_RECORDS, "records written");
 	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);
