@@ -75,6 +75,7 @@ static void collect(struct fields *f, const struct triad_root *root)
 	add_number(f, "time", root->time);
 	add_number(f, "branch", root->branch);
 	add_number(f, "repeats", root->repeats);
+	add_number(f, "epoch", root->epoch);
 	add_number(f, "planes", triad_root_planes(root));
 }
 

@@ -151,28 +151,9 @@ static int commit(struct receive *rx)
 	return r;
 }
 
-static int take_frames(struct receive *rx)
-{
-	int r = 0;
-
-	/* all that there is: nothing else stays */
-	if (rx->in->begin.is_full)
-		r = discard(rx, 0, rx->writer->core->geo.logical_blocks);
-	while (!r) {
-		r = stream_next(rx->in);
-		if (r || rx->in->type == STREAM_END)
-			return r;
-		r = rx->in->type == STREAM_BLOCKS ? put_blocks(rx) : put_holes(rx);
-		if (rx->progress)
-			rx->progress(rx);
-	}
-	return r;
-}
-
-int replica_receive(struct receive *rx)
+int receive_begin(struct receive *rx)
 {
 	struct triad_core *core = rx->writer->core;
-	int r;
 
 	rx->cache = triad_alloc(sizeof(*rx->cache));
 	if (!rx->cache)
@@ -180,18 +161,53 @@ int replica_receive(struct receive *rx)
 	/* half done it is still what the same difference makes whole */
 	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE;
 	rx->stamp.origin = rx->in->begin.from;
+	rx->stamp.epoch = max_t(u32, rx->epoch, core->root.epoch);
 	rx->incomplete = core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE;
 	rx->writer->make_room = make_room;
 	rx->writer->context = rx;
-	r = take_frames(rx);
-	if (!r)
-		r = writer_flush(rx->writer);
-	if (!r)
+	/* all that there is: nothing else stays */
+	return rx->in->begin.is_full ? discard(rx, 0, core->geo.logical_blocks) : 0;
+}
+
+int receive_frame(struct receive *rx)
+{
+	int r = rx->in->type == STREAM_BLOCKS ? put_blocks(rx) : put_holes(rx);
+
+	if (rx->progress)
+		rx->progress(rx);
+	return r;
+}
+
+int receive_end(struct receive *rx)
+{
+	int r = writer_flush(rx->writer);
+
+	/* records lead where they lead */
+	if (!r && !rx->in->begin.is_log)
 		r = compare(rx);
-	if (!r)
-		r = commit(rx);
-	core->stamp = NULL;
+	return r ? r : commit(rx);
+}
+
+void receive_free(struct receive *rx)
+{
+	rx->writer->core->stamp = NULL;
 	triad_free(rx->cache);
+	rx->cache = NULL;
+}
+
+int replica_receive(struct receive *rx)
+{
+	int r = receive_begin(rx);
+
+	while (!r) {
+		r = stream_next(rx->in);
+		if (r || rx->in->type == STREAM_END)
+			break;
+		r = receive_frame(rx);
+	}
+	if (!r)
+		r = receive_end(rx);
+	receive_free(rx);
 	return r;
 }
 
@@ -248,9 +264,22 @@ int replica_ready(struct triad_core *core, u64 entries)
 	return r ? r : widen(core, entries);
 }
 
+int replica_seal(struct triad_core *core, u32 epoch)
+{
+	struct triad_root sealed = core->root;
+	int i, r = replica_ready(core, 0);
+
+	sealed.epoch = epoch;
+	core->stamp = &sealed;
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
+		r = triad_commit_alone(core, true);
+	core->stamp = NULL;
+	return r;
+}
+
 int replica_promote(struct triad_core *core)
 {
-	struct triad_root own = { 0 };
+	struct triad_root own = { .epoch = core->root.epoch };
 	int r;
 
 	if (core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE)

@@ -21,6 +21,7 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 struct receive {
 	struct writer *writer;
 	struct stream_in *in;		/* BEGIN was read */
+	u32 epoch;			/* of whoever sends; no less than the replica's */
 	bool in_steps;			/* what is too long for one commit takes several */
 	bool incomplete;		/* one of these landed, or is about to */
 	void (*progress)(struct receive *rx);
@@ -45,8 +46,24 @@ int replica_ready(struct triad_core *core, u64 entries);
  */
 int replica_receive(struct receive *rx);
 
+/*
+ * Its parts, for those to whom frames come as they like: behind BEGIN, for each frame of blocks
+ * or holes, and behind END.  However it ends, receive_free() does not follow or precede more
+ * than once; what was written and not committed is in the log until the replica is opened anew.
+ */
+int receive_begin(struct receive *rx);
+int receive_frame(struct receive *rx);
+int receive_end(struct receive *rx);
+void receive_free(struct receive *rx);
+
 /* The same into an opened replica, with a writer of its own. */
 int replica_take(struct triad_core *core, struct receive *rx);
+
+/*
+ * Nothing of an older owner than this one is taken any more; in all three roots on return.  core
+ * was opened with receives, and nothing was received into it.
+ */
+int replica_seal(struct triad_core *core, u32 epoch);
 
 /* No replica any more: a device of its own, and a new branch of it.  -EAGAIN: it is incomplete. */
 int replica_promote(struct triad_core *core);

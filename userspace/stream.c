@@ -155,7 +155,9 @@ int stream_begin(struct stream_out *out, const struct stream_begin *begin)
 {
 	struct stream_begin_disk *d = payload(out->frame);
 
-	triad_random(out->id, sizeof(out->id));
+	if (!out->session)
+		triad_random(out->id, sizeof(out->id));
+	out->nr_blocks = out->nr_holes = 0;
 	memset(d, 0, sizeof(*d));
 	memcpy(d->uuid, begin->uuid, sizeof(d->uuid));
 	memcpy(d->label, begin->label, sizeof(d->label));
@@ -167,6 +169,7 @@ int stream_begin(struct stream_out *out, const struct stream_begin *begin)
 	encode_position(&d->at, &begin->at);
 	d->checksum_kind = begin->checksum_kind;
 	d->is_full = begin->is_full;
+	d->is_log = begin->is_log;
 	return send_frame(out, STREAM_BEGIN, sizeof(*d));
 }
 
@@ -229,6 +232,79 @@ int stream_end(struct stream_out *out, struct stream_end *end)
 	return send_frame(out, STREAM_END, sizeof(*d));
 }
 
+/* ---- out, in sessions ------------------------------------------------------------- */
+
+void stream_session(struct stream_out *out)
+{
+	out->session = true;
+	triad_random(out->id, sizeof(out->id));
+}
+
+int stream_hello(struct stream_out *out, const struct stream_hello *hello)
+{
+	struct stream_hello_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	memcpy(d->uuid, hello->uuid, sizeof(d->uuid));
+	memcpy(d->label, hello->label, sizeof(d->label));
+	d->logical_blocks = cpu_to_le64(hello->logical_blocks);
+	d->epoch = cpu_to_le32(hello->epoch);
+	d->checksum_kind = hello->checksum_kind;
+	return send_frame(out, STREAM_HELLO, sizeof(*d));
+}
+
+int stream_position(struct stream_out *out, const struct stream_position *position)
+{
+	struct stream_position_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	encode_position(&d->at, &position->at);
+	d->epoch = cpu_to_le32(position->epoch);
+	d->logical_blocks = cpu_to_le64(position->logical_blocks);
+	d->batch_blocks = cpu_to_le32(position->batch_blocks);
+	d->kind = position->kind;
+	return send_frame(out, STREAM_POSITION, sizeof(*d));
+}
+
+int stream_ack(struct stream_out *out, const struct triad_origin *at)
+{
+	struct stream_ack_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	encode_position(&d->at, at);
+	return send_frame(out, STREAM_ACK, sizeof(*d));
+}
+
+int stream_credit(struct stream_out *out, u64 bytes)
+{
+	struct stream_credit_disk *d = payload(out->frame);
+
+	d->bytes = cpu_to_le64(bytes);
+	return send_frame(out, STREAM_CREDIT, sizeof(*d));
+}
+
+int stream_ping(struct stream_out *out, const struct stream_ping *ping)
+{
+	struct stream_ping_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	encode_position(&d->at, &ping->at);
+	d->seq = cpu_to_le64(ping->seq);
+	d->durable = cpu_to_le64(ping->durable);
+	return send_frame(out, STREAM_PING, sizeof(*d));
+}
+
+int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse)
+{
+	struct stream_refuse_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	d->code = cpu_to_le32(refuse->code);
+	d->epoch = cpu_to_le32(refuse->epoch);
+	memcpy(d->text, refuse->text, strnlen(refuse->text, sizeof(d->text)));
+	return send_frame(out, STREAM_REFUSE, sizeof(*d));
+}
+
 /* ---- in ------------------------------------------------------------------------- */
 
 static int bad(struct stream_in *in, int error, const char *what)
@@ -260,19 +336,27 @@ static u32 longest(enum stream_type type)
 		return STREAM_RANGES * sizeof(struct stream_run_disk);
 	case STREAM_END:
 		return sizeof(struct stream_end_disk);
-	default:
-		return 0;
+	case STREAM_HELLO:
+		return sizeof(struct stream_hello_disk);
+	case STREAM_POSITION:
+		return sizeof(struct stream_position_disk);
+	case STREAM_ACK:
+		return sizeof(struct stream_ack_disk);
+	case STREAM_CREDIT:
+		return sizeof(struct stream_credit_disk);
+	case STREAM_PING:
+		return sizeof(struct stream_ping_disk);
+	case STREAM_REFUSE:
+		return sizeof(struct stream_refuse_disk);
 	}
+	return 0;
 }
 
-static int read_frame(struct stream_in *in, u32 *length)
+/* What follows it is read by its word: no more than a frame of its type can be. */
+static int check_header(struct stream_in *in, u32 *length)
 {
-	struct stream_header_disk *d = (void *)in->frame;
-	u32 crc;
-	int r = read_all(in, d, sizeof(*d));
+	const struct stream_header_disk *d = (const void *)in->frame;
 
-	if (r)
-		return r;
 	if (le32_to_cpu(d->magic) != STREAM_MAGIC)
 		return bad(in, in->number ? -EBADMSG : -EPROTO, in->number ? "no frame begins here" :
 			   "this is no stream of triadsetup send");
@@ -281,14 +365,21 @@ static int read_frame(struct stream_in *in, u32 *length)
 			   "of a version that this program does not know");
 	in->type = le16_to_cpu(d->type);
 	*length = le32_to_cpu(d->length);
+	if (!longest(in->type))
+		return bad(in, -EBADMSG, "its type is not known");
 	if (*length > longest(in->type))
 		return bad(in, -EBADMSG, "its length cannot be");
-	r = read_all(in, payload(in->frame), *length);
-	if (r)
-		return r;
+	return 0;
+}
+
+static int check_frame(struct stream_in *in, u32 length)
+{
+	struct stream_header_disk *d = (void *)in->frame;
+	u32 crc;
+
 	crc = le32_to_cpu(d->crc);
 	d->crc = 0;
-	if (triad_crc32c(in->frame, sizeof(*d) + *length) != crc)
+	if (triad_crc32c(in->frame, sizeof(*d) + length) != crc)
 		return bad(in, -EBADMSG, "its checksum does not match");
 	if (!in->number)
 		memcpy(in->id, d->id, sizeof(in->id));
@@ -296,7 +387,8 @@ static int read_frame(struct stream_in *in, u32 *length)
 		return bad(in, -EBADMSG, "it is of another stream");
 	if (le64_to_cpu(d->number) != in->number)
 		return bad(in, -EBADMSG, "frames are missing, or not in their order");
-	if ((in->type == STREAM_BEGIN) != !in->number)
+	/* what belongs where in a session is for those to say who hold it (ship.h) */
+	if (!in->session && ((in->type == STREAM_BEGIN) != !in->number || in->type >= STREAM_HELLO))
 		return bad(in, -EBADMSG, "it does not belong here");
 	return 0;
 }
@@ -319,9 +411,11 @@ static int take_begin(struct stream_in *in, u32 length)
 	decode_position(&begin->at, &d->at);
 	begin->checksum_kind = d->checksum_kind;
 	begin->is_full = d->is_full;
+	begin->is_log = d->is_log;
+	in->nr_blocks = in->nr_holes = 0;
 	if (!begin->logical_blocks || begin->logical_blocks % 256 ||
 	    begin->logical_blocks > TRIAD_MAX_BLOCKS ||
-	    begin->checksum_kind > TRIAD_CHECKSUM_XXH64 || d->is_full > 1)
+	    begin->checksum_kind > TRIAD_CHECKSUM_XXH64 || d->is_full > 1 || d->is_log > (in->session && !d->is_full))
 		return bad(in, -EUCLEAN, "it says what cannot be");
 	if (!begin->is_full && memcmp(begin->uuid, begin->from.uuid, sizeof(begin->uuid)))
 		return bad(in, -EUCLEAN, "it begins at another device's position");
@@ -384,17 +478,74 @@ static int take_end(struct stream_in *in, u32 length)
 	if (end->nr_blocks != in->nr_blocks || end->nr_holes != in->nr_holes ||
 	    memcmp(end->to.uuid, in->begin.uuid, sizeof(end->to.uuid)))
 		return bad(in, -EUCLEAN, "the end tells of another stream");
+	if (in->session)
+		return 0;
 	n = in->read(in->context, &more, 1);
 	if (n < 0)
 		return n;
 	return n ? bad(in, -EBADMSG, "something follows behind the end") : 0;
 }
 
-int stream_next(struct stream_in *in)
+static int take_hello(struct stream_in *in)
 {
-	u32 length;
-	int r = read_frame(in, &length);
+	const struct stream_hello_disk *d = payload(in->frame);
+	struct stream_hello *hello = &in->hello;
 
+	memcpy(hello->uuid, d->uuid, sizeof(hello->uuid));
+	memcpy(hello->label, d->label, sizeof(hello->label));
+	hello->logical_blocks = le64_to_cpu(d->logical_blocks);
+	hello->epoch = le32_to_cpu(d->epoch);
+	hello->checksum_kind = d->checksum_kind;
+	if (!hello->logical_blocks || hello->logical_blocks % 256 ||
+	    hello->logical_blocks > TRIAD_MAX_BLOCKS || hello->checksum_kind > TRIAD_CHECKSUM_XXH64)
+		return bad(in, -EUCLEAN, "it says what cannot be");
+	return 0;
+}
+
+static int take_position(struct stream_in *in)
+{
+	const struct stream_position_disk *d = payload(in->frame);
+	struct stream_position *position = &in->position;
+
+	decode_position(&position->at, &d->at);
+	position->epoch = le32_to_cpu(d->epoch);
+	position->logical_blocks = le64_to_cpu(d->logical_blocks);
+	position->batch_blocks = le32_to_cpu(d->batch_blocks);
+	position->kind = d->kind;
+	if (d->kind >= STREAM_NR_KINDS || !position->batch_blocks)
+		return bad(in, -EUCLEAN, "it says what cannot be");
+	return 0;
+}
+
+static int take_ping(struct stream_in *in)
+{
+	const struct stream_ping_disk *d = payload(in->frame);
+
+	decode_position(&in->ping.at, &d->at);
+	in->ping.seq = le64_to_cpu(d->seq);
+	in->ping.durable = le64_to_cpu(d->durable);
+	return 0;
+}
+
+static int take_refuse(struct stream_in *in)
+{
+	const struct stream_refuse_disk *d = payload(in->frame);
+
+	in->refuse.code = le32_to_cpu(d->code);
+	if (in->refuse.code >= STREAM_NR_REFUSALS)
+		in->refuse.code = STREAM_REFUSE_OTHER;
+	in->refuse.epoch = le32_to_cpu(d->epoch);
+	memcpy(in->refuse.text, d->text, sizeof(d->text));
+	in->refuse.text[sizeof(d->text)] = 0;
+	return 0;
+}
+
+static int take(struct stream_in *in, u32 length)
+{
+	int r = check_frame(in, length);
+
+	if (!r && in->type >= STREAM_HELLO && length != longest(in->type))
+		r = bad(in, -EUCLEAN, "it has another length");
 	if (r)
 		return r;
 	switch (in->type) {
@@ -410,8 +561,54 @@ int stream_next(struct stream_in *in)
 	case STREAM_END:
 		r = take_end(in, length);
 		break;
+	case STREAM_HELLO:
+		r = take_hello(in);
+		break;
+	case STREAM_POSITION:
+		r = take_position(in);
+		break;
+	case STREAM_ACK:
+		decode_position(&in->ack, payload(in->frame));
+		break;
+	case STREAM_CREDIT:
+		in->credit = le64_to_cpu(((struct stream_credit_disk *)payload(in->frame))->bytes);
+		break;
+	case STREAM_PING:
+		r = take_ping(in);
+		break;
+	case STREAM_REFUSE:
+		r = take_refuse(in);
+		break;
 	}
 	in->number++;
 	in->bytes += sizeof(struct stream_header_disk) + length;
 	return r;
+}
+
+int stream_next(struct stream_in *in)
+{
+	u32 length;
+	int r = read_all(in, in->frame, sizeof(struct stream_header_disk));
+
+	if (!r)
+		r = check_header(in, &length);
+	if (!r)
+		r = read_all(in, payload(in->frame), length);
+	return r ? r : take(in, length);
+}
+
+ssize_t stream_need(struct stream_in *in, size_t have)
+{
+	u32 length;
+	int r;
+
+	if (have < sizeof(struct stream_header_disk))
+		return sizeof(struct stream_header_disk);
+	r = check_header(in, &length);
+	return r ? r : (ssize_t)(sizeof(struct stream_header_disk) + length);
+}
+
+int stream_take(struct stream_in *in)
+{
+	return take(in, le32_to_cpu(((struct stream_header_disk *)in->frame)->length));
 }

@@ -2,6 +2,9 @@
 /*
  * stream.h - what send writes and receive reads: frames, and positions as text.
  *
+ * A session of triadd (ship.h) is made of the same frames: streams one behind the other, and
+ * what both sides say beside them.
+ *
  * doc/format tells the bytes.  A frame is believed when its length, its number, the stream it
  * belongs to and its checksum are right, and the stream when its last frame was seen.
  */
@@ -22,6 +25,13 @@ enum stream_type {
 	STREAM_BLOCKS,
 	STREAM_HOLES,
 	STREAM_END,
+	/* only in sessions */
+	STREAM_HELLO = 16,
+	STREAM_POSITION,
+	STREAM_ACK,
+	STREAM_CREDIT,
+	STREAM_PING,
+	STREAM_REFUSE,
 };
 
 struct stream_header_disk {
@@ -46,7 +56,8 @@ struct stream_begin_disk {
 	struct triad_origin_disk at;	/* where the sender stood; it may end further on */
 	u8 checksum_kind;
 	u8 is_full;
-	u8 reserved[6];
+	u8 is_log;			/* records, which lead to their end: no sum is needed */
+	u8 reserved[5];
 };
 static_assert(sizeof(struct stream_begin_disk) == 200, "stream begin");
 
@@ -64,6 +75,52 @@ struct stream_end_disk {
 	__le64 sum[2];			/* the sum over them: see content_sum() */
 };
 static_assert(sizeof(struct stream_end_disk) == 88, "stream end");
+
+/* ---- of sessions: doc/format tells who says what, and when ---------------------------- */
+
+struct stream_hello_disk {
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
+	__le64 logical_blocks;
+	__le32 epoch;
+	u8 checksum_kind;
+	u8 reserved[3];
+};
+static_assert(sizeof(struct stream_hello_disk) == 64, "stream hello");
+
+struct stream_position_disk {
+	struct triad_origin_disk at;
+	__le32 epoch;
+	__le64 logical_blocks;
+	__le32 batch_blocks;		/* of records that it takes at once, at most */
+	u8 kind;			/* enum stream_kind */
+	u8 reserved[3];
+};
+static_assert(sizeof(struct stream_position_disk) == 64, "stream position");
+
+struct stream_ack_disk {
+	struct triad_origin_disk at;
+	u8 reserved[4];
+};
+
+struct stream_credit_disk {
+	__le64 bytes;			/* of frames, since the session began */
+};
+
+struct stream_ping_disk {
+	struct triad_origin_disk at;
+	u8 reserved[4];
+	__le64 seq;			/* the last record in that position */
+	__le64 durable;			/* the last one that the owner has */
+};
+static_assert(sizeof(struct stream_ping_disk) == 64, "stream ping");
+
+struct stream_refuse_disk {
+	__le32 code;			/* enum stream_refusal */
+	__le32 epoch;
+	u8 text[248];
+};
+static_assert(sizeof(struct stream_refuse_disk) == 256, "stream refuse");
 
 #define STREAM_FRAME	(sizeof(struct stream_header_disk) + sizeof(struct stream_run_disk) + \
 			 STREAM_RUN * TRIAD_BLOCK_SIZE)
@@ -87,7 +144,7 @@ struct stream_begin {
 	u64 nr_blocks, nr_holes;
 	struct triad_origin from, at;
 	u8 checksum_kind;
-	bool is_full;
+	bool is_full, is_log;
 };
 
 struct stream_end {
@@ -100,12 +157,57 @@ struct stream_range {
 	u64 lba, nr;
 };
 
+struct stream_hello {
+	u8 uuid[TRIAD_UUID_SIZE];
+	u8 label[TRIAD_LABEL_SIZE];
+	u64 logical_blocks;
+	u32 epoch;
+	u8 checksum_kind;
+};
+
+enum stream_kind {
+	STREAM_KIND_BLANK,		/* a replica is yet to be made there */
+	STREAM_KIND_WHOLE,
+	STREAM_KIND_INCOMPLETE,		/* between two states: it has no position */
+	STREAM_NR_KINDS,
+};
+
+struct stream_position {
+	struct triad_origin at;
+	u32 epoch;
+	u64 logical_blocks;
+	u32 batch_blocks;
+	enum stream_kind kind;
+};
+
+struct stream_ping {
+	struct triad_origin at;
+	u64 seq, durable;
+};
+
+enum stream_refusal {
+	STREAM_REFUSE_OTHER,		/* the text says it */
+	STREAM_REFUSE_FENCED,		/* epoch: of whoever took over, or sealed it */
+	STREAM_REFUSE_FULL,
+	STREAM_REFUSE_TOO_LONG,		/* for one commit: fewer records, or a person */
+	STREAM_REFUSE_HISTORY,		/* it would not hold what the owner has */
+	STREAM_REFUSE_BUSY,
+	STREAM_NR_REFUSALS,
+};
+
+struct stream_refuse {
+	enum stream_refusal code;
+	u32 epoch;
+	char text[249];
+};
+
 /* Takes, or gives, exactly size bytes; read gives fewer at the end only.  -errno. */
 typedef ssize_t (*stream_io)(void *context, void *data, size_t size);
 
 struct stream_out {
 	stream_io write;	/* NULL: nothing is written, bytes are counted */
 	void *context;
+	bool session;		/* id was set, and BEGIN is not the first frame */
 	u64 bytes;
 	u64 number;
 	u64 nr_blocks, nr_holes;
@@ -125,9 +227,18 @@ int stream_hole(struct stream_out *out, u64 lba, u64 nr);
 int stream_flush(struct stream_out *out);	/* what is gathered, as frames */
 int stream_end(struct stream_out *out, struct stream_end *end);	/* fills in the counts */
 
+void stream_session(struct stream_out *out);	/* what is sent is one */
+int stream_hello(struct stream_out *out, const struct stream_hello *hello);
+int stream_position(struct stream_out *out, const struct stream_position *position);
+int stream_ack(struct stream_out *out, const struct triad_origin *at);
+int stream_credit(struct stream_out *out, u64 bytes);
+int stream_ping(struct stream_out *out, const struct stream_ping *ping);
+int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse);
+
 struct stream_in {
-	stream_io read;
+	stream_io read;		/* of a session: not used */
 	void *context;
+	bool session;
 	u64 bytes;
 	u64 number;		/* of the next frame */
 	u8 id[8];
@@ -141,6 +252,12 @@ struct stream_in {
 	const u8 *data;
 	struct stream_range range[STREAM_RANGES];
 	struct stream_end end;
+	struct stream_hello hello;
+	struct stream_position position;
+	struct triad_origin ack;
+	u64 credit;
+	struct stream_ping ping;
+	struct stream_refuse refuse;
 	u8 frame[STREAM_FRAME] __attribute__((aligned(8)));
 };
 
@@ -150,5 +267,13 @@ struct stream_in {
  * stream of ours, or of a version that is not known here.
  */
 int stream_next(struct stream_in *in);
+
+/*
+ * The same of a session, whose bytes come as they like.  have of them are in frame: how many
+ * there have to be before stream_take() can be called, which is more at first when the header
+ * is there; or -EBADMSG.
+ */
+ssize_t stream_need(struct stream_in *in, size_t have);
+int stream_take(struct stream_in *in);
 
 #endif

@@ -631,6 +631,7 @@ static int begin_root(struct triad_core *core)
 	if (core->stamp) {
 		root->incompat = core->stamp->incompat;
 		root->origin = core->stamp->origin;
+		root->epoch = core->stamp->epoch;
 	}
 	root->segment = commit->clean ? 0 : root->next;
 	root->time = triad_now();

@@ -125,7 +125,7 @@ struct triad_core {
 	bool branches_off;	/* the next root begins a branch, though nothing was bad */
 	bool one_root;		/* see triad_core_open_at */
 	bool receives;		/* set before the opening: of a replica, to be written all the same */
-	const struct triad_root *stamp;	/* whose incompat and origin the next roots get, or NULL */
+	const struct triad_root *stamp;	/* whose incompat, origin and epoch the next roots get, or NULL */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];
 	int stranger;		/* slot that somebody else wrote, after -ESTALE */

@@ -158,7 +158,7 @@ struct triad_root_disk {
 	__le32 zone_blocks;
 	__le32 segment_blocks;
 	__le32 interval_blocks;		/* most index entries of one interval */
-	__le32 reserved1;
+	__le32 epoch;			/* whose records count: those of no older owner */
 	u8 version[TRIAD_HASH_SIZE];
 	u8 prev[TRIAD_HASH_SIZE];
 	__le64 generation;

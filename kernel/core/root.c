@@ -61,6 +61,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->time = le64_to_cpu(d->time);
 	r->branch = le64_to_cpu(d->branch);
 	r->repeats = le64_to_cpu(d->repeats);
+	r->epoch = le32_to_cpu(d->epoch);
 	memcpy(r->origin.uuid, d->origin.uuid, sizeof(r->origin.uuid));
 	r->origin.branch = le64_to_cpu(d->origin.branch);
 	r->origin.generation = le64_to_cpu(d->origin.generation);
@@ -154,6 +155,7 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	d->time = cpu_to_le64(r->time);
 	d->branch = cpu_to_le64(r->branch);
 	d->repeats = cpu_to_le64(r->repeats);
+	d->epoch = cpu_to_le32(r->epoch);
 	memcpy(d->origin.uuid, r->origin.uuid, sizeof(d->origin.uuid));
 	d->origin.branch = cpu_to_le64(r->origin.branch);
 	d->origin.generation = cpu_to_le64(r->origin.generation);

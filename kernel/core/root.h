@@ -40,6 +40,7 @@ struct triad_root {
 	u32 zone_blocks;
 	u32 segment_blocks;
 	u32 interval_blocks;
+	u32 epoch;
 	u8 version[TRIAD_HASH_SIZE];
 	u8 prev[TRIAD_HASH_SIZE];
 	u64 generation;
