@@ -10,7 +10,8 @@
  * Two copies of a device that go on by themselves, or a device that was set back, have the same
  * versions again; but every session's log begins with random bytes, and so its chain differs.
  */
-int replica_position(const struct triad_core *core, struct triad_origin *position)
+int replica_position_at(struct triad_hash *hash, const struct triad_root *root,
+			const struct triad_position *next, struct triad_origin *position)
 {
 	struct {
 		u8 version[TRIAD_HASH_SIZE];
@@ -21,19 +22,27 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 	int r;
 
 	memset(position, 0, sizeof(*position));
+	memcpy(position->uuid, root->uuid, sizeof(position->uuid));
+	position->branch = root->branch;
+	position->generation = root->generation;
+	memcpy(state.version, root->version, sizeof(state.version));
+	memcpy(state.chain, next->chain, sizeof(state.chain));
+	state.seq = cpu_to_le64(next->seq);
+	r = triad_hash(hash, &state, sizeof(state), NULL, 0, out);
+	memcpy(position->state, out, sizeof(position->state));
+	return r;
+}
+
+int replica_position(const struct triad_core *core, struct triad_origin *position)
+{
+	struct triad_position next = { .seq = core->next_seq };
+
 	if (triad_root_is_replica(&core->root)) {
 		*position = core->root.origin;
 		return 0;
 	}
-	memcpy(position->uuid, core->root.uuid, sizeof(position->uuid));
-	position->branch = core->root.branch;
-	position->generation = core->root.generation;
-	memcpy(state.version, core->root.version, sizeof(state.version));
-	memcpy(state.chain, core->chain, sizeof(state.chain));
-	state.seq = cpu_to_le64(core->next_seq);
-	r = triad_hash(core->hash, &state, sizeof(state), NULL, 0, out);
-	memcpy(position->state, out, sizeof(position->state));
-	return r;
+	memcpy(next.chain, core->chain, sizeof(next.chain));
+	return replica_position_at(core->hash, &core->root, &next, position);
 }
 
 /* ---- what is a hole already ------------------------------------------------------ */
@@ -146,8 +155,9 @@ static int commit(struct receive *rx)
 	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA;
 	rx->stamp.origin = rx->in->end.to;
 	core->stamp = &rx->stamp;
+	/* behind records come others: the session goes on */
 	for (i = 0; i < (rx->incomplete ? TRIAD_NR_SLOTS : 1) && !r; i++)
-		r = triad_commit_alone(core, true);
+		r = triad_commit_alone(core, !rx->in->begin.is_log);
 	return r;
 }
 

@@ -18,6 +18,10 @@ struct writer;
  */
 int replica_position(const struct triad_core *core, struct triad_origin *position);
 
+/* The same of a device, at any place in the log behind a root. */
+int replica_position_at(struct triad_hash *hash, const struct triad_root *root,
+			const struct triad_position *next, struct triad_origin *position);
+
 struct receive {
 	struct writer *writer;
 	struct stream_in *in;		/* BEGIN was read */
@@ -48,8 +52,8 @@ int replica_receive(struct receive *rx);
 
 /*
  * Its parts, for those to whom frames come as they like: behind BEGIN, for each frame of blocks
- * or holes, and behind END.  However it ends, receive_free() does not follow or precede more
- * than once; what was written and not committed is in the log until the replica is opened anew.
+ * or holes, and behind END; receive_free() in any case.  What was written and not committed is
+ * in the log until the replica is opened anew.
  */
 int receive_begin(struct receive *rx);
 int receive_frame(struct receive *rx);

@@ -1,0 +1,916 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * sim - an owner and its replicas on disks that lose power, and links that break.
+ *
+ * The owner's device is the real core in use (lib/driver); each end of a session is the real
+ * code (userspace/ship*), and so is the replica below it.  A schedule is a random order of
+ * steps: the device is written; the owner's end reads, while the operations of the device's
+ * last step reach its disk one by one; some bytes arrive; a link breaks; a daemon is killed; the
+ * power goes, at any operation of the last step, and what was not flushed is there in part.
+ * At the end all is healed, and must come to rest.
+ *
+ * After each commit of a replica, and whenever one was opened anew:
+ *
+ *   - its content is a state of the device's history, at exactly the position that it names;
+ *   - that is behind what it has acknowledged, and not before what it held;
+ *   - the device has not lost that state, however its power went;
+ *   - after a seal it has not moved.
+ *
+ * And at the end each replica that is not sealed holds what the device holds; no session has
+ * ended with damage, since there is none; who is fenced knows it; and a sealed replica that is
+ * promoted holds what it held, with an epoch above the owner's.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "history.h"
+#include "options.h"
+#include "report.h"
+#include "ship.h"
+
+#define MOST_REPLICAS	2u
+#define REST_STEPS	4000u
+
+/* ---- what is tried now, and what went wrong --------------------------------------------- */
+
+static u64 now_seed, now_step;
+static const struct driver *now_driver;
+static bool verbose;
+
+static struct {
+	u64 batches, differences, fulls, crashes, kills, cuts, cut_in_commit, resumed, stale, seals,
+	    checks, stopped;
+} count;
+
+__attribute__((format(printf, 1, 2), noreturn))
+static void violated(const char *format, ...)
+{
+	va_list args;
+
+	printf("VIOLATED: ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\nseed %llu, step %llu\n", (unsigned long long)now_seed, (unsigned long long)now_step);
+	if (now_driver)
+		driver_print_lines(now_driver);
+	exit(1);
+}
+
+static void must(const char *what, int error)
+{
+	if (error)
+		violated("%s: %d", what, error);
+}
+
+/* ---- nodes and links --------------------------------------------------------------------- */
+
+struct pipe {
+	u8 *data;
+	size_t nr, max;
+};
+
+/* One end of a session. */
+struct end {
+	struct pipe inbox;	/* what is on its way to it */
+	struct stream_in *in;
+	size_t have;		/* bytes of a frame in it */
+};
+
+struct owner;
+
+struct replica {
+	struct owner *owner;
+	struct rng *rng;
+	struct disk disk;
+	struct trace trace;
+	u32 *view, *content;
+	struct triad_hash hash;
+	struct triad_core core;
+	bool is_open, is_up;
+	struct ship_replica ship;
+	struct end end;
+	u64 floor;		/* the record behind what it has acknowledged last */
+	u64 held;		/* ... behind what it holds */
+	bool sealed;
+	u32 sealed_epoch;
+	struct triad_origin sealed_at;
+	/* the owner's end */
+	struct ship_owner sender;
+	struct end sender_end;
+	bool connected;
+};
+
+/* Where a record of the history would go that is not there yet: a position's place. */
+struct point {
+	u64 seq;
+	u8 chain[TRIAD_HASH_SIZE];
+};
+
+struct owner {
+	struct history h;
+	struct triad_store seen;	/* its disk, as a reader beside it sees it */
+	u32 *seen_view;
+	u32 seen_op;
+	u64 device_blocks;
+	struct ship_source source;
+	bool tells;
+	struct told {
+		u32 op;			/* operations that were over */
+		u64 durable;
+	} *told;
+	u32 nr_told, max_told;
+	struct point *points;
+	u32 nr_points, max_points;
+	u32 pointed_op;
+	struct triad_root *roots;	/* that were ever written */
+	u32 nr_roots, max_roots;
+	struct replica replica[MOST_REPLICAS];
+	u32 nr_replicas;
+};
+
+#define GROW(v, nr, max) do { \
+	if ((nr) == (max)) { \
+		(max) = (max) ? 2 * (max) : 64; \
+		(v) = realloc(v, (max) * sizeof(*(v))); \
+		assert(v); \
+	} \
+} while (0)
+
+/* ---- the owner's disk, seen from beside -------------------------------------------------- */
+
+static struct owner *owner_of(struct triad_store *store)
+{
+	return (struct owner *)((char *)store - offsetof(struct owner, seen));
+}
+
+static void see(struct owner *o, u32 nr)
+{
+	const struct trace *trace = &o->h.trace;
+
+	for (; nr && o->seen_op < trace->nr; nr--, o->seen_op++)
+		if (trace->ops[o->seen_op].kind != DISK_FLUSH)
+			o->seen_view[trace->ops[o->seen_op].pba] = trace->ops[o->seen_op].id;
+}
+
+/* Time goes by between blocks. */
+static void pass_time(struct owner *o)
+{
+	if (rng_percent(&o->h.rng, 30))
+		see(o, rng_below(&o->h.rng, 6));
+}
+
+static int seen_read(struct triad_store *store, u64 pba, u32 nr, void *buf)
+{
+	struct owner *o = owner_of(store);
+	u8 *p = buf;
+
+	assert(pba < disk_blocks && nr && nr <= disk_blocks - pba);
+	for (; nr; nr--, pba++, p += TRIAD_BLOCK_SIZE) {
+		if (!(pba % 8))
+			pass_time(o);
+		memcpy(p, content_of(o->seen_view[pba]), TRIAD_BLOCK_SIZE);
+	}
+	return 0;
+}
+
+static int seen_read_root(struct triad_store *store, unsigned int slot, void *buf)
+{
+	pass_time(owner_of(store));
+	memcpy(buf, content_of(owner_of(store)->seen_view[TRIAD_SLOT_PBA(slot)]), TRIAD_BLOCK_SIZE);
+	return 0;
+}
+
+static int no_write(struct triad_store *store, u64 pba, u32 nr, const void *buf)
+{
+	(void)store;
+	(void)nr;
+	(void)buf;
+	violated("the owner's end writes to block %llu", (unsigned long long)pba);
+}
+
+static int no_flush(struct triad_store *store)
+{
+	(void)store;
+	return 0;
+}
+
+static int no_root(struct triad_store *store, unsigned int slot, const void *buf)
+{
+	(void)store;
+	(void)buf;
+	violated("the owner's end writes to slot %u", slot);
+}
+
+static const struct triad_store_ops seen_ops = {
+	.read = seen_read,
+	.write = no_write,
+	.flush = no_flush,
+	.read_root = seen_read_root,
+	.write_root = no_root,
+};
+
+static void tell(void *context, struct ship_told *told)
+{
+	struct owner *o = context;
+	u32 i = o->nr_told;
+
+	if (!o->tells)
+		return;
+	told->known = true;
+	while (i && o->told[i - 1].op > o->seen_op)
+		i--;
+	told->durable = i ? o->told[i - 1].durable : 0;
+}
+
+/* ---- the history --------------------------------------------------------------------------- */
+
+static void add_point(struct owner *o, u64 seq, const u8 *chain)
+{
+	struct point *p;
+
+	if (o->nr_points && o->points[o->nr_points - 1].seq == seq &&
+	    !memcmp(o->points[o->nr_points - 1].chain, chain, TRIAD_HASH_SIZE))
+		return;
+	GROW(o->points, o->nr_points, o->max_points);
+	p = &o->points[o->nr_points++];
+	p->seq = seq;
+	memcpy(p->chain, chain, TRIAD_HASH_SIZE);
+}
+
+static void note_block(struct owner *o, const struct disk_op *op)
+{
+	const struct triad_record_disk *d = (const void *)content_of(op->id);
+	struct triad_slot slot;
+
+	if (op->pba == TRIAD_SLOT_PBA(0) || op->pba == TRIAD_SLOT_PBA(1) ||
+	    op->pba == TRIAD_SLOT_PBA(2)) {
+		triad_root_decode(&slot, op->pba == TRIAD_SLOT_PBA(0) ? 0 :
+				  op->pba == TRIAD_SLOT_PBA(1) ? 1 : 2, d);
+		GROW(o->roots, o->nr_roots, o->max_roots);
+		o->roots[o->nr_roots++] = slot.root;
+	} else if (d->magic == cpu_to_le64(TRIAD_RECORD_MAGIC)) {
+		add_point(o, le64_to_cpu(d->seq), d->chain);
+	}
+}
+
+/* What the device did since. */
+static void note(struct owner *o)
+{
+	const struct triad_core *core = &o->h.driver.core;
+	u32 i;
+
+	for (; o->pointed_op < o->h.trace.nr; o->pointed_op++)
+		if (o->h.trace.ops[o->pointed_op].kind != DISK_FLUSH)
+			note_block(o, &o->h.trace.ops[o->pointed_op]);
+	/* sealed, and not written yet */
+	for (i = 0; i < o->h.driver.nr_flights; i++) {
+		const struct triad_record_disk *d = (const void *)o->h.driver.flights[i].header;
+
+		add_point(o, le64_to_cpu(d->seq), d->chain);
+	}
+	add_point(o, core->next_seq, core->chain);
+	GROW(o->told, o->nr_told, o->max_told);
+	/* never more than what was flushed in this session, or is reached by a root */
+	o->told[o->nr_told++] = (struct told){ o->h.trace.nr, core->order.durable };
+}
+
+/* The record that comes behind a position, or 0: there is none in this history. */
+static u64 record_of(struct owner *o, const struct triad_origin *at)
+{
+	struct triad_origin there;
+	u32 i, k;
+
+	for (i = o->nr_roots; i--; ) {
+		const struct triad_root *root = &o->roots[i];
+
+		if (root->generation != at->generation || root->branch != at->branch)
+			continue;
+		for (k = o->nr_points; k--; ) {
+			struct triad_position pos = { .seq = o->points[k].seq };
+
+			memcpy(pos.chain, o->points[k].chain, sizeof(pos.chain));
+			must("hash", replica_position_at(&o->h.driver.hash, root, &pos, &there));
+			if (position_same(&there, at))
+				return pos.seq;
+		}
+	}
+	return 0;
+}
+
+/* ---- replicas ------------------------------------------------------------------------------ */
+
+static void check_replica(struct replica *rep)
+{
+	static const struct triad_origin none;
+	struct owner *o = rep->owner;
+	const struct triad_root *root = &rep->core.root;
+	char text[POSITION_SIZE];
+	u64 seq, hash;
+	u32 state;
+
+	if (!rep->is_open)
+		return;
+	count.checks++;
+	if (root->incompat & TRIAD_INCOMPAT_INCOMPLETE) {
+		if (rep->floor)
+			violated("a replica that was whole is incomplete");
+		return;
+	}
+	if (position_same(&root->origin, &none))
+		violated("a whole replica names no position");
+	seq = record_of(o, &root->origin);
+	if (!seq)
+		violated("a replica is at %s, which is not in the history",
+			 position_text(&root->origin, text));
+	must("reading a replica", check_read(&rep->core, &rep->disk, rep->content));
+	hash = oracle_hash_content(rep->content, o->h.oracle.nr_lbas);
+	state = oracle_state_before(&o->h.oracle, seq);
+	if (hash != oracle_hash(&o->h.oracle, state))
+		violated("a replica before record %llu holds another state (%d) than %u",
+			 (unsigned long long)seq, oracle_find(&o->h.oracle, 0, o->h.oracle.nr, hash),
+			 state);
+	if (seq < rep->floor)
+		violated("a replica went back to record %llu, having acknowledged %llu",
+			 (unsigned long long)seq, (unsigned long long)rep->floor);
+	if (rep->sealed && !position_same(&root->origin, &rep->sealed_at))
+		violated("a replica moved to record %llu after its seal", (unsigned long long)seq);
+	rep->held = seq;
+}
+
+static int open_core(struct replica *rep)
+{
+	int r;
+
+	memset(&rep->core, 0, sizeof(rep->core));
+	rep->core.store = &rep->disk.store;
+	rep->core.hash = &rep->hash;
+	rep->core.receives = true;
+	r = triad_core_open(&rep->core, disk_blocks);
+	rep->is_open = !r;
+	rep->ship.core = r ? NULL : &rep->core;
+	return r;
+}
+
+static struct replica *replica_of(struct ship_replica *ship)
+{
+	return (struct replica *)((char *)ship - offsetof(struct replica, ship));
+}
+
+static int reopen(struct ship_replica *ship)
+{
+	struct replica *rep = replica_of(ship);
+
+	triad_core_close(&rep->core);
+	return open_core(rep);
+}
+
+static int make(struct ship_replica *ship)
+{
+	struct triad_root root = { .incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE };
+	struct replica *rep = replica_of(ship);
+	struct triad_geometry geo;
+	const char *why;
+
+	must("geometry", triad_geometry_init(&geo, disk_blocks, ship->hello.logical_blocks, 1536, 32,
+					     DRIVER_INTERVAL, &why));
+	memcpy(root.hash, "test", 4);
+	root.epoch = ship->hello.epoch;
+	triad_random(root.uuid, sizeof(root.uuid));
+	must("format", triad_core_format(&rep->disk.store, &rep->hash, &root, &geo));
+	return open_core(rep);
+}
+
+static void start_replica(struct replica *rep)
+{
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	int r, first;
+
+	memset(&rep->ship, 0, sizeof(rep->ship));
+	rep->ship.make = make;
+	rep->ship.reopen = reopen;
+	must("memory", ship_replica_init(&rep->ship));
+	rep->is_up = true;
+	r = triad_core_probe(slots, &rep->disk.store, &first);
+	if (r == -ENODATA)
+		return;		/* blank, or the format was cut */
+	r = open_core(rep);
+	/* a format that was cut: nothing was there, and nothing was promised */
+	if (r == -ENODATA && !rep->floor) {
+		memset(rep->view, 0, disk_blocks * sizeof(*rep->view));
+		trace_free(&rep->trace);
+		trace_init(&rep->trace, rep->view);
+		return;
+	}
+	must("opening a replica", r);
+	check_replica(rep);
+}
+
+static void disconnect(struct replica *rep)
+{
+	if (!rep->connected)
+		return;
+	rep->connected = false;
+	rep->end.inbox.nr = rep->sender_end.inbox.nr = 0;
+	rep->end.have = rep->sender_end.have = 0;
+	if (rep->is_up)
+		must("dropping what was received", ship_replica_drop(&rep->ship));
+	count.cuts++;
+}
+
+static void stop_replica(struct replica *rep)
+{
+	rep->is_up = false;
+	disconnect(rep);
+	ship_replica_free(&rep->ship);
+	if (rep->is_open)
+		triad_core_close(&rep->core);
+	rep->is_open = false;
+}
+
+static void connect(struct replica *rep)
+{
+	if (rep->connected || !rep->is_up)
+		return;
+	rep->connected = true;
+	memset(rep->end.in, 0, offsetof(struct stream_in, frame));
+	memset(rep->sender_end.in, 0, offsetof(struct stream_in, frame));
+	rep->end.in->session = rep->sender_end.in->session = true;
+	ship_owner_connected(&rep->sender);
+	ship_replica_connected(&rep->ship);
+}
+
+/* ---- bytes --------------------------------------------------------------------------------- */
+
+static void push(struct pipe *pipe, struct ship_out *out)
+{
+	if (pipe->nr + out->nr > pipe->max) {
+		pipe->max = 2 * (pipe->nr + out->nr);
+		pipe->data = realloc(pipe->data, pipe->max);
+		assert(pipe->data);
+	}
+	memcpy(pipe->data + pipe->nr, out->staged, out->nr);
+	pipe->nr += out->nr;
+	out->nr = 0;
+}
+
+/* Of these bytes a frame, if it is whole; *used of them are in. */
+static bool next_frame(struct end *end, const u8 *data, size_t nr, size_t *used)
+{
+	ssize_t need = 0;
+	size_t n;
+
+	for (*used = 0; ; ) {
+		need = stream_need(end->in, end->have);
+		if (need < 0)
+			violated("a frame came that cannot be: %s", end->in->why);
+		n = min_t(size_t, need - end->have, nr - *used);
+		memcpy(end->in->frame + end->have, data + *used, n);
+		end->have += n;
+		*used += n;
+		if (end->have < (size_t)need)
+			return false;
+		if (end->have > sizeof(struct stream_header_disk) ||
+		    stream_need(end->in, end->have) == need)
+			break;
+	}
+	end->have = 0;
+	if (stream_take(end->in))
+		violated("a frame came that is wrong: %s", end->in->why);
+	return true;
+}
+
+static size_t some(struct rng *rng, size_t nr)
+{
+	return rng_percent(rng, 60) ? nr : rng_below(rng, nr + 1);
+}
+
+static void deliver_to_owner(struct replica *rep)
+{
+	struct pipe *inbox = &rep->sender_end.inbox;
+	size_t used, at = 0, end = some(rep->rng, inbox->nr);
+	int r = 0;
+
+	while (at < end && !r && rep->connected) {
+		bool whole = next_frame(&rep->sender_end, inbox->data + at, end - at, &used);
+
+		at += used;
+		if (whole)
+			r = ship_owner_frame(&rep->sender, rep->sender_end.in);
+	}
+	memmove(inbox->data, inbox->data + at, inbox->nr - at);
+	inbox->nr -= at;
+	must("a frame for the owner", r);
+}
+
+static void crash_replica(struct replica *rep, u32 from);
+
+/* One frame; the power may go in the middle of what it brings about. */
+static bool take_frame(struct replica *rep, u32 percent_crash)
+{
+	u64 commits = rep->ship.nr_batches + rep->ship.nr_differences + rep->ship.nr_fulls;
+	u32 from = rep->trace.nr;
+	int r = ship_replica_frame(&rep->ship, rep->end.in);
+
+	if (rep->trace.nr > from && rng_percent(rep->rng, percent_crash)) {
+		count.cut_in_commit++;
+		rep->ship.out.nr = 0;
+		crash_replica(rep, from);
+		return false;
+	}
+	if (rep->ship.nr_batches + rep->ship.nr_differences + rep->ship.nr_fulls != commits) {
+		check_replica(rep);
+		rep->floor = rep->held;
+	}
+	push(&rep->sender_end.inbox, &rep->ship.out);
+	if (!r)
+		return true;
+	if (r != -EPERM && r != -EFBIG)
+		violated("a replica refuses: %s (%d)", rep->ship.why, r);
+	return false;
+}
+
+static void deliver_to_replica(struct replica *rep, u32 percent_crash)
+{
+	struct pipe *inbox = &rep->end.inbox;
+	size_t used, at = 0, end = some(rep->rng, inbox->nr);
+	bool goes_on = true;
+
+	while (at < end && goes_on) {
+		bool whole = next_frame(&rep->end, inbox->data + at, end - at, &used);
+
+		at += used;
+		if (whole)
+			goes_on = take_frame(rep, percent_crash);
+	}
+	if (!rep->is_up || !rep->connected) {
+		inbox->nr = 0;
+	} else if (!goes_on) {
+		/* what it says arrives, then it hangs up */
+		deliver_to_owner(rep);
+		disconnect(rep);
+	} else {
+		memmove(inbox->data, inbox->data + at, inbox->nr - at);
+		inbox->nr -= at;
+	}
+}
+
+static void step_owner_end(struct replica *rep)
+{
+	bool was_difference = rep->sender.state == SHIP_DIFFERENCE;
+	int r;
+
+	if (!rep->connected)
+		return;
+	r = ship_owner_step(&rep->sender);
+	if (r < 0)
+		violated("the owner's end fails: %d", r);
+	count.stale += !was_difference && rep->sender.state == SHIP_DIFFERENCE;
+	push(&rep->end.inbox, &rep->sender.out);
+	if (rep->sender.state != SHIP_STOPPED)
+		return;
+	count.stopped++;
+	if (rep->sender.fenced ? !rep->sealed : rep->sender.refusal != STREAM_REFUSE_TOO_LONG)
+		violated("a session stopped: %s", rep->sender.why);
+	disconnect(rep);
+}
+
+/* ---- the power goes -------------------------------------------------------------------------- */
+
+static void cut(struct trace *trace, u32 at, bool complete, struct rng *rng, u32 *image)
+{
+	struct cutter cutter;
+
+	cutter_init(&cutter, trace);
+	while (cutter.at < at && cutter_step(&cutter))
+		;
+	if (complete)
+		cutter_complete(&cutter);
+	cutter_random(&cutter, rng, image);
+	cutter_free(&cutter);
+}
+
+static void crash_replica(struct replica *rep, u32 from)
+{
+	u32 at = rng_between(rep->rng, from, rep->trace.nr);
+
+	count.crashes++;
+	stop_replica(rep);
+	cut(&rep->trace, at, at == from || rng_percent(rep->rng, 50), rep->rng, rep->view);
+	trace_free(&rep->trace);
+	trace_init(&rep->trace, rep->view);
+	rep->held = 0;
+	start_replica(rep);
+}
+
+static void kill_replica(struct replica *rep)
+{
+	count.kills++;
+	stop_replica(rep);
+	start_replica(rep);
+}
+
+static void begin_senders(struct owner *o)
+{
+	u32 i;
+
+	for (i = 0; i < o->nr_replicas; i++) {
+		disconnect(&o->replica[i]);
+		ship_owner_free(&o->replica[i].sender);
+		must("memory", ship_owner_init(&o->replica[i].sender, &o->source));
+	}
+}
+
+static void kill_owner(struct owner *o)
+{
+	count.kills++;
+	begin_senders(o);
+}
+
+/* from: operations that were over when the last step began, and whoever looked has seen. */
+static void crash_owner(struct owner *o, u32 from)
+{
+	struct history *h = &o->h;
+	u32 at, state, i;
+
+	count.crashes++;
+	from = max_t(u32, from, o->seen_op);
+	at = rng_between(&h->rng, from, h->trace.nr);
+	driver_close(&h->driver);
+	cut(&h->trace, at, at == from || rng_percent(&h->rng, 50), &h->rng, h->view);
+	trace_free(&h->trace);
+	trace_init(&h->trace, h->view);
+	h->disk.trace = &h->trace;
+	o->nr_told = 0;
+	o->pointed_op = o->seen_op = 0;
+	must("opening the device", driver_open(&h->driver, false));
+	/* what is behind is not of this history any more */
+	state = oracle_state_before(&h->oracle, h->driver.core.next_seq);
+	must("reading the device", check_read(&h->driver.core, &h->disk, o->replica[0].content));
+	if (oracle_hash_content(o->replica[0].content, h->oracle.nr_lbas) !=
+	    oracle_hash(&h->oracle, state))
+		violated("the device itself is not at record %llu",
+			 (unsigned long long)h->driver.core.next_seq - 1);
+	oracle_truncate(&h->oracle, state);
+	for (i = 0; i < o->nr_points; )
+		if (o->points[i].seq > h->driver.core.next_seq)
+			o->points[i] = o->points[--o->nr_points];
+		else
+			i++;
+	if (triad_core_needs_heal(&h->driver.core))
+		must("healing", triad_core_heal(&h->driver.core));
+	disk_copy(o->seen_view, h->trace.base);
+	note(o);
+	begin_senders(o);
+	for (i = 0; i < o->nr_replicas; i++)
+		check_replica(&o->replica[i]);
+}
+
+/* ---- schedules -------------------------------------------------------------------------------- */
+
+static void seal(struct replica *rep)
+{
+	if (!rep->is_up || !rep->is_open || rep->sealed)
+		return;
+	must("sealing", ship_replica_seal(&rep->ship));
+	if (rep->connected) {
+		push(&rep->sender_end.inbox, &rep->ship.out);
+		deliver_to_owner(rep);
+		disconnect(rep);
+	}
+	rep->sealed = true;
+	rep->sealed_at = rep->core.root.origin;
+	rep->sealed_epoch = rep->core.root.epoch;
+	count.seals++;
+}
+
+static void work(struct owner *o, u32 percent_crash)
+{
+	u32 from = o->h.trace.nr, i;
+
+	must(o->h.driver.failed ? o->h.driver.failed : "writing", driver_step(&o->h.driver));
+	/* somebody reads while it goes on */
+	for (i = 0; i < o->nr_replicas && o->tells; i++)
+		if (rng_percent(&o->h.rng, 30))
+			step_owner_end(&o->replica[i]);
+	note(o);
+	for (i = 0; i < o->nr_replicas; i++)
+		if (rng_percent(&o->h.rng, 40))
+			step_owner_end(&o->replica[i]);
+	if (rng_percent(&o->h.rng, percent_crash))
+		crash_owner(o, from);
+	else if (rng_percent(&o->h.rng, 50))
+		see(o, ~0u);
+}
+
+static void act(struct owner *o, struct replica *rep, u32 percent_outage)
+{
+	struct rng *rng = &o->h.rng;
+	u32 what = rng_below(rng, 1000);
+
+	if (what < 4)
+		kill_owner(o);
+	else if (what < 10)
+		kill_replica(rep);
+	else if (what < 16)
+		crash_replica(rep, rep->trace.nr);
+	else if (what < 20 && rng_percent(rng, 20))
+		seal(rep);
+	else if (what < 20 + percent_outage)
+		disconnect(rep);
+	else if (what < 200)
+		connect(rep);
+	else if (what < 400)
+		step_owner_end(rep);
+	else if (what < 600 && rep->connected)
+		deliver_to_replica(rep, 4);
+	else if (what < 800 && rep->connected)
+		deliver_to_owner(rep);
+	else if (what < 810 && rep->connected)
+		must("ping", ship_owner_ping(&rep->sender));
+	else
+		work(o, 1);
+}
+
+static bool at_rest(const struct replica *rep)
+{
+	const struct ship_owner *s = &rep->sender;
+
+	return rep->connected && s->state == SHIP_LOG && !s->nr_flights && !rep->end.inbox.nr &&
+	       !rep->sender_end.inbox.nr;
+}
+
+/* All links hold, nobody writes. */
+static void come_to_rest(struct owner *o, struct replica *rep)
+{
+	u32 i, quiet = 0;
+
+	for (i = 0; i < REST_STEPS && quiet < 3; i++) {
+		if (!rep->sealed || !rep->sender.fenced)
+			connect(rep);
+		step_owner_end(rep);
+		if (rep->connected)
+			deliver_to_replica(rep, 0);
+		if (rep->connected)
+			deliver_to_owner(rep);
+		quiet = at_rest(rep) || rep->sender.fenced ? quiet + 1 : 0;
+	}
+	if (quiet < 3)
+		violated("nothing comes to rest: state %d, %s", rep->sender.state, rep->sender.why);
+	if (rep->sealed != rep->sender.fenced)
+		violated("sealed: %d, and the owner is fenced: %d", rep->sealed, rep->sender.fenced);
+	check_replica(rep);
+	if (!rep->sealed && oracle_hash_content(rep->content, o->h.oracle.nr_lbas) !=
+	    oracle_hash(&o->h.oracle, o->h.oracle.nr))
+		violated("a replica is not at the end: record %llu of %llu",
+			 (unsigned long long)rep->held,
+			 (unsigned long long)o->h.driver.core.next_seq - 1);
+}
+
+static void take_over(struct replica *rep)
+{
+	u64 hash;
+
+	must("reading", check_read(&rep->core, &rep->disk, rep->content));
+	hash = oracle_hash_content(rep->content, rep->owner->h.oracle.nr_lbas);
+	must("dropping", ship_replica_drop(&rep->ship));
+	if (rep->core.root.incompat & TRIAD_INCOMPAT_INCOMPLETE) {
+		if (replica_promote(&rep->core) != -EAGAIN)
+			violated("what is not complete was promoted");
+		return;
+	}
+	must("promoting", replica_promote(&rep->core));
+	must("opening it", reopen(&rep->ship));
+	must("reading it", check_read(&rep->core, &rep->disk, rep->content));
+	if (oracle_hash_content(rep->content, rep->owner->h.oracle.nr_lbas) != hash)
+		violated("it holds another state when it was promoted");
+	if (triad_core_must_not_write(&rep->core) || rep->core.root.epoch != rep->sealed_epoch ||
+	    rep->sealed_epoch <= rep->sender.epoch)
+		violated("it is promoted to epoch %u, and the owner has %u", rep->core.root.epoch,
+			 rep->sender.epoch);
+}
+
+static void plan(struct rng *rng, struct workload *load)
+{
+	*load = (struct workload) {
+		.logical_blocks = 256 * rng_between(rng, 2, 8), .zone_blocks = 1536,
+		.segment_blocks = 32, .nr_values = rng_percent(rng, 30) ? 2 : 50,
+		.max_extents = rng_between(rng, 1, 4), .max_blocks = rng_between(rng, 1, 40),
+		.max_discard = rng_percent(rng, 20) ? 2000 : 50,
+		.percent_flush = rng_between(rng, 5, 30), .percent_commit = rng_between(rng, 1, 20),
+		.percent_clean = rng_below(rng, 3), .percent_discard = rng_below(rng, 15),
+		.percent_slip = rng_percent(rng, 50) ? 20 : 0,
+		.hot_lbas = rng_percent(rng, 50) ? 64 : 0,
+		.checksum_kind = rng_below(rng, 2),
+	};
+}
+
+static struct stream_in *new_in(void)
+{
+	struct stream_in *in = calloc(1, sizeof(*in));
+
+	assert(in);
+	return in;
+}
+
+static void run(u64 seed, u32 nr_steps)
+{
+	struct owner *o = calloc(1, sizeof(*o));
+	struct rng first = { seed * 0x9e3779b97f4a7c15ULL };
+	u32 i, step, percent_outage = 4 * rng_below(&first, 12);
+	struct workload load;
+	u32 nr_lbas;
+
+	now_seed = seed;
+	content_release(0);
+	plan(&first, &load);
+	history_init(&o->h, seed, &load, NULL);
+	now_driver = &o->h.driver;
+	nr_lbas = driver_format(&o->h.driver);
+	must("beginning", history_begin(&o->h, nr_lbas, NULL));
+	o->tells = rng_percent(&first, 60);
+	o->seen.ops = &seen_ops;
+	o->seen_view = disk_copy(disk_new_view(), o->h.trace.base);
+	o->source = (struct ship_source) {
+		.store = &o->seen, .hash = &o->h.driver.hash, .device_blocks = disk_blocks,
+		.tell = tell, .context = o,
+	};
+	o->nr_replicas = rng_between(&first, 1, MOST_REPLICAS);
+	note(o);
+	see(o, ~0u);
+	for (i = 0; i < o->nr_replicas; i++) {
+		struct replica *rep = &o->replica[i];
+
+		rep->owner = o;
+		rep->rng = &o->h.rng;
+		rep->view = disk_new_view();
+		rep->content = calloc(DISK_BLOCKS, sizeof(*rep->content));
+		disk_init(&rep->disk, rep->view, rep->rng);
+		trace_init(&rep->trace, rep->view);
+		rep->disk.trace = &rep->trace;
+		rep->end.in = new_in();
+		rep->sender_end.in = new_in();
+		must("memory", ship_owner_init(&rep->sender, &o->source));
+		start_replica(rep);
+	}
+	for (step = 0; step < nr_steps; step++) {
+		now_step = step;
+		act(o, &o->replica[rng_below(&o->h.rng, o->nr_replicas)], percent_outage);
+	}
+	now_step = nr_steps;
+	o->h.load.percent_slip = 0;
+	must("the end", driver_drain(&o->h.driver) ? : driver_flush(&o->h.driver) ? :
+	     driver_commit(&o->h.driver, false));
+	note(o);
+	see(o, ~0u);
+	for (i = 0; i < o->nr_replicas; i++) {
+		struct replica *rep = &o->replica[i];
+
+		come_to_rest(o, rep);
+		if (rep->sealed)
+			take_over(rep);
+		count.batches += rep->sender.nr_batches;
+		count.differences += rep->sender.nr_differences;
+		count.fulls += rep->sender.nr_fulls;
+		stop_replica(rep);
+		ship_owner_free(&rep->sender);
+		trace_free(&rep->trace);
+		free(rep->view);
+		free(rep->content);
+		free(rep->end.inbox.data);
+		free(rep->sender_end.inbox.data);
+		free(rep->end.in);
+		free(rep->sender_end.in);
+	}
+	history_free(&o->h);
+	free(o->seen_view);
+	free(o->told);
+	free(o->points);
+	free(o->roots);
+	free(o);
+}
+
+int main(int argc, char **argv)
+{
+	u64 seed = 1, schedules = 300, steps = 2500, seconds = 0, one = 0, i;
+	double begun = report_seconds();
+
+	parse_numbers(argc, argv, (const struct number_option[]) {
+		{ "seed", &seed }, { "schedules", &schedules }, { "steps", &steps },
+		{ "seconds", &seconds }, { "one", &one }, { NULL, NULL },
+	});
+	verbose = one;
+	disk_keep_memory();
+	for (i = 0; i < schedules && (!seconds || report_seconds() - begun < seconds); i++)
+		run(seed + i, steps);
+	printf("%llu schedules of %llu steps: %llu batches of records, %llu differences, %llu in full;\n"
+	       "%llu links cut, %llu daemons killed, %llu power cuts, %llu of them in a commit; the log was "
+	       "lost %llu times,\n%llu seals; %llu checks of a replica.  All held, in %.1f s.\n",
+	       (unsigned long long)i, (unsigned long long)steps, (unsigned long long)count.batches,
+	       (unsigned long long)count.differences, (unsigned long long)count.fulls,
+	       (unsigned long long)count.cuts, (unsigned long long)count.kills,
+	       (unsigned long long)count.crashes, (unsigned long long)count.cut_in_commit,
+	       (unsigned long long)count.stale, (unsigned long long)count.seals,
+	       (unsigned long long)count.checks, report_seconds() - begun);
+	return 0;
+}

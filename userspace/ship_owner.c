@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The owner's end: what a replica needs, from the log, or as what changed since.
+ *
+ * A difference is read in pieces, each from the root that is current then, so that it ends
+ * however long it takes.  If more than one root was read, what is there is of no one state:
+ * another pass sends what changed since the first of them, until one root lasts for a pass.
+ * All of that is one stream, and one commit of the replica.
+ */
+#include "ship.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "content.h"
+
+#define MOST_PASSES	128u
+
+int ship_owner_init(struct ship_owner *o, struct ship_source *source)
+{
+	int r;
+
+	memset(o, 0, sizeof(*o));
+	o->source = source;
+	r = ship_log_init(&o->log, source);
+	return r ? r : ship_out_init(&o->out);
+}
+
+static void close_root(struct ship_owner *o)
+{
+	if (o->is_open)
+		triad_core_close(&o->core);
+	o->is_open = false;
+}
+
+void ship_owner_free(struct ship_owner *o)
+{
+	close_root(o);
+	ship_log_free(&o->log);
+	ship_out_free(&o->out);
+}
+
+void ship_owner_connected(struct ship_owner *o)
+{
+	close_root(o);
+	o->out.nr = 0;
+	o->out.stream.number = o->out.stream.bytes = 0;
+	o->out.stream.nr_gathered = o->out.stream.nr_ranges = 0;
+	stream_session(&o->out.stream);
+	o->state = SHIP_NEW;
+	o->credit = 0;
+	o->why[0] = 0;
+	o->refusal = STREAM_REFUSE_OTHER;
+}
+
+__attribute__((format(printf, 2, 3)))
+static int stop(struct ship_owner *o, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(o->why, sizeof(o->why), format, args);
+	va_end(args);
+	o->state = SHIP_STOPPED;
+	return 0;
+}
+
+/* ---- where to begin ---------------------------------------------------------------------- */
+
+static int greet(struct ship_owner *o)
+{
+	struct stream_hello hello = { 0 };
+	struct ship_look look;
+	int r = ship_look(o->source, &look);
+
+	if (r)
+		return r;
+	if (triad_root_is_replica(&look.c))
+		return stop(o, "the device is a replica itself");
+	memcpy(hello.uuid, look.c.uuid, sizeof(hello.uuid));
+	memcpy(hello.label, look.c.label, sizeof(hello.label));
+	hello.logical_blocks = look.c.logical_blocks;
+	hello.checksum_kind = look.c.checksum_kind;
+	hello.epoch = o->epoch = look.c.epoch;
+	o->state = SHIP_GREETED;
+	return stream_hello(&o->out.stream, &hello);
+}
+
+/* As triadsetup send --since judges; what the numbers cannot tell the sum at the end does. */
+static bool may_follow(const struct triad_origin *from, const struct triad_root *c)
+{
+	return from->generation <= c->generation && from->branch <= c->branch &&
+	       (from->branch == c->branch || from->generation < c->branch) &&
+	       c->generation - from->generation <= 0x7fffffffu;
+}
+
+static void begin_difference(struct ship_owner *o, bool full)
+{
+	close_root(o);
+	o->state = full ? SHIP_FULL : SHIP_DIFFERENCE;
+	o->begun = o->moved = false;
+	o->lba = 0;
+	o->nr_passes = 0;
+	o->since = full ? 0 : (u32)o->sent.generation + 1;
+	memset(&o->first, 0, sizeof(o->first));
+}
+
+/* A commit of the replica that we know the place of. */
+static bool recall(struct ship_owner *o, const struct triad_origin *at)
+{
+	u32 i;
+
+	if (o->has_acked && position_same(&o->acked.at, at)) {
+		o->log.mark = o->acked;
+		return true;
+	}
+	for (i = 0; i < o->nr_flights; i++) {
+		if (position_same(&o->flight[i].at, at)) {
+			o->log.mark = o->acked = o->flight[i];
+			o->has_acked = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int attach(struct ship_owner *o)
+{
+	const struct triad_origin *at = &o->position.at;
+	static const struct triad_origin none;
+	struct ship_look look;
+	char text[POSITION_SIZE];
+	bool known;
+	int r = ship_look(o->source, &look);
+
+	if (r)
+		return r;
+	known = o->position.kind == STREAM_KIND_WHOLE && recall(o, at);
+	o->nr_flights = 0;
+	o->sent = *at;
+	if (o->position.kind != STREAM_KIND_BLANK && !position_same(at, &none) &&
+	    memcmp(at->uuid, look.c.uuid, sizeof(at->uuid)))
+		return stop(o, "it is a replica of another device: %s", position_text(at, text));
+	if (o->position.kind != STREAM_KIND_BLANK && o->position.logical_blocks < look.c.logical_blocks)
+		return stop(o, "it is too small: it holds %" PRIu64 " MiB, and the device %" PRIu64,
+			    o->position.logical_blocks >> 8, look.c.logical_blocks >> 8);
+	if (o->position.kind != STREAM_KIND_WHOLE) {
+		begin_difference(o, true);
+		return 0;
+	}
+	r = known ? 0 : ship_log_find(&o->log, &look, at);
+	if (r == -EILSEQ || (r == 1 && !may_follow(at, &look.c)))
+		return stop(o, "it is ahead of the device, or of another history: %s; it may hold what "
+			    "the device has lost", position_text(at, text));
+	if (r < 0)
+		return r;
+	if (r) {
+		begin_difference(o, false);
+	} else {
+		o->state = SHIP_LOG;
+		o->acked = o->log.mark;
+		o->has_acked = true;
+	}
+	return 0;
+}
+
+/* ---- frames -------------------------------------------------------------------------------- */
+
+static int take_ack(struct ship_owner *o, const struct triad_origin *at)
+{
+	u32 i;
+
+	for (i = 0; i < o->nr_flights; i++)
+		if (position_same(&o->flight[i].at, at))
+			break;
+	if (i == o->nr_flights)
+		return -EPROTO;
+	o->acked = o->flight[i];
+	o->has_acked = true;
+	o->nr_flights -= i + 1;
+	memmove(o->flight, o->flight + i + 1, o->nr_flights * sizeof(o->flight[0]));
+	return 0;
+}
+
+static int take_refusal(struct ship_owner *o, const struct stream_refuse *refuse)
+{
+	o->refusal = refuse->code;
+	stop(o, "the replica refuses: %s", refuse->text);
+	if (refuse->code == STREAM_REFUSE_FENCED && refuse->epoch > o->epoch) {
+		o->fenced = true;
+		o->fenced_epoch = refuse->epoch;
+	}
+	return 0;
+}
+
+int ship_owner_frame(struct ship_owner *o, const struct stream_in *in)
+{
+	switch (in->type) {
+	case STREAM_POSITION:
+		if (o->state != SHIP_GREETED)
+			return -EPROTO;
+		o->position = in->position;
+		o->state = SHIP_ATTACHED;
+		return 0;
+	case STREAM_ACK:
+		return take_ack(o, &in->ack);
+	case STREAM_CREDIT:
+		o->credit = max_t(u64, o->credit, in->credit);
+		return 0;
+	case STREAM_REFUSE:
+		return take_refusal(o, &in->refuse);
+	case STREAM_PING:
+		return 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+int ship_owner_ping(struct ship_owner *o)
+{
+	struct stream_ping ping = { .at = o->sent, .seq = o->sent_seq, .durable = o->durable };
+
+	return o->state < SHIP_LOG || o->state == SHIP_STOPPED ? 0 :
+	       stream_ping(&o->out.stream, &ping);
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static void sent(struct ship_owner *o)
+{
+	o->sent = o->log.mark.at;
+	o->sent_seq = o->log.mark.next.seq - 1;
+	o->durable = max_t(u64, o->log.durable, o->sent_seq);
+	o->flight[o->nr_flights++] = o->log.mark;
+}
+
+static int ship_records(struct ship_owner *o)
+{
+	int r = ship_log_read(&o->log, &o->out, min_t(u32, o->position.batch_blocks, SHIP_BATCH));
+
+	o->durable = max_t(u64, o->durable, o->log.durable);
+	if (r == -ESTALE) {
+		begin_difference(o, false);
+		return 1;
+	}
+	if (r > 0) {
+		o->nr_batches++;
+		sent(o);
+		r = ship_owner_ping(o);
+		return r ? r : 1;
+	}
+	return r;
+}
+
+/* ---- differences ------------------------------------------------------------------------------ */
+
+static int open_root(struct ship_owner *o)
+{
+	struct ship_look look;
+	int r = ship_look(o->source, &look);
+
+	if (r)
+		return r;
+	memset(&o->core, 0, sizeof(o->core));
+	o->core.store = o->source->store;
+	o->core.hash = o->source->hash;
+	r = triad_core_open_at(&o->core, o->source->device_blocks, look.slot, false);
+	if (r)
+		return r == -ENODATA || r == -EBADMSG || r == -EUCLEAN ? -EAGAIN : r;
+	o->is_open = true;
+	if (!ship_same_root(&o->core.root, &look.c)) {
+		close_root(o);
+		return -EAGAIN;
+	}
+	if (!o->first.generation)
+		o->first = look.c;
+	else if (!ship_same_root(&o->first, &look.c))
+		o->moved = true;
+	return 0;
+}
+
+static int check_root(struct ship_owner *o)
+{
+	struct ship_look look;
+
+	return ship_check(o->source, &o->core.root, true, 0, &look);
+}
+
+struct piece {
+	struct ship_owner *o;
+	u64 next;		/* LBA that did not fit any more */
+	u64 nr_blocks, nr_holes;
+};
+
+static int count_block(void *context, const struct content_block *block)
+{
+	struct piece *p = context;
+
+	p->nr_blocks += !block->hole && !block->error;
+	p->nr_holes += block->hole;
+	return 0;
+}
+
+static int stage_block(void *context, const struct content_block *block)
+{
+	struct piece *p = context;
+	struct ship_out *out = &p->o->out;
+
+	if (out->nr + out->stream.nr_gathered * TRIAD_BLOCK_SIZE > SHIP_CHUNK) {
+		p->next = block->lba;
+		return 1;
+	}
+	if (block->error)
+		return block->error;
+	return block->hole ? stream_hole(&out->stream, block->lba, block->nr) :
+	       stream_block(&out->stream, block->lba, block->data);
+}
+
+static struct content_range range_of(const struct ship_owner *o, bool only_names)
+{
+	return (struct content_range) {
+		.since = o->since, .from = o->lba, .to = o->core.geo.logical_blocks,
+		.holes = o->since != 0, .only_names = only_names,
+	};
+}
+
+static int stage_begin(struct ship_owner *o)
+{
+	struct content_range range = range_of(o, true);
+	struct triad_core *core = &o->core;
+	struct piece p = { .o = o };
+	struct stream_begin begin = {
+		.logical_blocks = core->geo.logical_blocks,
+		.checksum_kind = core->root.checksum_kind,
+		.is_full = o->state == SHIP_FULL,
+	};
+	int r = replica_position(core, &begin.at);
+
+	memcpy(begin.uuid, core->root.uuid, sizeof(begin.uuid));
+	memcpy(begin.label, core->root.label, sizeof(begin.label));
+	snprintf(begin.hash, sizeof(begin.hash), "%s", core->root.hash);
+	if (!begin.is_full)
+		begin.from = o->sent;
+	if (!r)
+		r = content_changes(core, &range, count_block, &p);
+	begin.nr_blocks = p.nr_blocks;
+	begin.nr_holes = p.nr_holes;
+	return r ? r : stream_begin(&o->out.stream, &begin);
+}
+
+static int stage_end(struct ship_owner *o)
+{
+	struct triad_core *core = &o->core;
+	struct stream_end end = { 0 };
+	int r = replica_position(core, &end.to);
+
+	if (!r)
+		r = content_sum(core, core->root.checksum_kind, end.sum, &end.nr_mapped);
+	return r ? r : stream_end(&o->out.stream, &end);
+}
+
+/* One root was read from the first LBA on to the last. */
+static int end_difference(struct ship_owner *o)
+{
+	int r = ship_log_begin(&o->log, &o->core.root);
+
+	if (r)
+		return r;
+	if (o->state == SHIP_FULL)
+		o->nr_fulls++;
+	else
+		o->nr_differences++;
+	close_root(o);
+	o->log.durable = 0;
+	o->state = SHIP_LOG;
+	sent(o);
+	return ship_owner_ping(o);
+}
+
+static int stage_piece(struct ship_owner *o, struct piece *p)
+{
+	struct content_range range = range_of(o, false);
+	int r;
+
+	p->next = o->core.geo.logical_blocks;
+	r = content_changes(&o->core, &range, stage_block, p);
+	return r < 0 ? r : stream_flush(&o->out.stream);
+}
+
+/* The next pass, if this one was of more than one root. */
+static bool goes_on(struct ship_owner *o)
+{
+	if (!o->moved)
+		return false;
+	o->since = (u32)o->first.generation + 1;
+	o->first = o->core.root;
+	o->moved = false;
+	o->lba = 0;
+	o->nr_passes++;
+	return true;
+}
+
+static int ship_difference(struct ship_owner *o)
+{
+	struct stream_out *stream = &o->out.stream;
+	u64 number, bytes, nr_blocks, nr_holes, logical_blocks;
+	struct piece p = { .o = o };
+	bool ends = false;
+	int gone, r = o->is_open ? 0 : open_root(o);
+
+	if (r)
+		return r;
+	if (o->nr_passes > MOST_PASSES)
+		return stop(o, "the device commits faster than what changes can be read");
+	number = stream->number;
+	bytes = stream->bytes;
+	nr_blocks = stream->nr_blocks;
+	nr_holes = stream->nr_holes;
+	logical_blocks = o->core.geo.logical_blocks;
+	if (!o->begun) {
+		r = stage_begin(o);
+	} else if (o->lba < logical_blocks) {
+		r = stage_piece(o, &p);
+	} else if (!goes_on(o)) {
+		r = stage_end(o);
+		ends = true;
+	}
+	gone = check_root(o);
+	if (!gone && !r) {
+		if (ends)
+			r = end_difference(o);
+		else if (!o->begun)
+			o->begun = true;
+		else if (p.next)
+			o->lba = p.next;
+		return r ? r : 1;
+	}
+	/* nothing of it counts: again, with the root that is current now */
+	o->out.nr = 0;
+	stream->number = number;
+	stream->bytes = bytes;
+	stream->nr_blocks = nr_blocks;
+	stream->nr_holes = nr_holes;
+	stream->nr_gathered = stream->nr_ranges = 0;
+	close_root(o);
+	if (gone == -ESTALE || gone == -EAGAIN)
+		return 1;
+	return gone ? gone : r;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------- */
+
+static int go_on(struct ship_owner *o)
+{
+	switch (o->state) {
+	case SHIP_NEW:
+		return greet(o);
+	case SHIP_ATTACHED:
+		return attach(o) ? : 1;
+	case SHIP_LOG:
+	case SHIP_DIFFERENCE:
+	case SHIP_FULL:
+		if (o->credit < o->out.stream.bytes + SHIP_STAGED || o->nr_flights == SHIP_FLIGHTS)
+			return 0;
+		return o->state == SHIP_LOG ? ship_records(o) : ship_difference(o);
+	case SHIP_GREETED:
+	case SHIP_STOPPED:
+		break;
+	}
+	return 0;
+}
+
+int ship_owner_step(struct ship_owner *o)
+{
+	int r = go_on(o);
+
+	if (r != -EBADMSG && r != -EUCLEAN && r != -ENODATA)
+		return r == -EAGAIN ? 0 : r;
+	return stop(o, "the device: %s", r == -EBADMSG ? "a block does not match its checksum" :
+		    r == -EUCLEAN ? "it says what cannot be" : "its roots prove nothing");
+}

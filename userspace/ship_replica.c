@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The replica's end: a stream becomes a commit, and is acknowledged when that is durable.
+ *
+ * What was received in part lies in the replica's log, of which nothing counts.  It is given back
+ * when the replica is opened anew; so whatever goes wrong in the middle ends with that.
+ */
+#include "ship.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "writer.h"
+
+int ship_replica_init(struct ship_replica *rep)
+{
+	rep->writer = triad_alloc(sizeof(*rep->writer));
+	rep->batch_blocks = SHIP_BATCH;
+	return rep->writer ? ship_out_init(&rep->out) : -ENOMEM;
+}
+
+void ship_replica_free(struct ship_replica *rep)
+{
+	if (rep->rx.writer)
+		receive_free(&rep->rx);
+	rep->rx.writer = NULL;
+	triad_free(rep->writer);
+	ship_out_free(&rep->out);
+}
+
+void ship_replica_connected(struct ship_replica *rep)
+{
+	rep->out.nr = 0;
+	rep->out.stream.number = rep->out.stream.bytes = 0;
+	stream_session(&rep->out.stream);
+	rep->greeted = rep->stopped = false;
+	rep->credit = 0;
+	rep->why[0] = 0;
+}
+
+int ship_replica_drop(struct ship_replica *rep)
+{
+	if (!rep->rx.writer)
+		return 0;
+	receive_free(&rep->rx);
+	rep->rx.writer = NULL;
+	return rep->reopen(rep);
+}
+
+static u32 epoch_of(const struct ship_replica *rep)
+{
+	return rep->core ? rep->core->root.epoch : rep->is_device ? rep->device_epoch : 0;
+}
+
+__attribute__((format(printf, 4, 5)))
+static int refuse(struct ship_replica *rep, enum stream_refusal code, int error, const char *format, ...)
+{
+	struct stream_refuse refuse = {
+		.code = code, .epoch = epoch_of(rep),
+	};
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(refuse.text, sizeof(refuse.text), format, args);
+	va_end(args);
+	snprintf(rep->why, sizeof(rep->why), "%s", refuse.text);
+	rep->stopped = true;
+	stream_refuse(&rep->out.stream, &refuse);
+	return error;
+}
+
+static int fenced(struct ship_replica *rep)
+{
+	return refuse(rep, STREAM_REFUSE_FENCED, -EPERM, "it was sealed, or taken over: epoch %u, and "
+		      "the owner's is %u", epoch_of(rep), rep->hello.epoch);
+}
+
+/* What went wrong with the disk or the stream, as the owner is to know it. */
+static int failed(struct ship_replica *rep, int error)
+{
+	const struct stream_in *in = rep->in;
+	bool is_log = rep->rx.writer && in->begin.is_log;
+
+	switch (error) {
+	case -EFBIG:
+		if (is_log && rep->batch_blocks > 1)
+			rep->batch_blocks /= 2;
+		if (is_log)
+			return refuse(rep, STREAM_REFUSE_TOO_LONG, error, "these records are more than it "
+				      "has room for at once");
+		return refuse(rep, STREAM_REFUSE_TOO_LONG, error, "what changed is too much for one "
+			      "commit; triadsetup receive --in-steps takes it, or \"in_steps\"");
+	case -ENOSPC:
+		return refuse(rep, STREAM_REFUSE_FULL, error, "it is full");
+	case -ESTALE:
+		return refuse(rep, STREAM_REFUSE_HISTORY, error, "with this it would not hold what the "
+			      "device holds: it is of another history");
+	default:
+		return refuse(rep, STREAM_REFUSE_OTHER, error, "%s", strerror(-error));
+	}
+}
+
+/* ---- seals --------------------------------------------------------------------------------- */
+
+static int raise_epoch(struct ship_replica *rep, u32 epoch)
+{
+	int r = ship_replica_drop(rep);
+
+	if (!r)
+		r = replica_seal(rep->core, epoch);
+	return r;
+}
+
+int ship_replica_seal(struct ship_replica *rep)
+{
+	int r = rep->core ? raise_epoch(rep, rep->core->root.epoch + 1) : -ENODATA;
+
+	if (!r && rep->greeted && !rep->stopped)
+		fenced(rep);
+	return r;
+}
+
+/* ---- greetings ------------------------------------------------------------------------------- */
+
+static int stage_credit(struct ship_replica *rep)
+{
+	rep->credit = rep->in->bytes + SHIP_WINDOW;
+	return stream_credit(&rep->out.stream, rep->credit);
+}
+
+static int take_hello(struct ship_replica *rep)
+{
+	static const struct triad_origin none;
+	struct stream_position position = { .batch_blocks = rep->batch_blocks };
+	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
+	int r = 0;
+
+	rep->hello = rep->in->hello;
+	rep->greeted = true;
+	if (rep->hello.epoch < epoch_of(rep))
+		return fenced(rep);
+	if (rep->is_device)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPERM, "what is there is no replica");
+	if (root && !position_same(&root->origin, &none) &&
+	    memcmp(root->origin.uuid, rep->hello.uuid, sizeof(rep->hello.uuid)))
+		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is a replica of another device");
+	/* whoever owned it before is to be refused from now on */
+	if (root && rep->hello.epoch > root->epoch)
+		r = raise_epoch(rep, rep->hello.epoch);
+	if (r)
+		return failed(rep, r);
+	if (root) {
+		position.at = root->origin;
+		position.epoch = root->epoch;
+		position.logical_blocks = root->logical_blocks;
+		position.kind = root->incompat & TRIAD_INCOMPAT_INCOMPLETE ?
+				STREAM_KIND_INCOMPLETE : STREAM_KIND_WHOLE;
+	}
+	r = stream_position(&rep->out.stream, &position);
+	return r ? r : stage_credit(rep);
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+/* Index entries that the stream needs, with some to spare. */
+static u64 entries_of(const struct stream_begin *begin)
+{
+	u64 holes = min_t(u64, begin->nr_holes, 1u << 20);
+
+	return min_t(u64, begin->nr_blocks, TRIAD_MAX_BLOCKS) * 9 / 8 + 64 * holes + 65536;
+}
+
+/*
+ * For records the replica stays open, and room is made before them: a commit that changes
+ * nothing gives back what the one before held for its own sake.
+ */
+static int make_ready(struct ship_replica *rep)
+{
+	const struct stream_begin *begin = &rep->in->begin;
+	struct triad_core *core = rep->core;
+	u32 i, nr = 2 * rep->batch_blocks + 64;
+	int r = 0;
+
+	if (!begin->is_log)
+		return replica_ready(core, rep->rx.in_steps ? 0 : entries_of(begin));
+	if (triad_core_needs_heal(core))
+		r = triad_core_heal(core);
+	for (i = 0; i < 2 && !r && !triad_log_room(core, nr, nr, TRIAD_FANOUT); i++)
+		r = triad_commit_alone(core, false);
+	return r;
+}
+
+static int take_begin(struct ship_replica *rep)
+{
+	const struct stream_begin *begin = &rep->in->begin;
+	bool whole = rep->core && !(rep->core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE);
+	struct receive *rx = &rep->rx;
+	int r = 0;
+
+	if (rx->writer)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "a stream begins in another one");
+	if (memcmp(begin->uuid, rep->hello.uuid, sizeof(begin->uuid)))
+		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "what comes is of another device");
+	/* sealed since */
+	if (rep->hello.epoch < epoch_of(rep))
+		return fenced(rep);
+	if (begin->is_full ? whole : !whole || !position_same(&begin->from, &rep->core->root.origin))
+		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "what comes does not follow what is here");
+	if (!rep->core)
+		r = rep->make(rep);
+	if (!r && rep->core->root.logical_blocks < begin->logical_blocks)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPERM, "it is too small");
+	memset(rx, 0, sizeof(*rx));
+	rx->in = rep->in;
+	rx->epoch = rep->hello.epoch;
+	rx->in_steps = !begin->is_log && (rep->in_steps || begin->is_full);
+	if (!r)
+		r = make_ready(rep);
+	if (r)
+		return failed(rep, r);
+	rx->writer = rep->writer;
+	writer_begin(rep->writer, rep->core);
+	r = receive_begin(rx);
+	return r ? failed(rep, r) : 0;
+}
+
+static int take_end(struct ship_replica *rep)
+{
+	const struct stream_begin *begin = &rep->in->begin;
+	int r = receive_end(&rep->rx);
+
+	if (r)
+		return failed(rep, r);
+	receive_free(&rep->rx);
+	rep->rx.writer = NULL;
+	rep->nr_batches += begin->is_log;
+	rep->nr_fulls += begin->is_full;
+	rep->nr_differences += !begin->is_log && !begin->is_full;
+	rep->nr_blocks += rep->in->nr_blocks;
+	/* as it was before it was made ready for a long commit */
+	if (!begin->is_log)
+		r = rep->reopen(rep);
+	if (!r)
+		r = stream_ack(&rep->out.stream, &rep->core->root.origin);
+	return r ? failed(rep, r) : stage_credit(rep);
+}
+
+static int take_ping(struct ship_replica *rep)
+{
+	const struct stream_ping *ping = &rep->in->ping;
+	struct stream_ping answer = { .seq = 0 };
+
+	rep->seq_at = ping->at;
+	rep->seq = ping->seq;
+	rep->durable = ping->durable;
+	return stream_ping(&rep->out.stream, &answer);
+}
+
+static int take_part(struct ship_replica *rep)
+{
+	int r;
+
+	if (!rep->rx.writer)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "blocks come outside of a stream");
+	r = receive_frame(&rep->rx);
+	/* an ACK comes late in a long stream; credit must not */
+	if (!r && rep->in->bytes + SHIP_WINDOW / 2 > rep->credit)
+		r = stage_credit(rep);
+	return r ? failed(rep, r) : 0;
+}
+
+int ship_replica_frame(struct ship_replica *rep, struct stream_in *in)
+{
+	rep->in = in;
+	if (rep->stopped)
+		return -EPROTO;
+	if ((in->type == STREAM_HELLO) == rep->greeted)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "a session begins with a greeting, and has one");
+	if (rep->greeted && in->bytes > rep->credit)
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "more came than it gave credit for");
+	switch (in->type) {
+	case STREAM_HELLO:
+		return take_hello(rep);
+	case STREAM_BEGIN:
+		return take_begin(rep);
+	case STREAM_BLOCKS:
+	case STREAM_HOLES:
+		return take_part(rep);
+	case STREAM_END:
+		return rep->rx.writer ? take_end(rep) :
+		       refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "an end without a beginning");
+	case STREAM_PING:
+		return take_ping(rep);
+	default:
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "only a replica says that");
+	}
+}
