@@ -114,12 +114,15 @@ struct owner {
 	u32 seen_op;
 	u64 device_blocks;
 	struct ship_source source;
-	bool tells;
+	u32 tells;			/* 0: nothing, 1: what is durable, 2: and what is kept */
 	struct told {
 		u32 op;			/* operations that were over */
 		u64 durable;
+		u64 kept;
 	} *told;
 	u32 nr_told, max_told;
+	struct triad_root c;		/* of the driver, when it was noted last */
+	u64 kept;			/* the first record that it keeps */
 	struct point *points;
 	u32 nr_points, max_points;
 	u32 pointed_op;
@@ -210,17 +213,32 @@ static const struct triad_store_ops seen_ops = {
 	.write_root = no_root,
 };
 
+/* From which record on the log is there still, whatever was done last. */
+static u64 kept_now(const struct owner *o)
+{
+	const struct triad_core *core = &o->h.driver.core;
+
+	return core->root.generation == o->c.generation ? o->kept :
+	       core->root.generation == o->c.generation + 1 ? o->c.next_seq : core->root.next_seq;
+}
+
+/* What is said is true of when it is said: durable since, and kept until then. */
 static void tell(void *context, struct ship_told *told)
 {
 	struct owner *o = context;
-	u32 i = o->nr_told;
+	u32 i = 0;
 
 	if (!o->tells)
 		return;
+	while (i < o->nr_told && o->told[i].op < o->seen_op)
+		i++;
 	told->known = true;
-	while (i && o->told[i - 1].op > o->seen_op)
-		i--;
-	told->durable = i ? o->told[i - 1].durable : 0;
+	if (o->tells > 1)
+		told->kept = i < o->nr_told ? o->told[i].kept : kept_now(o);
+	if (i == o->nr_told || o->told[i].op > o->seen_op)
+		told->durable = i ? o->told[i - 1].durable : 0;
+	else
+		told->durable = o->told[i].durable;
 }
 
 /* ---- the history --------------------------------------------------------------------------- */
@@ -272,7 +290,9 @@ static void note(struct owner *o)
 	add_point(o, core->next_seq, core->chain);
 	GROW(o->told, o->nr_told, o->max_told);
 	/* never more than what was flushed in this session, or is reached by a root */
-	o->told[o->nr_told++] = (struct told){ o->h.trace.nr, core->order.durable };
+	o->kept = kept_now(o);
+	o->c = core->root;
+	o->told[o->nr_told++] = (struct told){ o->h.trace.nr, core->order.durable, o->kept };
 }
 
 /* The record that comes behind a position, or 0: there is none in this history. */
@@ -508,7 +528,7 @@ static void crash_replica(struct replica *rep, u32 from);
 /* One frame; the power may go in the middle of what it brings about. */
 static bool take_frame(struct replica *rep, u32 percent_crash)
 {
-	u64 commits = rep->ship.nr_batches + rep->ship.nr_differences + rep->ship.nr_fulls;
+	struct ship_replica was = rep->ship;
 	u32 from = rep->trace.nr;
 	int r = ship_replica_frame(&rep->ship, rep->end.in);
 
@@ -518,7 +538,11 @@ static bool take_frame(struct replica *rep, u32 percent_crash)
 		crash_replica(rep, from);
 		return false;
 	}
-	if (rep->ship.nr_batches + rep->ship.nr_differences + rep->ship.nr_fulls != commits) {
+	count.batches += rep->ship.nr_batches - was.nr_batches;
+	count.differences += rep->ship.nr_differences - was.nr_differences;
+	count.fulls += rep->ship.nr_fulls - was.nr_fulls;
+	if (rep->ship.nr_batches != was.nr_batches || rep->ship.nr_fulls != was.nr_fulls ||
+	    rep->ship.nr_differences != was.nr_differences) {
 		check_replica(rep);
 		rep->floor = rep->held;
 	}
@@ -642,6 +666,7 @@ static void crash_owner(struct owner *o, u32 from)
 	trace_init(&h->trace, h->view);
 	h->disk.trace = &h->trace;
 	o->nr_told = 0;
+	o->c.generation = 0;
 	o->pointed_op = o->seen_op = 0;
 	must("opening the device", driver_open(&h->driver, false));
 	/* what is behind is not of this history any more */
@@ -708,25 +733,25 @@ static void act(struct owner *o, struct replica *rep, u32 percent_outage)
 	struct rng *rng = &o->h.rng;
 	u32 what = rng_below(rng, 1000);
 
-	if (what < 4)
+	if (what < 2)
 		kill_owner(o);
-	else if (what < 10)
+	else if (what < 4)
 		kill_replica(rep);
-	else if (what < 16)
+	else if (what < 6)
 		crash_replica(rep, rep->trace.nr);
-	else if (what < 20 && rng_percent(rng, 20))
+	else if (what < 10 && rng_percent(rng, 4))
 		seal(rep);
-	else if (what < 20 + percent_outage)
+	else if (what < 10 + percent_outage)
 		disconnect(rep);
-	else if (what < 200)
+	else if (what < 50)
 		connect(rep);
-	else if (what < 400)
+	else if (what < 300)
 		step_owner_end(rep);
-	else if (what < 600 && rep->connected)
-		deliver_to_replica(rep, 4);
-	else if (what < 800 && rep->connected)
+	else if (what < 500 && rep->connected)
+		deliver_to_replica(rep, 2);
+	else if (what < 700 && rep->connected)
 		deliver_to_owner(rep);
-	else if (what < 810 && rep->connected)
+	else if (what < 710 && rep->connected)
 		must("ping", ship_owner_ping(&rep->sender));
 	else
 		work(o, 1);
@@ -817,7 +842,7 @@ static void run(u64 seed, u32 nr_steps)
 {
 	struct owner *o = calloc(1, sizeof(*o));
 	struct rng first = { seed * 0x9e3779b97f4a7c15ULL };
-	u32 i, step, percent_outage = 4 * rng_below(&first, 12);
+	u32 i, step, percent_outage = rng_below(&first, 12);
 	struct workload load;
 	u32 nr_lbas;
 
@@ -828,7 +853,7 @@ static void run(u64 seed, u32 nr_steps)
 	now_driver = &o->h.driver;
 	nr_lbas = driver_format(&o->h.driver);
 	must("beginning", history_begin(&o->h, nr_lbas, NULL));
-	o->tells = rng_percent(&first, 60);
+	o->tells = rng_below(&first, 3);
 	o->seen.ops = &seen_ops;
 	o->seen_view = disk_copy(disk_new_view(), o->h.trace.base);
 	o->source = (struct ship_source) {
@@ -869,9 +894,6 @@ static void run(u64 seed, u32 nr_steps)
 		come_to_rest(o, rep);
 		if (rep->sealed)
 			take_over(rep);
-		count.batches += rep->sender.nr_batches;
-		count.differences += rep->sender.nr_differences;
-		count.fulls += rep->sender.nr_fulls;
 		stop_replica(rep);
 		ship_owner_free(&rep->sender);
 		trace_free(&rep->trace);
