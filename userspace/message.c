@@ -32,6 +32,8 @@ static void put_clean(const char *text)
 	putc('\n', stderr);
 }
 
+const char *tool_name = "triadsetup";
+
 /* Returns what was said, to be freed; NULL when out of memory. */
 static char *say(const char *format, va_list args)
 {
@@ -40,7 +42,7 @@ static char *say(const char *format, va_list args)
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
 	fflush(stdout);
-	fprintf(stderr, "triadsetup: ");
+	fprintf(stderr, "%s: ", tool_name);
 	put_clean(text ? text : "out of memory");
 	return text;
 }

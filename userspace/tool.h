@@ -122,6 +122,9 @@ int cmd_position(const struct options *opt);
 
 #define PRINTF(a, b) __attribute__((format(printf, a, b)))
 
+/* Who says it. */
+extern const char *tool_name;
+
 /*
  * Say what is wrong on stderr, then, indented, whether data is safe and what to
  * do next (next may be NULL).  Returns code.  With --json both are in the document,

@@ -1,0 +1,611 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* triadd: see triadd.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "triadd.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "view.h"
+
+#define MOST_SESSIONS	64	/* who has not shown a key counts, too */
+#define LEAST_KEY	16u
+#define QUESTION_SIZE	1024u
+
+struct peer *peers[TRIADD_PEERS];
+unsigned int nr_peers;
+bool triadd_ends;
+pthread_mutex_t triadd_dm = PTHREAD_MUTEX_INITIALIZER;
+
+static const char *config_path = TRIADD_CONFIG, *socket_path = TRIADD_SOCKET;
+static char *listen_at;
+static int nr_sessions;
+static pthread_mutex_t sessions = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- words ------------------------------------------------------------------------------- */
+
+static void say(const struct peer *peer, const char *format, va_list args)
+{
+	char text[512], *c;
+
+	vsnprintf(text, sizeof(text), format, args);
+	/* what another host says, too */
+	for (c = text; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
+	fprintf(stderr, "triadd: %s%s%s\n", peer ? peer->name : "", peer ? ": " : "", text);
+}
+
+void triadd_say(const struct peer *peer, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(peer, format, args);
+	va_end(args);
+}
+
+/* What is told in the log: not each batch of records. */
+static const char *kind_of(const char *state)
+{
+	static const char *const fine[] = { "log", "behind", "in sync", "difference" };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
+		if (!strcmp(state, fine[i]))
+			return "connected";
+	return state;
+}
+
+void triadd_state(struct peer *peer, const char *state, const char *format, ...)
+{
+	char why[sizeof(peer->why)] = "";
+	bool news;
+	va_list args;
+
+	if (format) {
+		va_start(args, format);
+		vsnprintf(why, sizeof(why), format, args);
+		va_end(args);
+	}
+	pthread_mutex_lock(&peer->lock);
+	news = strcmp(peer->said, kind_of(state)) || strcmp(peer->why, why);
+	snprintf(peer->state, sizeof(peer->state), "%s", state);
+	snprintf(peer->said, sizeof(peer->said), "%s", kind_of(state));
+	snprintf(peer->why, sizeof(peer->why), "%s", why);
+	pthread_mutex_unlock(&peer->lock);
+	if (news && strcmp(state, "connecting"))
+		triadd_say(peer, "%s%s%s", kind_of(state), why[0] ? ": " : "", why);
+}
+
+/* What systemd waits for.  Without it nobody is told. */
+static void tell_systemd(const char *what)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	socklen_t size;
+	int fd;
+
+	if (!path || (*path != '/' && *path != '@') || strlen(path) >= sizeof(to.sun_path))
+		return;
+	strcpy(to.sun_path, path);
+	size = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+	if (*path == '@')
+		to.sun_path[0] = 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		sendto(fd, what, strlen(what), MSG_NOSIGNAL, (struct sockaddr *)&to, size);
+		close(fd);
+	}
+}
+
+/* ---- configuration -------------------------------------------------------------------------- */
+
+PRINTF(2, 3)
+static bool wrong(unsigned int line, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "triadd: %s, line %u: %s\n", config_path, line, text);
+	return false;
+}
+
+static bool take_peer_key(struct peer *peer, const char *path)
+{
+	struct stat st;
+	unsigned int i;
+
+	if (stat(path, &st))
+		return wrong(peer->line_nr, "key file %s: %s", path, strerror(errno));
+	if (st.st_mode & 077)
+		return wrong(peer->line_nr, "key file %s: others may read it: chmod 600 %s", path, path);
+	if (key_read(path, &peer->key, &peer->key_size))
+		return wrong(peer->line_nr, "key file %s cannot be taken", path);
+	if (peer->key_size < LEAST_KEY)
+		return wrong(peer->line_nr, "key file %s: it holds less than %u bytes", path, LEAST_KEY);
+	/* who has a key can be either end of a session with it */
+	for (i = 0; i < nr_peers; i++)
+		if (peers[i]->key_size == peer->key_size &&
+		    !memcmp(peers[i]->key, peer->key, peer->key_size))
+			return wrong(peer->line_nr, "its key is that of line %u: each replica has a key "
+				     "of its own, or one could write to the other", peers[i]->line_nr);
+	return true;
+}
+
+static bool is_name(const char *name)
+{
+	return *name && strlen(name) < 48 && strspn(name, "abcdefghijklmnopqrstuvwxyz"
+	       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
+}
+
+/* owner NAME DEVICE HOST[:PORT] KEYFILE, replica NAME IMAGE KEYFILE [in_steps] */
+static bool take_peer(enum role role, char **words, int nr, char *line, unsigned int line_nr)
+{
+	struct peer *peer;
+	unsigned int i;
+
+	if (nr_peers == TRIADD_PEERS)
+		return wrong(line_nr, "more than %u lines", TRIADD_PEERS);
+	if (role == ROLE_OWNER ? nr != 5 : nr != 4 && (nr != 5 || strcmp(words[4], "in_steps")))
+		return wrong(line_nr, role == ROLE_OWNER ? "it has to be: owner NAME DEVICE HOST[:PORT] KEYFILE" :
+			     "it has to be: replica NAME IMAGE KEYFILE [in_steps]");
+	if (!is_name(words[1]))
+		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
+	for (i = 0; i < nr_peers; i++)
+		if (peers[i]->role == role && !strcmp(peers[i]->name, words[1]))
+			return wrong(line_nr, "%s is named in line %u already", words[1],
+				     peers[i]->line_nr);
+	for (i = 0; i < nr_peers && role == ROLE_REPLICA; i++)
+		if (peers[i]->role == role && !strcmp(peers[i]->path, words[2]))
+			return wrong(line_nr, "%s is line %u's already", words[2], peers[i]->line_nr);
+	peer = calloc(1, sizeof(*peer));
+	if (!peer || pipe2(peer->wake, O_CLOEXEC | O_NONBLOCK))
+		return wrong(line_nr, "out of memory");
+	pthread_mutex_init(&peer->lock, NULL);
+	pthread_cond_init(&peer->changed, NULL);
+	strcpy(peer->state, role == ROLE_OWNER ? "connecting" : "offline");
+	peer->role = role;
+	peer->line = line;
+	peer->line_nr = line_nr;
+	peer->name = words[1];
+	peer->path = words[2];
+	peer->in_steps = nr == 5 && role == ROLE_REPLICA;
+	if (role == ROLE_OWNER && !net_split(words[3], &peer->host, &peer->port))
+		return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[3]);
+	if (!take_peer_key(peer, words[role == ROLE_OWNER ? 4 : 3]))
+		return false;
+	peers[nr_peers++] = peer;
+	return true;
+}
+
+static bool take_line(char *line, unsigned int line_nr)
+{
+	char *words[6], *rest = NULL, *word;
+	int nr = 0;
+
+	line[strcspn(line, "#\n")] = 0;
+	for (word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+		if (nr == 6)
+			return wrong(line_nr, "too many words");
+		words[nr++] = word;
+	}
+	if (!nr)
+		return true;
+	if (!strcmp(words[0], "owner"))
+		return take_peer(ROLE_OWNER, words, nr, line, line_nr);
+	if (!strcmp(words[0], "replica"))
+		return take_peer(ROLE_REPLICA, words, nr, line, line_nr);
+	if (strcmp(words[0], "listen"))
+		return wrong(line_nr, "'%.40s' is neither listen, owner nor replica", words[0]);
+	if (nr != 2 || listen_at)
+		return wrong(line_nr, "it has to be, once: listen ADDRESS[:PORT]");
+	listen_at = strdup(words[1]);
+	return listen_at != NULL;
+}
+
+static bool read_config(void)
+{
+	FILE *f = fopen(config_path, "re");
+	unsigned int line_nr = 0, nr_replicas = 0, i;
+	char *line = NULL;
+	size_t size = 0;
+	bool ok = true;
+
+	if (!f) {
+		fprintf(stderr, "triadd: %s: %s\n", config_path, strerror(errno));
+		return false;
+	}
+	while (ok && getline(&line, &size, f) >= 0) {
+		ok = memchr(line, 0, size) == line + strlen(line) && take_line(line, ++line_nr);
+		/* its words stay in use */
+		line = NULL;
+		size = 0;
+	}
+	fclose(f);
+	for (i = 0; i < nr_peers; i++)
+		nr_replicas += peers[i]->role == ROLE_REPLICA;
+	if (ok && nr_replicas && !listen_at)
+		listen_at = strdup("*");
+	if (ok && !nr_peers) {
+		fprintf(stderr, "triadd: %s: it names neither an owner nor a replica\n", config_path);
+		return false;
+	}
+	return ok;
+}
+
+/* ---- sessions ---------------------------------------------------------------------------------- */
+
+static struct peer *find_peer(enum role role, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_peers; i++)
+		if (peers[i]->role == role && !strcmp(peers[i]->name, name))
+			return peers[i];
+	return NULL;
+}
+
+/* Who connects is an owner, and what it has the key of is a replica of ours. */
+static bool find_key(const char *name, const u8 **key, size_t *size)
+{
+	struct peer *peer = find_peer(ROLE_REPLICA, name);
+
+	if (peer) {
+		*key = peer->key;
+		*size = peer->key_size;
+	}
+	return peer != NULL;
+}
+
+/* One session for each replica: who comes later has the key, too, and the other may be dead. */
+static bool take_over_session(struct peer *peer)
+{
+	struct timespec end;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 60;
+	pthread_mutex_lock(&peer->lock);
+	while (peer->busy && !r) {
+		peer->leave = true;
+		if (write(peer->wake[1], "", 1) < 0 && errno != EAGAIN)
+			break;
+		r = pthread_cond_timedwait(&peer->changed, &peer->lock, &end);
+	}
+	r = peer->busy;
+	if (!r) {
+		peer->busy = true;
+		peer->leave = false;
+	}
+	pthread_mutex_unlock(&peer->lock);
+	return !r;
+}
+
+static void *accept_session(void *context)
+{
+	struct net net;
+	struct peer *peer;
+	int r = net_accept(&net, (int)(intptr_t)context);
+
+	peer = r ? NULL : find_peer(ROLE_REPLICA, net.peer);
+	if (r) {
+		triadd_say(NULL, "somebody connected: %s", net.why);
+	} else if (peer && take_over_session(peer)) {
+		replica_session(peer, &net);
+		pthread_mutex_lock(&peer->lock);
+		peer->busy = false;
+		pthread_cond_broadcast(&peer->changed);
+		pthread_mutex_unlock(&peer->lock);
+	}
+	net_close(&net);
+	pthread_mutex_lock(&sessions);
+	nr_sessions--;
+	pthread_mutex_unlock(&sessions);
+	return NULL;
+}
+
+static void start_thread(void *(*run)(void *), int fd)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	bool ok;
+
+	pthread_mutex_lock(&sessions);
+	ok = nr_sessions < MOST_SESSIONS;
+	nr_sessions += ok;
+	pthread_mutex_unlock(&sessions);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (ok && pthread_create(&thread, &attr, run, (void *)(intptr_t)fd)) {
+		pthread_mutex_lock(&sessions);
+		nr_sessions--;
+		pthread_mutex_unlock(&sessions);
+		ok = false;
+	}
+	pthread_attr_destroy(&attr);
+	if (!ok)
+		close(fd);
+}
+
+/* ---- the control socket --------------------------------------------------------------------------- */
+
+static struct json_object *peer_json(struct peer *peer)
+{
+	struct json_object *out = json_object_new_object();
+	char text[POSITION_SIZE], where[512];
+
+	pthread_mutex_lock(&peer->lock);
+	json_add_text(out, "name", peer->name);
+	json_add_text(out, "role", peer->role == ROLE_OWNER ? "owner" : "replica");
+	json_add_text(out, peer->role == ROLE_OWNER ? "device" : "image", peer->path);
+	if (peer->role == ROLE_OWNER) {
+		snprintf(where, sizeof(where), "%s:%s", peer->host, peer->port);
+		json_add_text(out, "host", where);
+	}
+	json_add_text(out, "state", peer->state);
+	json_add_bool(out, "connected", peer->connected);
+	json_add_bool(out, "fenced", peer->fenced);
+	json_add_text(out, "reason", peer->why[0] ? peer->why : NULL);
+	json_add_text(out, "position", peer->has_at ? position_text(&peer->at, text) : NULL);
+	json_add_number(out, "epoch", peer->epoch);
+	json_add_number(out, "replica_record", peer->acked);
+	json_add_number(out, "owner_record", peer->durable);
+	json_add_number(out, "records_behind", peer->durable > peer->acked ? peer->durable - peer->acked : 0);
+	json_add(out, "heard_seconds_ago", peer->heard ?
+		 json_object_new_double(seconds_now() - peer->heard) : NULL);
+	json_add_number(out, "batches", peer->batches);
+	json_add_number(out, "differences", peer->differences);
+	json_add_number(out, "fulls", peer->fulls);
+	json_add_number(out, "bytes", peer->bytes);
+	pthread_mutex_unlock(&peer->lock);
+	return out;
+}
+
+static struct json_object *status_json(void)
+{
+	struct json_object *out = json_object_new_object(), *list = json_object_new_array();
+	unsigned int i;
+
+	json_add_text(out, "version", TOOL_VERSION);
+	for (i = 0; i < nr_peers; i++)
+		json_object_array_add(list, peer_json(peers[i]));
+	json_add(out, "peers", list);
+	return out;
+}
+
+/* Of a name, or an image's path. */
+static struct peer *find_replica(const char *what)
+{
+	struct stat asked, st;
+	unsigned int i;
+
+	for (i = 0; i < nr_peers; i++) {
+		if (peers[i]->role != ROLE_REPLICA)
+			continue;
+		if (!strcmp(peers[i]->name, what) || !strcmp(peers[i]->path, what))
+			return peers[i];
+		if (!stat(what, &asked) && !stat(peers[i]->path, &st) &&
+		    asked.st_dev == st.st_dev && asked.st_ino == st.st_ino)
+			return peers[i];
+	}
+	return NULL;
+}
+
+static struct json_object *seal_json(const char *what)
+{
+	struct json_object *out = json_object_new_object();
+	struct peer *peer = find_replica(what);
+	int r = peer ? replica_seal_now(peer) : -ENOENT;
+
+	json_add_bool(out, "known", peer != NULL);
+	json_add_text(out, "error", r ? strerror(-r) : NULL);
+	if (peer) {
+		json_add(out, "replica", peer_json(peer));
+		if (!r)
+			triadd_say(peer, "sealed: epoch %u", peer->epoch);
+	}
+	return out;
+}
+
+static void *answer(void *context)
+{
+	int fd = (intptr_t)context;
+	struct timeval patience = { .tv_sec = 5 };
+	char question[QUESTION_SIZE];
+	struct json_object *out;
+	const char *text;
+	size_t nr = 0;
+	ssize_t n = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	while (nr < sizeof(question) - 1 && n > 0 && !memchr(question, '\n', nr)) {
+		n = recv(fd, question + nr, sizeof(question) - 1 - nr, 0);
+		nr += n > 0 ? n : 0;
+	}
+	question[nr] = 0;
+	question[strcspn(question, "\n")] = 0;
+	out = !strcmp(question, "status") ? status_json() :
+	      !strncmp(question, "seal ", 5) ? seal_json(question + 5) : json_object_new_object();
+	text = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY);
+	for (nr = strlen(text); nr && n >= 0; text += n, nr -= n) {
+		n = send(fd, text, nr, MSG_NOSIGNAL);
+		if (n <= 0)
+			break;
+	}
+	json_object_put(out);
+	close(fd);
+	pthread_mutex_lock(&sessions);
+	nr_sessions--;
+	pthread_mutex_unlock(&sessions);
+	return NULL;
+}
+
+static int listen_locally(void)
+{
+	struct sockaddr_un here = { .sun_family = AF_UNIX };
+	mode_t before = umask(077);
+	int fd = -1, r = 0;
+
+	if (strlen(socket_path) >= sizeof(here.sun_path)) {
+		r = ENAMETOOLONG;
+	} else {
+		strcpy(here.sun_path, socket_path);
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		/* one daemon for each socket: a dead one leaves its file */
+		if (fd < 0)
+			r = errno;
+		else if (!connect(fd, (struct sockaddr *)&here, sizeof(here)))
+			r = EADDRINUSE;
+		if (!r) {
+			close(fd);
+			fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+			unlink(socket_path);
+			if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof(here)) || listen(fd, 16))
+				r = errno;
+		}
+	}
+	umask(before);
+	if (!r)
+		return fd;
+	fprintf(stderr, "triadd: %s: %s\n", socket_path, r == EADDRINUSE ? "another triadd runs here" :
+		strerror(r));
+	return -1;
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------- */
+
+static void wake_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_peers; i++)
+		if (write(peers[i]->wake[1], "", 1) < 0)
+			continue;
+}
+
+static void serve(int signals, int control, int network)
+{
+	struct pollfd p[] = {
+		{ .fd = signals, .events = POLLIN }, { .fd = control, .events = POLLIN },
+		{ .fd = network, .events = POLLIN },
+	};
+	int i, fd;
+
+	while (!triadd_ends) {
+		if (poll(p, 3, -1) < 0 && errno != EINTR)
+			break;
+		triadd_ends = p[0].revents;
+		for (i = 1; i < 3 && !triadd_ends; i++) {
+			fd = p[i].revents ? accept4(p[i].fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+			if (fd >= 0)
+				start_thread(i == 1 ? answer : accept_session, fd);
+		}
+	}
+}
+
+static int block_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void end(void)
+{
+	unsigned int i;
+	int left = 1, tries;
+
+	triadd_ends = true;
+	wake_all();
+	for (i = 0; i < nr_peers; i++)
+		if (peers[i]->has_thread)
+			pthread_join(peers[i]->thread, NULL);
+	for (tries = 0; left && tries < 200; tries++) {
+		pthread_mutex_lock(&sessions);
+		left = nr_sessions;
+		pthread_mutex_unlock(&sessions);
+		usleep(left ? 50000 : 0);
+	}
+}
+
+static int usage(FILE *to, int code)
+{
+	fprintf(to, "usage: triadd [-c CONFIG] [-s SOCKET] [--check]\n"
+		"Sends what is written to devices to their replicas, or receives it: see triadd(8).\n");
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	bool only_check = false;
+	int i, signals, control, network = -1;
+	unsigned int k;
+
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "-c") && i + 1 < argc)
+			config_path = argv[++i];
+		else if (!strcmp(argv[i], "-s") && i + 1 < argc)
+			socket_path = argv[++i];
+		else if (!strcmp(argv[i], "--check"))
+			only_check = true;
+		else if (!strcmp(argv[i], "--help"))
+			return usage(stdout, 0);
+		else if (!strcmp(argv[i], "--version"))
+			return printf("triadd %s\n", TOOL_VERSION) < 0;
+		else
+			return usage(stderr, TOOL_USAGE);
+	}
+	tool_name = "triadd";
+	if (!read_config())
+		return TOOL_USAGE;
+	if (only_check)
+		return 0;
+	signals = block_signals();
+	if (net_start(find_key)) {
+		fprintf(stderr, "triadd: TLS cannot be set up\n");
+		return TOOL_SYSTEM;
+	}
+	control = listen_locally();
+	if (control < 0)
+		return TOOL_SYSTEM;
+	if (listen_at)
+		network = net_listen(listen_at);
+	if (listen_at && network < 0) {
+		fprintf(stderr, "triadd: listen %s: %s\n", listen_at, strerror(-network));
+		unlink(socket_path);
+		return TOOL_SYSTEM;
+	}
+	for (k = 0; k < nr_peers; k++)
+		if (peers[k]->role == ROLE_OWNER)
+			peers[k]->has_thread = !pthread_create(&peers[k]->thread, NULL, owner_run, peers[k]);
+	tell_systemd("READY=1");
+	triadd_say(NULL, "%u line%s in %s", nr_peers, PLURAL(nr_peers), config_path);
+	serve(signals, control, network);
+	tell_systemd("STOPPING=1");
+	unlink(socket_path);
+	end();
+	return 0;
+}

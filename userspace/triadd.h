@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * triadd.h - the replication daemon: who talks to whom, and how they are.
+ *
+ * One thread waits for what comes to the host: connections, questions on the control socket,
+ * signals.  Each session has a thread of its own, since what it does are reads and writes of a
+ * disk, which block.  ship.h says what it does.
+ */
+#ifndef TRIAD_TRIADD_H
+#define TRIAD_TRIADD_H
+
+#include <gnutls/gnutls.h>
+#include <pthread.h>
+
+#include "ship.h"
+#include "tool.h"
+
+#define TRIADD_CONFIG	"/etc/triadd.conf"
+#define TRIADD_SOCKET	"/run/triadd.sock"
+#define TRIADD_PORT	"7430"
+#define TRIADD_PEERS	64u
+
+/* ---- triadd_net.c: a TLS connection that carries frames ----------------------------------- */
+
+struct net {
+	int fd;
+	gnutls_session_t tls;
+	gnutls_psk_client_credentials_t client;
+	bool is_up;		/* the other side has shown its key */
+	char peer[64];		/* whose that is */
+	struct stream_in *in;
+	size_t have;
+	u64 sent, received;	/* bytes of frames */
+	char why[160];		/* of an error */
+};
+
+/* All return 0 or -errno, and why says it. */
+/* find looks up the key that belongs to a name: false if there is none. */
+int net_start(bool (*find)(const char *name, const u8 **key, size_t *size));
+
+/* Connect, and prove to have the key of that name; with wake readable it ends. */
+int net_connect(struct net *net, const char *host, const char *port, const char *name,
+		const u8 *key, size_t key_size, int wake);
+
+/* The same for who was accepted. */
+int net_accept(struct net *net, int fd);
+
+int net_send(struct net *net, struct ship_out *out);	/* all that is staged */
+
+/* A frame in net->in: 1; 0: none came within so many ms, or wake is readable. */
+int net_receive(struct net *net, int timeout_ms, int wake);
+
+void net_close(struct net *net);
+
+/* A socket that listens at "ADDRESS:PORT", "*:PORT" or "[ADDRESS]:PORT"; or -errno. */
+int net_listen(const char *address);
+
+/* Cut "HOST:PORT" in two; without a port it is ours. */
+bool net_split(char *text, const char **host, const char **port);
+
+/* ---- who ---------------------------------------------------------------------------------- */
+
+enum role {
+	ROLE_OWNER,		/* of a device: it is sent */
+	ROLE_REPLICA,
+};
+
+struct peer {
+	/* as configured */
+	enum role role;
+	char *line;		/* what these point into: */
+	const char *name;
+	const char *path;	/* of an image, or a device's name */
+	const char *host, *port;
+	u8 *key;
+	size_t key_size;
+	bool in_steps;
+	unsigned int line_nr;
+
+	pthread_t thread;
+	bool has_thread;
+	int wake[2];		/* a pipe: something is to be looked at */
+
+	pthread_mutex_t lock;	/* of all below */
+	pthread_cond_t changed;
+	bool connected;
+	bool busy;		/* a session has it, or is about to */
+	bool seal;		/* somebody asks for it */
+	int seal_result;
+	bool leave;		/* another session has come in its place */
+	char state[32];		/* in a word */
+	char why[256];		/* it is not well, or empty */
+	struct triad_origin at;
+	bool has_at;
+	u64 acked, sent, durable;	/* records: the replica has, was sent, the owner has */
+	u64 kept;		/* the owner's end: the first one that it still needs */
+	u64 batches, differences, fulls, bytes;
+	u32 epoch;
+	double heard;		/* seconds_now() */
+	bool fenced;
+	char said[32];		/* what the log was told last */
+};
+
+extern struct peer *peers[TRIADD_PEERS];
+extern unsigned int nr_peers;
+extern bool triadd_ends;
+
+/* A line in the log. */
+void triadd_say(const struct peer *peer, const char *format, ...) PRINTF(2, 3);
+
+/* Its state has changed; says so if it is another one. */
+void triadd_state(struct peer *peer, const char *state, const char *format, ...) PRINTF(3, 4);
+
+/* Taken around libdevmapper, which knows no threads. */
+extern pthread_mutex_t triadd_dm;
+
+/* ---- what its threads do ------------------------------------------------------------------- */
+
+void *owner_run(void *peer);
+
+/* A connection that has proven to be this peer's; closes it. */
+void replica_session(struct peer *peer, struct net *net);
+
+/* Nothing of who owned it until now is taken any more, and its image is free.  0 or -errno. */
+int replica_seal_now(struct peer *peer);
+
+#endif

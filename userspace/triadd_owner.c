@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The owner's side: a device, opened by the kernel or not, and the host of a replica. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "triadd.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "report.h"
+#include "status.h"
+#include "view.h"
+
+#define LOOK_MS		50	/* at a log that has nothing new */
+#define PING_SECONDS	1.0
+#define RETRY_FIRST	1.0
+#define RETRY_MOST	30.0
+
+struct device_view {
+	struct peer *peer;
+	struct options opt;
+	struct dm_source dm;
+	char *path;
+	bool mapped;
+	struct view view;
+	struct ship_source source;
+	u64 told;		/* durable, as it was told last */
+	u64 log_records;	/* that the module counts, where it does not tell that */
+	u64 committed_at;	/* of these, when a commit was asked for */
+	u64 kept;		/* the module was told */
+	bool gone;
+};
+
+/* ---- the device ------------------------------------------------------------------------- */
+
+/* Word nr of a status line, from 0 on. */
+static bool word_of(const char *line, unsigned int nr, u64 *number)
+{
+	char *end;
+
+	for (; nr && line; nr--) {
+		line = strchr(line, ' ');
+		line = line ? line + 1 : NULL;
+	}
+	if (!line || *line < '0' || *line > '9')
+		return false;
+	*number = strtoull(line, &end, 10);
+	return !*end || *end == ' ' || *end == '\n';
+}
+
+/* Behind the fields that every module has: the next record, what is durable, what is kept. */
+#define WORD_DURABLE	(STATUS_LABEL + 2u)
+#define WORD_KEPT	(STATUS_LABEL + 3u)
+
+static void tell(void *context, struct ship_told *told)
+{
+	struct device_view *d = context;
+	bool suspended;
+	char *line = NULL;
+	u64 sectors;
+
+	if (!d->mapped)
+		return;
+	pthread_mutex_lock(&triadd_dm);
+	d->gone = !dm_is_ours(d->path) || dm_status(d->path, &line, &suspended, &sectors);
+	pthread_mutex_unlock(&triadd_dm);
+	if (!d->gone && line) {
+		told->known = word_of(line, WORD_DURABLE, &told->durable);
+		if (told->known && !word_of(line, WORD_KEPT, &told->kept))
+			told->kept = 0;
+		d->told = told->durable;
+		if (!word_of(line, STATUS_LOG_RECORDS, &d->log_records))
+			d->log_records = 0;
+	}
+	free(line);
+	/* nothing is read from what is not there any more */
+	if (d->gone)
+		*told = (struct ship_told){ .known = true };
+}
+
+static int open_device(struct device_view *d, struct peer *peer)
+{
+	char *args[2] = { (char *)peer->path, NULL };
+	int r;
+
+	memset(d, 0, sizeof(*d));
+	d->peer = peer;
+	disk_none(&d->view.disk);
+	d->opt.args = args;
+	d->opt.nr_args = 1;
+	pthread_mutex_lock(&triadd_dm);
+	d->mapped = dm_find_mapping(peer->path, &d->dm);
+	pthread_mutex_unlock(&triadd_dm);
+	if (d->mapped)
+		dm_source_options(&d->dm, &d->opt, &args[0]);
+	else if (access(peer->path, R_OK))
+		return -ENODEV;
+	args[0] = d->mapped ? d->dm.device : args[0];
+	r = view_probe(&d->view, &d->opt, args[0]);
+	explicit_bzero(d->dm.key, sizeof(d->dm.key));
+	if (r || !d->view.hash)
+		return -ENODEV;
+	d->path = (char *)(strrchr(peer->path, '/') && d->mapped ? strrchr(peer->path, '/') + 1 : peer->path);
+	d->source = (struct ship_source) {
+		.store = &d->view.disk.store, .hash = d->view.hash,
+		.device_blocks = disk_blocks(&d->view.disk), .tell = tell, .context = d,
+	};
+	return 0;
+}
+
+static int message(struct device_view *d, const char *text)
+{
+	int error;
+
+	pthread_mutex_lock(&triadd_dm);
+	error = dm_message(d->path, text);
+	pthread_mutex_unlock(&triadd_dm);
+	return error;
+}
+
+/* The log is kept from the record on that the slowest of its replicas needs. */
+static void keep(struct device_view *d)
+{
+	u64 first = ~0ULL;
+	char text[64];
+	unsigned int i;
+
+	if (!d->mapped || !d->told)
+		return;
+	for (i = 0; i < nr_peers; i++) {
+		struct peer *other = peers[i];
+
+		if (other->role != ROLE_OWNER || strcmp(other->path, d->peer->path))
+			continue;
+		pthread_mutex_lock(&other->lock);
+		if (other->kept)
+			first = min_t(u64, first, other->kept);
+		pthread_mutex_unlock(&other->lock);
+	}
+	if (first == ~0ULL || first == d->kept)
+		return;
+	snprintf(text, sizeof(text), "keep %" PRIu64, first);
+	message(d, text);
+	d->kept = first;
+}
+
+/*
+ * A module that does not tell what is durable: what its roots reach is.  So that nothing
+ * is left behind when nobody writes any more, it is asked for a commit, once.
+ */
+static void settle(struct device_view *d)
+{
+	if (!d->mapped || d->told || !d->log_records || d->log_records == d->committed_at)
+		return;
+	message(d, "commit");
+	d->committed_at = 0;
+	tell(d, &(struct ship_told){ 0 });
+	d->committed_at = d->log_records;
+}
+
+static void fence(struct device_view *d, u32 epoch)
+{
+	struct peer *peer = d->peer;
+	int error = d->mapped ? message(d, "read_only") : 0;
+
+	pthread_mutex_lock(&peer->lock);
+	peer->fenced = true;
+	pthread_mutex_unlock(&peer->lock);
+	triadd_say(peer, "FENCED: somebody took over, in epoch %u; %s.  What was written here since "
+		   "record %" PRIu64 " is on this device alone", epoch, !d->mapped ? "nothing more is sent" :
+		   error ? "the device could not be made read-only: stop who uses it" :
+		   "the device is read-only now", peer->acked);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+static const char *const states[] = {
+	[SHIP_NEW] = "connecting", [SHIP_GREETED] = "connecting", [SHIP_ATTACHED] = "connecting",
+	[SHIP_LOG] = "log", [SHIP_DIFFERENCE] = "difference", [SHIP_FULL] = "full",
+	[SHIP_STOPPED] = "stopped",
+};
+
+static void note(struct peer *peer, const struct ship_owner *o, const struct net *net)
+{
+	bool behind = o->state == SHIP_LOG && o->has_acked && o->acked.next.seq <= o->durable;
+
+	pthread_mutex_lock(&peer->lock);
+	peer->connected = o->state != SHIP_STOPPED;
+	if (o->has_acked) {
+		peer->at = o->acked.at;
+		peer->has_at = true;
+		peer->acked = o->acked.next.seq - 1;
+		peer->kept = o->acked.next.seq;
+	}
+	peer->sent = o->sent_seq;
+	peer->durable = max_t(u64, peer->durable, o->durable);
+	peer->batches = o->nr_batches;
+	peer->differences = o->nr_differences;
+	peer->fulls = o->nr_fulls;
+	peer->bytes = net->sent;
+	peer->epoch = o->epoch;
+	pthread_mutex_unlock(&peer->lock);
+	if (o->state == SHIP_STOPPED)
+		triadd_state(peer, "stopped", "%s", o->why);
+	else
+		triadd_state(peer, o->state == SHIP_LOG ? behind ? "behind" : "in sync" :
+			     states[o->state], NULL);
+}
+
+static int take_frames(struct ship_owner *o, struct net *net, int timeout, int wake, bool *heard)
+{
+	int r;
+
+	*heard = false;
+	while ((r = net_receive(net, timeout, wake)) > 0) {
+		*heard = true;
+		r = ship_owner_frame(o, net->in);
+		if (r)
+			return r;
+		timeout = 0;
+	}
+	return r;
+}
+
+static int session(struct device_view *d, struct ship_owner *o, struct net *net)
+{
+	struct peer *peer = d->peer;
+	double pinged = 0, moved = seconds_now(), now;
+	u64 last = 0;
+	int r = 0, more;
+	bool heard;
+
+	ship_owner_connected(o);
+	while (!triadd_ends && !d->gone) {
+		more = ship_owner_step(o);
+		now = seconds_now();
+		if (more >= 0 && now - pinged > PING_SECONDS) {
+			pinged = now;
+			r = ship_owner_ping(o);
+			keep(d);
+			note(peer, o, net);
+		}
+		if (!r)
+			r = net_send(net, &o->out);
+		if (r || more < 0)
+			return more < 0 ? more : r;
+		if (o->state == SHIP_STOPPED)
+			break;
+		if (o->sent_seq != last)
+			moved = now;
+		else if (now - moved > PING_SECONDS && o->state == SHIP_LOG)
+			settle(d);
+		last = o->sent_seq;
+		r = take_frames(o, net, more ? 0 : LOOK_MS, peer->wake[0], &heard);
+		if (heard) {
+			pthread_mutex_lock(&peer->lock);
+			peer->heard = now;
+			pthread_mutex_unlock(&peer->lock);
+			note(peer, o, net);
+		}
+		if (r)
+			return r;
+	}
+	note(peer, o, net);
+	return 0;
+}
+
+/* Until something is wrong with the device. */
+static void follow(struct device_view *d, struct ship_owner *o, double *wait)
+{
+	struct peer *peer = d->peer;
+	struct net net;
+	int r = net_connect(&net, peer->host, peer->port, peer->name, peer->key, peer->key_size,
+			    peer->wake[0]);
+
+	if (r) {
+		triadd_state(peer, "offline", "%s", net.why);
+	} else {
+		*wait = RETRY_FIRST;
+		r = session(d, o, &net);
+		if (r)
+			triadd_state(peer, "offline", "%s", net.why[0] ? net.why : strerror(-r));
+		else if (o->state == SHIP_STOPPED)
+			*wait = RETRY_MOST;
+		if (o->refusal == STREAM_REFUSE_TOO_LONG || o->refusal == STREAM_REFUSE_BUSY)
+			*wait = RETRY_FIRST;
+	}
+	net_close(&net);
+	pthread_mutex_lock(&peer->lock);
+	peer->connected = false;
+	pthread_mutex_unlock(&peer->lock);
+	if (o->fenced && !peer->fenced)
+		fence(d, o->fenced_epoch);
+}
+
+static void pause_for(struct peer *peer, double seconds)
+{
+	struct pollfd p = { .fd = peer->wake[0], .events = POLLIN };
+
+	if (!triadd_ends)
+		poll(&p, 1, seconds * 1000);
+}
+
+void *owner_run(void *context)
+{
+	struct peer *peer = context;
+	struct device_view *d = calloc(1, sizeof(*d));
+	struct ship_owner *o = calloc(1, sizeof(*o));
+	double wait = RETRY_FIRST;
+	int r;
+
+	while (d && o && !triadd_ends) {
+		r = open_device(d, peer);
+		if (!r)
+			r = ship_owner_init(o, &d->source);
+		if (r)
+			triadd_state(peer, "no device", "%s: it is not open, or cannot be read", peer->path);
+		while (!r && !d->gone && !triadd_ends) {
+			follow(d, o, &wait);
+			pause_for(peer, wait);
+			wait = wait * 2 < RETRY_MOST ? wait * 2 : RETRY_MOST;
+			tell(d, &(struct ship_told){ 0 });
+		}
+		if (!r)
+			ship_owner_free(o);
+		view_close(&d->view);
+		pause_for(peer, RETRY_FIRST * 2);
+	}
+	free(o);
+	free(d);
+	return NULL;
+}

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The replica's side: an image, and who sends what belongs into it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "triadd.h"
+
+#include <stdio.h>
+#include <unistd.h>
+#include <uuid/uuid.h>
+
+#include "device.h"
+#include "hash.h"
+#include "report.h"
+#include "signature.h"
+
+#define SILENCE_SECONDS	60.0	/* an owner speaks each second */
+
+struct image {
+	struct peer *peer;
+	struct disk disk;
+	bool disk_open;
+	struct triad_hash *hash;
+	struct triad_core core;
+	bool core_open;
+	struct ship_replica ship;
+	char why[160];
+};
+
+/* ---- the image ------------------------------------------------------------------------------ */
+
+static struct image *image_of(struct ship_replica *ship)
+{
+	return (struct image *)((char *)ship - offsetof(struct image, ship));
+}
+
+static int fail(struct image *im, int error, const char *why)
+{
+	snprintf(im->why, sizeof(im->why), "%s", why);
+	return error;
+}
+
+static int open_core(struct image *im)
+{
+	int r;
+
+	memset(&im->core, 0, sizeof(im->core));
+	im->core.store = &im->disk.store;
+	im->core.hash = im->hash;
+	im->core.receives = true;
+	r = triad_core_open(&im->core, disk_blocks(&im->disk));
+	im->core_open = !r;
+	im->ship.core = r ? NULL : &im->core;
+	return r;
+}
+
+static void close_core(struct image *im)
+{
+	if (im->core_open)
+		triad_core_close(&im->core);
+	im->core_open = false;
+	im->ship.core = NULL;
+}
+
+static int reopen(struct ship_replica *ship)
+{
+	struct image *im = image_of(ship);
+
+	close_core(im);
+	return open_core(im);
+}
+
+/* As triadsetup receive makes one, of a blank place. */
+static int make(struct ship_replica *ship)
+{
+	struct triad_root root = {
+		.incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE,
+		.hash = "sha256", .checksum_kind = ship->hello.checksum_kind,
+		.epoch = ship->hello.epoch,
+	};
+	struct image *im = image_of(ship);
+	struct triad_geometry geo;
+	const char *why;
+	u64 blocks = min_t(u64, disk_blocks(&im->disk), TRIAD_MAX_BLOCKS);
+	int r;
+
+	if (triad_geometry_init(&geo, blocks, ship->hello.logical_blocks, TRIAD_PLANE_BITS,
+				TRIAD_DEFAULT_SEGMENT, 0, &why))
+		return -ENOSPC;
+	im->hash = triad_hash_create("sha256", NULL, 0, &why);
+	if (!im->hash)
+		return -ENOMEM;
+	memcpy(root.label, ship->hello.label, sizeof(root.label));
+	uuid_generate(root.uuid);
+	r = triad_core_format(&im->disk.store, im->hash, &root, &geo);
+	return r ? r : open_core(im);
+}
+
+static bool is_blank(const struct image *im, const struct triad_slot slots[TRIAD_NR_SLOTS])
+{
+	struct signature found[MAX_SIGNATURES];
+	int i;
+
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		if (slots[i].state != TRIAD_SLOT_EMPTY)
+			return false;
+	return !signature_find(&im->disk.data, found);
+}
+
+/* What is there: a replica, nothing, or what is not to be touched. */
+static int open_image(struct image *im)
+{
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	const char *which, *why;
+	bool shared = false;
+	int r, first;
+
+	r = disk_open(&im->disk, im->peer->path, NULL, 0, DEVICE_WRITE, &which);
+	if (!r && disk_attached(&im->disk, &which)) {
+		disk_close(&im->disk);
+		r = -EBUSY;
+	}
+	if (r == -EBUSY) {
+		shared = true;
+		r = disk_open(&im->disk, im->peer->path, NULL, 0, DEVICE_READ, &which);
+	}
+	if (r)
+		return fail(im, r, strerror(-r));
+	im->disk_open = true;
+	r = triad_core_probe(slots, &im->disk.store, &first);
+	if (r == -ENODATA)
+		return shared ? fail(im, -EBUSY, "the image is in use") : is_blank(im, slots) ? 0 :
+		       fail(im, -EEXIST, "something else lies in the image; only zeroes are made a replica");
+	if (r)
+		return fail(im, r, strerror(-r));
+	im->hash = triad_hash_create(slots[first].root.hash, NULL, 0, &why);
+	if (!im->hash)
+		return fail(im, -ENOTSUP, why);
+	r = open_core(im);
+	if (r)
+		return fail(im, r, r == -ENODATA ? "its roots prove nothing" : strerror(-r));
+	if (!triad_root_is_replica(&im->core.root)) {
+		im->ship.is_device = true;
+		im->ship.device_epoch = im->core.root.epoch;
+		close_core(im);
+	} else if (shared) {
+		return fail(im, -EBUSY, "the image is in use");
+	} else if (triad_core_lost_log(&im->core) || im->core.root.ro_compat) {
+		return fail(im, -EUCLEAN, "it is damaged, or of a newer version");
+	}
+	return 0;
+}
+
+static void close_image(struct image *im)
+{
+	ship_replica_free(&im->ship);
+	close_core(im);
+	triad_hash_destroy(im->hash);
+	if (im->disk_open)
+		disk_close(&im->disk);
+	free(im);
+}
+
+static struct image *new_image(struct peer *peer)
+{
+	struct image *im = calloc(1, sizeof(*im));
+
+	if (!im)
+		return NULL;
+	im->peer = peer;
+	im->ship.make = make;
+	im->ship.reopen = reopen;
+	im->ship.in_steps = peer->in_steps;
+	if (ship_replica_init(&im->ship)) {
+		close_image(im);
+		return NULL;
+	}
+	return im;
+}
+
+/* ---- sessions --------------------------------------------------------------------------------- */
+
+static void note(struct image *im, const struct net *net)
+{
+	static const struct triad_origin none;
+	const struct ship_replica *ship = &im->ship;
+	struct peer *peer = im->peer;
+	const struct triad_root *root = ship->core ? &ship->core->root : NULL;
+
+	pthread_mutex_lock(&peer->lock);
+	if (root) {
+		peer->has_at = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
+			       !position_same(&root->origin, &none);
+		peer->at = root->origin;
+		peer->epoch = root->epoch;
+		if (peer->has_at && position_same(&ship->seq_at, &root->origin))
+			peer->acked = ship->seq;
+	}
+	if (ship->is_device)
+		peer->epoch = ship->device_epoch;
+	peer->durable = max_t(u64, peer->durable, ship->durable);
+	peer->batches = ship->nr_batches;
+	peer->differences = ship->nr_differences;
+	peer->fulls = ship->nr_fulls;
+	peer->bytes = net ? net->received : peer->bytes;
+	pthread_mutex_unlock(&peer->lock);
+}
+
+/* Asked for while a session is on: that ends then. */
+static bool is_asked_to_end(struct image *im)
+{
+	struct peer *peer = im->peer;
+	bool asked, leave;
+
+	pthread_mutex_lock(&peer->lock);
+	asked = peer->seal;
+	leave = peer->leave;
+	pthread_mutex_unlock(&peer->lock);
+	if (!asked)
+		return leave;
+	peer->seal_result = ship_replica_seal(&im->ship);
+	note(im, NULL);
+	pthread_mutex_lock(&peer->lock);
+	peer->seal = false;
+	pthread_mutex_unlock(&peer->lock);
+	return true;
+}
+
+static const char *word_of(const struct image *im)
+{
+	const struct ship_replica *ship = &im->ship;
+
+	return !ship->greeted ? "connecting" : !ship->rx.writer ? "in sync" :
+	       ship->in->begin.is_log ? "log" : ship->in->begin.is_full ? "full" : "difference";
+}
+
+static int serve(struct image *im, struct net *net)
+{
+	struct peer *peer = im->peer;
+	double heard = seconds_now();
+	bool over = false;
+	int r = 0, got;
+
+	ship_replica_connected(&im->ship);
+	while (!triadd_ends && !over) {
+		char none[64];
+
+		got = net_receive(net, 1000, peer->wake[0]);
+		if (!got) {
+			/* what woke us */
+			while (read(peer->wake[0], none, sizeof(none)) > 0)
+				;
+		}
+		if (got < 0)
+			return got;
+		if (got) {
+			heard = seconds_now();
+			r = ship_replica_frame(&im->ship, net->in);
+			pthread_mutex_lock(&peer->lock);
+			peer->heard = heard;
+			pthread_mutex_unlock(&peer->lock);
+		} else if (seconds_now() - heard > SILENCE_SECONDS) {
+			return -ETIMEDOUT;
+		}
+		over = is_asked_to_end(im) || r;
+		if (net_send(net, &im->ship.out))
+			return -ECONNRESET;
+		if (got && net->in->type != STREAM_BLOCKS && net->in->type != STREAM_HOLES) {
+			note(im, net);
+			if (!r)
+				triadd_state(peer, word_of(im), NULL);
+		}
+	}
+	return r;
+}
+
+void replica_session(struct peer *peer, struct net *net)
+{
+	struct image *im = new_image(peer);
+	int r = im ? open_image(im) : -ENOMEM;
+
+	if (r) {
+		struct stream_refuse refuse = {
+			.code = r == -EBUSY ? STREAM_REFUSE_BUSY : STREAM_REFUSE_OTHER,
+		};
+
+		triadd_state(peer, "stopped", "%s: %s", peer->path, im ? im->why : "out of memory");
+		if (im) {
+			ship_replica_connected(&im->ship);
+			snprintf(refuse.text, sizeof(refuse.text), "%s", im->why);
+			stream_refuse(&im->ship.out.stream, &refuse);
+			net_send(net, &im->ship.out);
+		}
+	} else {
+		pthread_mutex_lock(&peer->lock);
+		peer->connected = true;
+		pthread_mutex_unlock(&peer->lock);
+		note(im, net);
+		r = serve(im, net);
+		if (im->ship.stopped)
+			triadd_state(peer, "stopped", "%s", im->ship.why);
+		else
+			triadd_state(peer, "offline", "%s", net->why[0] ? net->why :
+				     r ? strerror(-r) : "the daemon ends");
+	}
+	if (im)
+		close_image(im);
+	pthread_mutex_lock(&peer->lock);
+	peer->connected = false;
+	pthread_mutex_unlock(&peer->lock);
+}
+
+int replica_seal_now(struct peer *peer)
+{
+	struct image *im;
+	int r;
+
+	pthread_mutex_lock(&peer->lock);
+	if (peer->busy) {
+		/* who has the image does it, and gives it free */
+		peer->seal = true;
+		peer->seal_result = -EIO;
+		if (write(peer->wake[1], "", 1) < 0)
+			peer->seal_result = -EIO;
+		while (peer->busy)
+			pthread_cond_wait(&peer->changed, &peer->lock);
+		r = peer->seal ? -EAGAIN : peer->seal_result;
+		peer->seal = false;
+		if (r != -EAGAIN) {
+			pthread_mutex_unlock(&peer->lock);
+			return r;
+		}
+	}
+	peer->busy = true;
+	pthread_mutex_unlock(&peer->lock);
+	im = new_image(peer);
+	r = im ? open_image(im) : -ENOMEM;
+	if (!r)
+		r = ship_replica_seal(&im->ship);
+	if (im) {
+		note(im, NULL);
+		close_image(im);
+	}
+	pthread_mutex_lock(&peer->lock);
+	peer->busy = false;
+	pthread_cond_broadcast(&peer->changed);
+	pthread_mutex_unlock(&peer->lock);
+	return r;
+}
