@@ -117,6 +117,7 @@ int cmd_export(const struct options *opt);
 int cmd_send(const struct options *opt);
 int cmd_receive(const struct options *opt);
 int cmd_position(const struct options *opt);
+int cmd_replica(const struct options *opt);
 
 #define TOOL_RUN_DIR	"/run/triadsetup"
 

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* replica: what triadd does, and how its replica takes over. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "replica.h"
+#include "report.h"
+#include "view.h"
+
+#define SOCKET_PATH	"/run/triadd.sock"	/* TRIADD_SOCKET in the environment: another one */
+#define MOST_ANSWER	(1u << 20)
+#define PATIENCE_US	100000u		/* until the daemon has given the image free, */
+#define MOST_TRIES	50u		/* so often */
+
+/* ---- the daemon ---------------------------------------------------------------------------- */
+
+static const char *socket_path(void)
+{
+	const char *path = getenv("TRIADD_SOCKET");
+
+	return path && *path ? path : SOCKET_PATH;
+}
+
+/* What the daemon says to a line; NULL, and nothing said: there is none. */
+static struct json_object *ask(const char *verb, const char *what)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct json_object *answer = NULL;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char *text = malloc(MOST_ANSWER), line[1024];
+	size_t nr = 0;
+	ssize_t n;
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", socket_path());
+	snprintf(line, sizeof(line), "%s%s%s\n", verb, what ? " " : "", what ? what : "");
+	if (fd >= 0 && text && !connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
+	    send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line)) {
+		while (nr < MOST_ANSWER - 1 && (n = recv(fd, text + nr, MOST_ANSWER - 1 - nr, 0)) > 0)
+			nr += n;
+		text[nr] = 0;
+		answer = json_tokener_parse(text);
+	}
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return answer;
+}
+
+static int no_daemon(void)
+{
+	return tool_fail(geteuid() ? TOOL_PERMISSION : TOOL_SYSTEM, "Nothing was changed.  "
+			 "systemctl status triadd tells why.", "%s: no triadd answers there",
+			 socket_path());
+}
+
+static const char *text_of(struct json_object *peer, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(peer, name, &value) && value ?
+	       json_object_get_string(value) : NULL;
+}
+
+static u64 number_of(struct json_object *peer, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(peer, name, &value) ? json_object_get_int64(value) : 0;
+}
+
+static double seconds_of(struct json_object *peer)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(peer, "heard_seconds_ago", &value) && value ?
+	       json_object_get_double(value) : -1;
+}
+
+static bool flag_of(struct json_object *peer, const char *name)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(peer, name, &value) && json_object_get_boolean(value);
+}
+
+static struct json_object *peers_of(struct json_object *answer)
+{
+	struct json_object *list;
+
+	return json_object_object_get_ex(answer, "peers", &list) &&
+	       json_object_is_type(list, json_type_array) ? list : NULL;
+}
+
+/* ---- status ----------------------------------------------------------------------------------- */
+
+static bool is_well(struct json_object *peer)
+{
+	const char *state = text_of(peer, "state");
+
+	return state && flag_of(peer, "connected") && !flag_of(peer, "fenced") &&
+	       strcmp(state, "stopped");
+}
+
+static void print_peer(struct json_object *peer)
+{
+	bool owner = !strcmp(text_of(peer, "role") ?: "", "owner");
+	u64 behind = number_of(peer, "records_behind");
+	const char *why = text_of(peer, "reason");
+	double heard = seconds_of(peer);
+	char size[TEXT_SIZE];
+
+	printf("%s: %s of %s%s%s: %s%s%s\n", text_of(peer, "name") ?: "?", owner ? "owner" : "replica",
+	       text_of(peer, owner ? "device" : "image") ?: "?", owner ? ", to " : "",
+	       owner ? text_of(peer, "host") ?: "?" : "", flag_of(peer, "fenced") ? "FENCED, " : "",
+	       text_of(peer, "state") ?: "?", why ? ":" : "");
+	if (why)
+		printf("  %s\n", why);
+	if (text_of(peer, "position"))
+		printf("  the replica is at record %" PRIu64 ", the device at %" PRIu64 "%s; epoch %" PRIu64 "\n",
+		       number_of(peer, "replica_record"), number_of(peer, "owner_record"),
+		       behind ? " when it was heard of" : "", number_of(peer, "epoch"));
+	if (heard >= 0)
+		printf("  last heard %.0f s ago; in this session %s, %" PRIu64 " batch%s of records, %" PRIu64
+		       " difference%s\n", heard, text_size(number_of(peer, "bytes"), size),
+		       number_of(peer, "batches"), number_of(peer, "batches") == 1 ? "" : "es",
+		       number_of(peer, "differences"), PLURAL(number_of(peer, "differences")));
+}
+
+static const struct {
+	const char *name, *type, *help, *field;
+} metrics[] = {
+	{ "records_behind", "gauge", "Records that the replica does not have.", "records_behind" },
+	{ "replica_record", "gauge", "Record that the replica is at.", "replica_record" },
+	{ "owner_record", "gauge", "Last durable record of the device.", "owner_record" },
+	{ "bytes_total", "counter", "Bytes of this session.", "bytes" },
+};
+
+static void print_labels(struct json_object *peer)
+{
+	/* names are made of letters, digits and such: triadd.conf(5) */
+	printf("{name=\"%s\",role=\"%s\"}", text_of(peer, "name") ?: "", text_of(peer, "role") ?: "");
+}
+
+static void print_prometheus(struct json_object *list)
+{
+	size_t i, k, nr = json_object_array_length(list);
+
+	printf("# HELP dm_triad_replica_connected 1 while the two ends talk to each other.\n"
+	       "# TYPE dm_triad_replica_connected gauge\n");
+	for (i = 0; i < nr; i++) {
+		printf("dm_triad_replica_connected");
+		print_labels(json_object_array_get_idx(list, i));
+		printf(" %d\n", is_well(json_object_array_get_idx(list, i)));
+	}
+	for (k = 0; k < sizeof(metrics) / sizeof(metrics[0]); k++) {
+		printf("# HELP dm_triad_replica_%s %s\n# TYPE dm_triad_replica_%s %s\n", metrics[k].name,
+		       metrics[k].help, metrics[k].name, metrics[k].type);
+		for (i = 0; i < nr; i++) {
+			printf("dm_triad_replica_%s", metrics[k].name);
+			print_labels(json_object_array_get_idx(list, i));
+			printf(" %" PRIu64 "\n", number_of(json_object_array_get_idx(list, i), metrics[k].field));
+		}
+	}
+}
+
+static int status(const struct options *opt)
+{
+	struct json_object *answer = ask("status", NULL), *list = answer ? peers_of(answer) : NULL;
+	const char *name = opt->nr_args > 1 ? opt->args[1] : NULL;
+	bool found = !name, well = true;
+	size_t i;
+
+	if (!list) {
+		json_object_put(answer);
+		return no_daemon();
+	}
+	if (opt->json)
+		json_add(json_document(), "peers", json_object_get(list));
+	else if (opt->prometheus)
+		print_prometheus(list);
+	for (i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *peer = json_object_array_get_idx(list, i);
+
+		if (name && strcmp(name, text_of(peer, "name") ?: ""))
+			continue;
+		found = true;
+		well &= is_well(peer);
+		if (!opt->json && !opt->prometheus)
+			print_peer(peer);
+	}
+	json_object_put(answer);
+	if (!found)
+		return tool_fail(TOOL_USAGE, "See triadsetup replica status.", "%s: triadd knows no such name",
+				 name);
+	return well || opt->prometheus ? TOOL_OK : TOOL_DEGRADED;
+}
+
+/* ---- seals, and taking over ---------------------------------------------------------------------- */
+
+struct takeover {
+	const struct options *opt;
+	char path[4096];
+	struct json_object *answer;	/* of the daemon, or NULL */
+	struct json_object *peer;	/* in it: this replica */
+	struct view view;
+};
+
+static bool same_file(const char *x, const char *y)
+{
+	struct stat a, b;
+
+	return !stat(x, &a) && !stat(y, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* By its name, as the daemon knows it, or the image itself. */
+static void find(struct takeover *t, const char *what)
+{
+	struct json_object *list;
+	size_t i;
+
+	snprintf(t->path, sizeof(t->path), "%s", what);
+	t->answer = ask("status", NULL);
+	list = t->answer ? peers_of(t->answer) : NULL;
+	for (i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *peer = json_object_array_get_idx(list, i);
+		const char *image = text_of(peer, "image"), *name = text_of(peer, "name");
+
+		if (!image || !name || (strcmp(name, what) && !same_file(image, what)))
+			continue;
+		t->peer = peer;
+		snprintf(t->path, sizeof(t->path), "%s", image);
+		break;
+	}
+}
+
+/* The image, opened to be looked at, or to be written. */
+static int open_image(struct takeover *t, bool to_write)
+{
+	struct view *view = &t->view;
+	struct device dev;
+	unsigned int i;
+	int r;
+
+	/* a session that is refused has it for a moment */
+	for (i = 0; i < MOST_TRIES && t->peer && to_write; i++) {
+		r = device_open(&dev, t->path, DEVICE_WRITE);
+		device_close(&dev);
+		if (r != -EBUSY)
+			break;
+		usleep(PATIENCE_US);
+	}
+	r = to_write ? view_probe_to_write(view, t->opt, t->path) : view_probe(view, t->opt, t->path);
+	if (!r && !view_current(view))
+		r = view_refuse(view);
+	if (!r && !triad_root_is_replica(view_current(view)))
+		r = tool_fail(TOOL_USAGE, "Nothing was changed.", "%s: it is no replica", t->path);
+	if (!r)
+		r = view_ready(view);
+	return r;
+}
+
+static int open_core(struct takeover *t)
+{
+	struct view *view = &t->view;
+	int r;
+
+	view->core.receives = true;
+	r = view_open(view);
+	if (!r && triad_core_lost_log(&view->core))
+		r = tool_fail(TOOL_DAMAGED, "Nothing was changed.", "%s: flushed records of its log are "
+			      "damaged", t->path);
+	return r ? r : view_may_write(view);
+}
+
+/* By the daemon, if it has the image; else here. */
+static int seal_it(struct takeover *t, u32 *epoch)
+{
+	struct json_object *answer = t->peer ? ask("seal", t->path) : NULL;
+	const char *error = answer ? text_of(answer, "error") : NULL;
+	bool known = answer && flag_of(answer, "known");
+	int r;
+
+	if (known && !error) {
+		struct json_object *peer;
+
+		*epoch = json_object_object_get_ex(answer, "replica", &peer) ? number_of(peer, "epoch") : 0;
+		json_object_put(answer);
+		return 0;
+	}
+	if (known) {
+		r = tool_fail(TOOL_DEVICE, "It is not sealed.", "%s: triadd: %s", t->path, error);
+		json_object_put(answer);
+		return r;
+	}
+	json_object_put(answer);
+	r = open_image(t, true);
+	if (!r)
+		r = open_core(t);
+	if (!r) {
+		*epoch = t->view.core.root.epoch + 1;
+		r = replica_seal(&t->view.core, *epoch);
+		if (r)
+			r = tool_fail(tool_exit_of(r), "It may be sealed or not: seal it again.", "%s: %s",
+				      t->path, strerror(-r));
+	}
+	view_close(&t->view);
+	return r;
+}
+
+static int seal(const struct options *opt)
+{
+	struct takeover t = { .opt = opt };
+	u32 epoch = 0;
+	int r;
+
+	disk_none(&t.view.disk);
+	find(&t, opt->args[1]);
+	r = open_image(&t, false);
+	view_close(&t.view);
+	if (!r)
+		r = seal_it(&t, &epoch);
+	if (!r && opt->json)
+		json_add_number(json_document(), "epoch", epoch);
+	else if (!r && !opt->batch)
+		printf("%s: sealed: it takes nothing any more from who owned it before epoch %u\n", t.path,
+		       epoch);
+	json_object_put(t.answer);
+	return r;
+}
+
+/* What it holds, and what may be missing, as far as anybody here knows. */
+static void describe(const struct takeover *t, char *text, size_t size)
+{
+	const struct triad_root *root = view_current(&t->view);
+	char position[POSITION_SIZE], when[TEXT_SIZE];
+	struct json_object *peer = t->peer;
+	double heard = peer ? seconds_of(peer) : -1;
+	u64 behind = peer ? number_of(peer, "records_behind") : 0;
+	FILE *f = fmemopen(text, size, "w");
+
+	*text = 0;
+	if (!f)
+		return;
+	fprintf(f, "%s\n  holds %s,\n  received %s.\n", t->path, position_text(&root->origin, position),
+		text_time(root->time, when));
+	if (heard < 0)
+		fprintf(f, "  How far its owner was is not known here.  What that wrote since is missing.\n");
+	else if (behind)
+		fprintf(f, "  Its owner was heard %.0f s ago, and was at record %" PRIu64 "; here is %" PRIu64
+			":\n  %" PRIu64 " record%s missing, and what it wrote since.\n", heard,
+			number_of(peer, "owner_record"), number_of(peer, "replica_record"), behind,
+			behind == 1 ? " is" : "s are");
+	else
+		fprintf(f, "  Its owner was heard %.0f s ago, and all that it had flushed then is here.  What it "
+			"wrote since is missing.\n", heard);
+	if (peer && flag_of(peer, "connected"))
+		fprintf(f, "  ITS OWNER IS THERE, and connected: it becomes read-only, under whoever uses it.\n");
+	fprintf(f, "It becomes a device of its own.  What its owner writes from now on, if it lives, is lost.\n");
+	fclose(f);
+	text[size - 1] = 0;
+}
+
+static int promote(struct takeover *t, struct triad_origin *held)
+{
+	int r = open_image(t, true);
+
+	if (!r)
+		r = open_core(t);
+	if (!r) {
+		*held = t->view.core.root.origin;
+		r = replica_promote(&t->view.core);
+		if (r)
+			r = tool_fail(tool_exit_of(r), "It is sealed.  Give the same command again.", "%s: %s",
+				      t->path, strerror(-r));
+	}
+	view_close(&t->view);
+	return r;
+}
+
+static int take_over(const struct options *opt)
+{
+	struct takeover t = { .opt = opt };
+	struct triad_origin held;
+	char text[2048], position[POSITION_SIZE];
+	u32 epoch = 0;
+	int r;
+
+	disk_none(&t.view.disk);
+	find(&t, opt->args[1]);
+	r = open_image(&t, false);
+	if (!r) {
+		describe(&t, text, sizeof(text));
+		r = tool_confirm(opt, t.path, text);
+	}
+	view_close(&t.view);
+	/* first nothing more may come; then it is seen what is there */
+	if (!r)
+		r = seal_it(&t, &epoch);
+	if (!r)
+		r = promote(&t, &held);
+	json_object_put(t.answer);
+	if (r)
+		return r;
+	position_text(&held, position);
+	if (opt->json) {
+		json_add_text(json_document(), "image", t.path);
+		json_add_text(json_document(), "was", position);
+		json_add_number(json_document(), "epoch", epoch);
+	} else if (!opt->batch) {
+		printf("%s: no replica any more; it held %s.  Epoch %u.\n  triadsetup open NAME ", t.path,
+		       position, epoch);
+		put_quoted(stdout, t.path);
+		printf(" makes it a device.\n");
+	}
+	return 0;
+}
+
+int cmd_replica(const struct options *opt)
+{
+	const char *what = opt->args[0];
+	bool names = opt->nr_args == 2;
+
+	if (!strcmp(what, "status"))
+		return opt->json && opt->prometheus ?
+		       tool_fail(TOOL_USAGE, "Take one of them.", "replica status: --prometheus is a form of "
+				 "its own, without --json") : status(opt);
+	if (strcmp(what, "seal") && strcmp(what, "takeover"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal or takeover.",
+				 "replica: '%s' is not known", what);
+	if (!names)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: name the replica, or its image",
+				 what);
+	return strcmp(what, "seal") ? take_over(opt) : seal(opt);
+}
