@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# triadd: an image is followed while it is written, over TLS on the loopback; taking over.
+
+triadd=${TRIADSETUP%/*}/triadd
+port=$((20000 + $$ % 20000))
+owner_pid='' replica_pid=''
+
+on()	# IMAGE LINES: applied to it
+{
+	f_image=$1
+	shift
+	printf '%s\n' "$@" | "$MKIMAGE" "$f_image" expect >out 2>err || result 1 "set-up: mkimage $f_image"
+}
+
+alike()	# IMAGE IMAGE: they hold the same, and the second is sound
+{
+	rm -f content.1 content.2
+	tool export -q "$1" content.1 >out 2>err && tool export -q "$2" content.2 >out 2>err &&
+		cmp -s content.1 content.2 && tool check --data "$2" >out 2>err
+}
+
+start_owner() { "$triadd" -c owner.conf -s owner.sock >/dev/null 2>>owner.log & owner_pid=$!; }
+start_replica() { "$triadd" -c replica.conf -s replica.sock >/dev/null 2>>replica.log & replica_pid=$!; }
+kill_owner() { kill -9 $owner_pid; wait $owner_pid 2>/dev/null; }
+kill_replica() { kill -9 $replica_pid; wait $replica_pid 2>/dev/null; }
+
+status()	# owner|replica [OPTION...]: into status.json
+{
+	s_side=$1
+	shift
+	export TRIADD_SOCKET=$dir/$s_side.sock
+	tool replica status "$@" data >status.json 2>err
+}
+
+until_true()	# COMMAND...: within half a minute
+{
+	for _ in $(seq 200); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+is_at()	# IMAGE POSITION
+{
+	[ "$(tool position "$1" 2>/dev/null)" = "$2" ]
+}
+
+says()	# owner|replica EXPRESSION: of its peer p
+{
+	status "$1" --json
+	[ "$(json status.json "[p for p in d['peers'] if $2] != []")" = True ]
+}
+
+# ---- what it is told ------------------------------------------------------------------------
+
+(umask 077; openssl rand -hex 32 >key; openssl rand -hex 32 >key.other; openssl rand -hex 4 >key.short)
+cp key key.open && chmod 644 key.open
+while IFS='|' read -r name pattern config; do
+	printf "$config" >bad.conf
+	"$triadd" --check -c bad.conf >out 2>err
+	[ $? = 1 ] && [ "$(grep -c . err)" = 1 ] && grep -q "$pattern" err
+	result $? "triadd.conf: refuses $name, in one line"
+done <<'END'
+a word that it does not know|line 2: 'ownr' is neither|listen *\nownr a b c d
+an owner without a host|line 1: it has to be|owner data img key
+a name that is none|is no name|owner a/b img host key
+a key that others may read|chmod 600|owner data img host key.open
+a key that is short|less than 16|owner data img host key.short
+a key that is not there|No such file|owner data img host key.none
+the same key for two|a key of its own|owner a img host1 key\nowner b img host2 key
+a name twice|line 2: a is named|replica a x key\nreplica a y key.other
+an image twice|line 1's already|replica a x key\nreplica b x key.other
+two ports|listen|listen *:1\nlisten *:2
+nothing|neither an owner nor|# empty\n
+what is no text|line|\001\002\003
+END
+
+# ---- from nothing to a replica ----------------------------------------------------------------
+
+echo "owner data img 127.0.0.1:$port key" >owner.conf
+printf 'listen 127.0.0.1:%s\nreplica data img.replica key\n' $port >replica.conf
+fresh 128M
+truncate -s 160M img.replica
+on img 'write 0 200 1' close
+start_replica
+start_owner
+until_true is_at img.replica "$(tool position img)"
+result $? "a blank image becomes a replica"
+until_true says owner "p['state'] == 'in sync' and p['fulls'] == 1"
+result $? "status: the owner tells that it is in sync"
+until_true says replica "p['connected'] and p['records_behind'] == 0"
+result $? "status: and so does the replica"
+status owner && grep -q 'data: owner of img' status.json
+result $? "status: in words, exit code 0"
+status replica --prometheus && grep -q '^dm_triad_replica_connected{name="data",role="replica"} 1$' status.json
+result $? "status: as Prometheus takes it"
+awk -f "$here/../lib/exposition.awk" status.json >out 2>err
+result $? "status: the exposition is well formed"
+on img 'write 1000 50 2' 'flush' 'discard 100 20' 'flush' 'write 5 1 9' 'flush' close
+until_true is_at img.replica "$(tool position img)" && says owner "p['batches'] >= 1 and p['differences'] == 0"
+result $? "what is written comes by the log"
+
+# ---- whoever is killed ------------------------------------------------------------------------------
+
+for i in 1 2 3 4 5 6 7 8; do
+	on img "write $((i * 700)) 40 $i" flush "write $((i * 300)) 3 $i" flush close
+	sleep 0.3
+	case $i in
+	2|6)	kill_replica; start_replica ;;
+	4)	kill_owner; start_owner ;;
+	7)	kill_owner; kill_replica; on img 'write 20 20 77' commit 'write 40 2 78' close
+		start_replica; start_owner ;;
+	esac
+done
+on img 'write 1 1 99' close
+until_true is_at img.replica "$(tool position img)"
+result $? "daemons that are killed go on where they were"
+kill_owner
+kill_replica
+alike img img.replica
+result $? "and the replica holds what the device holds"
+
+# ---- who is not let in -------------------------------------------------------------------------------
+
+start_replica
+sleep 0.5
+python3 -c "import os, socket, sys
+s = socket.create_connection(('127.0.0.1', $port)); s.settimeout(2)
+try:
+	s.sendall(os.urandom(100000)); s.recv(100)
+except OSError: pass"
+kill -0 $replica_pid
+result $? "somebody's noise ends nothing"
+sed 's/ key$/ key.other/' owner.conf >wrong.conf
+"$triadd" -c wrong.conf -s wrong.sock 2>wrong.log &
+pid=$!
+until_true grep -q 'the key was not accepted' wrong.log
+result $? "a wrong key is not let in, and its owner is told"
+kill $pid; wait $pid
+cp replica.log err
+
+# ---- taking over -----------------------------------------------------------------------------------
+
+start_owner
+until_true says owner "p['connected']"
+on img 'write 3000 5 5' close
+until_true is_at img.replica "$(tool position img)"
+position=$(tool position img)
+export TRIADD_SOCKET=$dir/replica.sock
+tool replica takeover data >out 2>err </dev/null
+[ $? = 1 ] && is_at img.replica "$position" && says owner "p['connected']"
+result $? "takeover: asks, and changes nothing without an answer"
+export TRIADD_SOCKET=$dir/replica.sock
+tool replica takeover -q --json data >took.json 2>err
+[ $? = 0 ]
+result $? "takeover: while its daemon serves it"
+holds "takeover: tells what it held" took.json "d['was'] == '$position' and d['epoch'] == 1"
+until_true says owner "p['fenced'] and not p['connected']"
+result $? "the one who owned it finds itself fenced"
+grep -q 'FENCED: somebody took over, in epoch 1' owner.log
+result $? "and says so"
+status owner
+[ $? = 6 ]
+result $? "status: exit code 6 then"
+alike img img.replica
+result $? "what took over holds what the device held"
+on img.replica 'write 1 5 5' close
+result $? "and can be written"
+on img 'write 1 1 1' close
+sleep 1
+says replica "p['state'] == 'stopped' and not p['connected']"
+result $? "nothing more is taken from who was fenced"
+kill $owner_pid; wait $owner_pid
+result $? "the daemon ends when it is told to"
+kill $replica_pid; wait $replica_pid
+[ ! -e replica.sock ]
+result $? "and leaves no socket"
+
+# seal, without a daemon
+truncate -s 160M img.sealed
+tool send -q img | tool receive -q img.sealed >out 2>err
+expect 0 "seal: of an image that nobody serves" 'epoch 1' replica seal img.sealed
+run dump --json img.sealed root
+holds "seal: it is in all three roots" out "[r['epoch'] for r in d['root']] == [1, 1, 1]"
+refuse 1 "seal: not of what is no replica" 'it is no replica' replica seal img
+refuse 9 "status: says so when no daemon is there" 'no triadd' replica status

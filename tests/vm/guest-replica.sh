@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+#
+# In the guest: two daemons on the loopback, a device in use and its replica.  vda: 128 MiB, the
+# device; vdb: 160 MiB, the replica.  Lines "ok - ..." and "not ok - ...".
+
+. /usr/lib/guest-lib.sh
+
+ip link set lo up
+cd /tmp || exit 1
+(umask 077; head -c 32 /dev/urandom | hexdump -v -e '1/1 "%02x"' >key)
+echo "owner data t 127.0.0.1 key" >owner.conf
+printf 'listen 127.0.0.1\nreplica data /dev/vdb key\n' >replica.conf
+
+start_owner() { triadd -c owner.conf -s /tmp/owner.sock 2>>owner.log & owner=$!; }
+start_replica() { triadd -c replica.conf -s /tmp/replica.sock 2>>replica.log & replica=$!; }
+end() { kill $1 $2; wait $2 2>/dev/null; }
+
+# number SIDE FIELD: of its status
+number()
+{
+	TRIADD_SOCKET=/tmp/$1.sock triadsetup replica status --json 2>/dev/null |
+		sed -n "s/.*\"$2\": *\([0-9]*\).*/\1/p"
+}
+
+# within NAME SECONDS COMMAND...: it comes true
+within()
+{
+	w_name=$1 w_end=$(($(now) + $2 * 1000))
+	shift 2
+	until "$@"; do
+		if [ "$(now)" -gt $w_end ]; then
+			not_ok "$w_name # $*"
+			{ TRIADD_SOCKET=/tmp/owner.sock triadsetup replica status
+			  TRIADD_SOCKET=/tmp/replica.sock triadsetup replica status
+			  dmsetup status; cat owner.log replica.log; } 2>&1 | sed 's/^/# /'
+			return 1
+		fi
+		sleep 0.3
+	done
+	ok "$w_name"
+}
+
+has_more() { [ "$(number owner replica_record)" -gt "$1" ] 2>/dev/null; }
+has() { has_more $(($1 - 1)); }
+state_is() { TRIADD_SOCKET=/tmp/$1.sock triadsetup replica status 2>/dev/null | grep -q ": $2"; }
+
+# Whatever happened before, it moves on.
+moves_on()
+{
+	within "$1: the replica comes up" 60 has "$(number owner owner_record || echo 1)"
+	within "$1: and goes on" 30 has_more "$(number owner replica_record || echo 0)"
+}
+
+following()
+{
+	fmt --interval 16M /dev/vda
+	map t /dev/vda
+	start_replica
+	start_owner
+	within "a blank device becomes a replica" 60 state_is owner 'in sync'
+	stamp init state blocks=8192 threads=2 max=4 flush=2 discard=5 >/dev/null
+	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
+	job=$!
+	moves_on "written to"
+	[ "$(number owner batches)" -gt 0 ] && ok "by the log" || not_ok "by the log"
+	kill -9 $replica
+	wait $replica 2>/dev/null
+	sleep 3
+	start_replica
+	moves_on "its daemon killed"
+	kill -9 $owner
+	wait $owner 2>/dev/null
+	sleep 3
+	start_owner
+	within "the owner's daemon killed: it finds the replica" 60 has 1
+	moves_on "the owner's daemon killed"
+	ip link set lo down
+	before=$(number owner replica_record)
+	sleep 5
+	is "$(field t 1)" rw "the link is cut: the device is written to"
+	ip link set lo up
+	ip addr add 127.0.0.1/8 dev lo 2>/dev/null
+	within "the link is back: the replica goes on" 90 has_more "$before"
+	moves_on "the link is back"
+
+	# what is durable now is in the replica soon
+	grep '^F' report >flushed
+	at=$(number owner owner_record)
+	# that it saw after what was flushed
+	within "it takes all that is durable" 60 has_more "$at"
+	kill -9 $owner
+	wait $owner 2>/dev/null
+	sleep 1
+	kill -9 $job
+	wait $job 2>/dev/null
+}
+
+taking_over()
+{
+	TRIADD_SOCKET=/tmp/replica.sock must "takeover" triadsetup replica takeover -q data
+	sed 's/^/# /' /tmp/out
+	checked "it" vdb
+	map r /dev/vdb
+	is "$(field r 1)" rw "it is a device of its own"
+	{ grep '^S' report; cat flushed; } >report.2
+	must "stamp: the report" stamp absorb state report.2
+	must "it holds a prefix of what was written, with all that had been flushed" \
+		stamp verify state /dev/mapper/r
+	must "and is written to" dd if=/dev/zero of=/dev/mapper/r bs=4k count=1 oflag=direct
+	start_owner
+	within "the one before comes back, and is fenced" 60 grep -q FENCED owner.log
+	case $(triadsetup status t) in
+	*kept*)	within "its device is read-only" 10 [ "$(field t 1)" = ro ] ;;
+	esac
+	TRIADD_SOCKET=/tmp/owner.sock triadsetup replica status >/tmp/out
+	is $? 6 "status says so"
+	end -TERM $owner
+	end -TERM $replica
+	triadsetup close r
+	checked "closed again, it" vdb
+	triadsetup close t
+}
+
+# At rest both hold the same.
+resting()
+{
+	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
+	fmt --interval 16M /dev/vda
+	map t /dev/vda
+	pattern a
+	put a t 3
+	start_replica
+	start_owner
+	within "begun with data" 60 state_is owner 'in sync'
+	put a t 20
+	blkdiscard -o 4M -l 1M /dev/mapper/t
+	dd if=/tmp/a of=/dev/mapper/t bs=4k seek=9 count=20 oflag=direct conv=notrunc,fsync 2>/dev/null
+	sleep 1
+	within "it comes to rest" 60 has "$(number owner owner_record)"
+	sleep 3
+	p=$(number owner owner_record)
+	sleep 3
+	is "$(number owner owner_record)" "$p" "and nothing is written at rest"
+	end -TERM $owner
+	end -TERM $replica
+	triadsetup close t
+	triadsetup export -q /dev/vda a.img && triadsetup export -q /dev/vdb b.img && cmp a.img b.img &&
+		ok "both hold the same" || not_ok "both hold the same"
+	rm -f a.img b.img
+	checked "the replica" vdb
+}
+
+for part in ${*:-resting following taking_over}; do
+	echo "# $part"
+	$part
+done
+[ $failed = 0 ]
