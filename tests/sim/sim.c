@@ -469,7 +469,8 @@ static void push(struct pipe *pipe, struct ship_out *out)
 		pipe->data = realloc(pipe->data, pipe->max);
 		assert(pipe->data);
 	}
-	memcpy(pipe->data + pipe->nr, out->staged, out->nr);
+	if (out->nr)
+		memcpy(pipe->data + pipe->nr, out->staged, out->nr);
 	pipe->nr += out->nr;
 	out->nr = 0;
 }
@@ -500,6 +501,14 @@ static bool next_frame(struct end *end, const u8 *data, size_t nr, size_t *used)
 	return true;
 }
 
+/* What was taken. */
+static void pop(struct pipe *pipe, size_t nr)
+{
+	pipe->nr -= nr;
+	if (pipe->nr)
+		memmove(pipe->data, pipe->data + nr, pipe->nr);
+}
+
 static size_t some(struct rng *rng, size_t nr)
 {
 	return rng_percent(rng, 60) ? nr : rng_below(rng, nr + 1);
@@ -518,8 +527,7 @@ static void deliver_to_owner(struct replica *rep)
 		if (whole)
 			r = ship_owner_frame(&rep->sender, rep->sender_end.in);
 	}
-	memmove(inbox->data, inbox->data + at, inbox->nr - at);
-	inbox->nr -= at;
+	pop(inbox, at);
 	must("a frame for the owner", r);
 }
 
@@ -574,8 +582,7 @@ static void deliver_to_replica(struct replica *rep, u32 percent_crash)
 		deliver_to_owner(rep);
 		disconnect(rep);
 	} else {
-		memmove(inbox->data, inbox->data + at, inbox->nr - at);
-		inbox->nr -= at;
+		pop(inbox, at);
 	}
 }
 
