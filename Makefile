@@ -100,6 +100,14 @@ s390x:
 	scripts/setup long
 	$(MAKE) -C tests unit ARCH=s390x
 
+# Replication: 20000 schedules of the simulator, and the daemons in a VM
+replica-long:
+	scripts/setup
+	$(MAKE) -s -C userspace
+	$(MAKE) -C tests sim SCHEDULES=$(or $(SCHEDULES),20000)
+	$(MAKE) -C tests mutants-ship
+	for k in 6.1 6.12; do KERNEL=$$k tests/vm/test-replica || exit; done
+
 crash-long:
 	scripts/setup
 	$(MAKE) -C tests crash STATES=10000000

@@ -405,6 +405,7 @@ static int ship_difference(struct ship_owner *o)
 {
 	struct stream_out *stream = &o->out.stream;
 	u64 number, bytes, nr_blocks, nr_holes, logical_blocks;
+	size_t staged = o->out.nr;
 	struct piece p = { .o = o };
 	bool ends = false;
 	int gone, r = o->is_open ? 0 : open_root(o);
@@ -437,7 +438,7 @@ static int ship_difference(struct ship_owner *o)
 		return r ? r : 1;
 	}
 	/* nothing of it counts: again, with the root that is current now */
-	o->out.nr = 0;
+	o->out.nr = staged;
 	stream->number = number;
 	stream->bytes = bytes;
 	stream->nr_blocks = nr_blocks;

@@ -735,6 +735,12 @@ static void work(struct owner *o, u32 percent_crash)
 		see(o, ~0u);
 }
 
+static void ping(struct replica *rep)
+{
+	must("ping", ship_owner_ping(&rep->sender));
+	push(&rep->end.inbox, &rep->sender.out);
+}
+
 static void act(struct owner *o, struct replica *rep, u32 percent_outage)
 {
 	struct rng *rng = &o->h.rng;
@@ -759,7 +765,7 @@ static void act(struct owner *o, struct replica *rep, u32 percent_outage)
 	else if (what < 700 && rep->connected)
 		deliver_to_owner(rep);
 	else if (what < 710 && rep->connected)
-		must("ping", ship_owner_ping(&rep->sender));
+		ping(rep);
 	else
 		work(o, 1);
 }
