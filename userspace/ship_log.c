@@ -405,6 +405,8 @@ int ship_log_read(struct ship_log *log, struct ship_out *out, u32 max)
 	if (source->tell)
 		source->tell(source->context, &told);
 	log->durable = told.durable;
+	if (told.known && told.durable < before.next.seq)
+		return 0;
 	if (!told.known) {
 		r = ship_look(source, &look);
 		if (!r)

@@ -5,6 +5,7 @@
 #endif
 #include "triadd.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,7 +16,10 @@
 #include "status.h"
 #include "view.h"
 
-#define LOOK_MS		50	/* at a log that has nothing new */
+#define LOOK_MS		20	/* at a log that has nothing new */
+#define IDLE_LOOK_MS	200	/* ... for this long: */
+#define IDLE_SECONDS	2.0
+#define FLUSH_SECONDS	0.2	/* so old is what nobody flushes, at most */
 #define PING_SECONDS	1.0
 #define RETRY_FIRST	1.0
 #define RETRY_MOST	30.0
@@ -28,10 +32,13 @@ struct device_view {
 	bool mapped;
 	struct view view;
 	struct ship_source source;
-	u64 told;		/* durable, as it was told last */
-	u64 log_records;	/* that the module counts, where it does not tell that */
+	bool tells;		/* the module does: */
+	bool writable;
+	u64 next, durable;	/* records */
+	u64 keeps;		/* what it was asked for last; 0: nothing, or it gave that up */
+	u64 log_records;	/* that it counts, if it does not tell more */
 	u64 committed_at;	/* of these, when a commit was asked for */
-	u64 kept;		/* the module was told */
+	double flushed;
 	bool gone;
 };
 
@@ -52,9 +59,14 @@ static bool word_of(const char *line, unsigned int nr, u64 *number)
 	return !*end || *end == ' ' || *end == '\n';
 }
 
-/* Behind the fields that every module has: the next record, what is durable, what is kept. */
-#define WORD_DURABLE	(STATUS_LABEL + 2u)
-#define WORD_KEPT	(STATUS_LABEL + 3u)
+/* Behind the fields that every module has; doc/kernel. */
+enum {
+	WORD_NEXT = STATUS_LABEL + 1,
+	WORD_DURABLE,
+	WORD_KEPT,
+	WORD_KEPT_BLOCKS,
+	WORD_KEEP,
+};
 
 static void tell(void *context, struct ship_told *told)
 {
@@ -69,12 +81,18 @@ static void tell(void *context, struct ship_told *told)
 	d->gone = !dm_is_ours(d->path) || dm_status(d->path, &line, &suspended, &sectors);
 	pthread_mutex_unlock(&triadd_dm);
 	if (!d->gone && line) {
-		told->known = word_of(line, WORD_DURABLE, &told->durable);
-		if (told->known && !word_of(line, WORD_KEPT, &told->kept))
+		d->writable = !strncmp(line, "rw ", 3);
+		d->tells = told->known = word_of(line, WORD_DURABLE, &told->durable);
+		if (!word_of(line, WORD_KEPT, &told->kept))
 			told->kept = 0;
-		d->told = told->durable;
+		if (!word_of(line, WORD_NEXT, &d->next))
+			d->next = 0;
+		/* also when it was suspended, and forgot */
+		if (!word_of(line, WORD_KEEP, &d->keeps))
+			d->keeps = 0;
 		if (!word_of(line, STATUS_LOG_RECORDS, &d->log_records))
 			d->log_records = 0;
+		d->durable = told->durable;
 	}
 	free(line);
 	/* nothing is read from what is not there any more */
@@ -122,14 +140,17 @@ static int message(struct device_view *d, const char *text)
 	return error;
 }
 
-/* The log is kept from the record on that the slowest of its replicas needs. */
+/*
+ * The log is kept from the record on that the slowest of its replicas needs.  It is asked for
+ * again whenever it is another one, or what was asked for is forgotten or given up.
+ */
 static void keep(struct device_view *d)
 {
 	u64 first = ~0ULL;
 	char text[64];
 	unsigned int i;
 
-	if (!d->mapped || !d->told)
+	if (!d->mapped || !d->tells)
 		return;
 	for (i = 0; i < nr_peers; i++) {
 		struct peer *other = peers[i];
@@ -141,25 +162,48 @@ static void keep(struct device_view *d)
 			first = min_t(u64, first, other->kept);
 		pthread_mutex_unlock(&other->lock);
 	}
-	if (first == ~0ULL || first == d->kept)
+	if (first == ~0ULL || first == d->keeps)
 		return;
 	snprintf(text, sizeof(text), "keep %" PRIu64, first);
-	message(d, text);
-	d->kept = first;
+	if (!message(d, text))
+		d->keeps = first;
+}
+
+/* One flush for all that is there; whoever only looks holds nothing up. */
+static void flush(const struct device_view *d)
+{
+	char path[300];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", dm_mapper_dir(), d->path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	fsync(fd);
+	close(fd);
 }
 
 /*
- * A module that does not tell what is durable: what its roots reach is.  So that nothing
- * is left behind when nobody writes any more, it is asked for a commit, once.
+ * What nobody flushes does not get durable by itself.  A module that does not tell what is
+ * durable is asked for a commit instead, once nothing is written any more: what its roots reach
+ * is.
  */
-static void settle(struct device_view *d)
+static void settle(struct device_view *d, bool idle)
 {
-	if (!d->mapped || d->told || !d->log_records || d->log_records == d->committed_at)
+	double now = seconds_now();
+
+	if (!d->mapped || !d->writable)
 		return;
-	message(d, "commit");
-	d->committed_at = 0;
-	tell(d, &(struct ship_told){ 0 });
-	d->committed_at = d->log_records;
+	if (d->tells) {
+		if (d->next <= d->durable + 1 || now - d->flushed < FLUSH_SECONDS)
+			return;
+		d->flushed = now;
+		flush(d);
+	} else if (idle && d->log_records && d->log_records != d->committed_at) {
+		message(d, "commit");
+		tell(d, &(struct ship_told){ 0 });
+		d->committed_at = d->log_records;
+	}
 }
 
 static void fence(struct device_view *d, u32 epoch)
@@ -190,11 +234,15 @@ static void note(struct peer *peer, const struct ship_owner *o, const struct net
 
 	pthread_mutex_lock(&peer->lock);
 	peer->connected = o->state != SHIP_STOPPED;
+	/* behind a difference the log is needed from its root on */
+	if (o->state == SHIP_DIFFERENCE || o->state == SHIP_FULL)
+		peer->kept = o->first.next_seq;
 	if (o->has_acked) {
 		peer->at = o->acked.at;
 		peer->has_at = true;
 		peer->acked = o->acked.next.seq - 1;
-		peer->kept = o->acked.next.seq;
+		if (o->state == SHIP_LOG)
+			peer->kept = o->acked.next.seq;
 	}
 	peer->sent = o->sent_seq;
 	peer->durable = max_t(u64, peer->durable, o->durable);
@@ -241,8 +289,8 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 		if (more >= 0 && now - pinged > PING_SECONDS) {
 			pinged = now;
 			r = ship_owner_ping(o);
-			keep(d);
 			note(peer, o, net);
+			keep(d);
 		}
 		if (!r)
 			r = net_send(net, &o->out);
@@ -252,10 +300,11 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 			break;
 		if (o->sent_seq != last)
 			moved = now;
-		else if (now - moved > PING_SECONDS && o->state == SHIP_LOG)
-			settle(d);
+		else if (o->state == SHIP_LOG)
+			settle(d, now - moved > PING_SECONDS);
 		last = o->sent_seq;
-		r = take_frames(o, net, more ? 0 : LOOK_MS, peer->wake[0], &heard);
+		r = take_frames(o, net, more ? 0 : now - moved > IDLE_SECONDS ? IDLE_LOOK_MS : LOOK_MS,
+				peer->wake[0], &heard);
 		if (heard) {
 			pthread_mutex_lock(&peer->lock);
 			peer->heard = now;
