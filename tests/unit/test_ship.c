@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a session does not allow, whoever says it.  What it does, tests/sim shows. */
+#include "content.h"
+#include "device.h"
+#include "ship.h"
+
+#define LBAS	1024u
+
+/* ---- a replica, and what somebody says to it ------------------------------------------------- */
+
+struct replica {
+	struct disk disk;
+	struct rng rng;
+	struct triad_hash hash;
+	struct triad_core core;
+	struct ship_replica ship;
+	u32 *before;
+};
+
+static struct replica *r;
+static struct ship_out said;		/* by the owner */
+static struct stream_in *in, *answer;
+static const struct triad_origin origin = {
+	.uuid = { 7 }, .generation = 3, .state = "position 1",
+};
+static const struct triad_origin next = {
+	.uuid = { 7 }, .generation = 3, .state = "position 2",
+};
+
+static int open_core(void)
+{
+	memset(&r->core, 0, sizeof(r->core));
+	r->core.store = &r->disk.store;
+	r->core.hash = &r->hash;
+	r->core.receives = true;
+	r->ship.core = &r->core;
+	return triad_core_open(&r->core, disk_blocks);
+}
+
+static int reopen(struct ship_replica *ship)
+{
+	(void)ship;
+	triad_core_close(&r->core);
+	return open_core();
+}
+
+static int setup(void **state)
+{
+	struct triad_root root = {
+		.incompat = TRIAD_INCOMPAT_REPLICA, .origin = origin, .epoch = 5,
+	};
+	struct triad_geometry geo;
+	const char *why;
+
+	(void)state;
+	content_release(0);
+	r = calloc(1, sizeof(*r));
+	in = calloc(1, sizeof(*in));
+	answer = calloc(1, sizeof(*answer));
+	r->rng.state = 3;
+	disk_init(&r->disk, disk_new_view(), &r->rng);
+	assert_int_equal(triad_geometry_init(&geo, disk_blocks, LBAS, 1536, 32, 1536, &why), 0);
+	memcpy(root.hash, "test", 4);
+	triad_random(root.uuid, sizeof(root.uuid));
+	assert_int_equal(triad_core_format(&r->disk.store, &r->hash, &root, &geo), 0);
+	assert_int_equal(ship_replica_init(&r->ship), 0);
+	assert_int_equal(ship_out_init(&said), 0);
+	r->ship.reopen = reopen;
+	assert_int_equal(open_core(), 0);
+	ship_replica_connected(&r->ship);
+	stream_session(&said.stream);
+	in->session = answer->session = true;
+	r->before = disk_copy(disk_new_view(), r->disk.view);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	ship_replica_free(&r->ship);
+	triad_core_close(&r->core);
+	ship_out_free(&said);
+	free(r->disk.view);
+	free(r->before);
+	free(r);
+	free(in);
+	free(answer);
+	assert_int_equal(test_alloc.live, 0);
+	return 0;
+}
+
+/* All that was staged arrives; what the last frame came to. */
+static int arrives(void)
+{
+	size_t at = 0, nr;
+	int error = 0;
+
+	while (at < said.nr && !error) {
+		memcpy(in->frame, said.staged + at, sizeof(struct stream_header_disk));
+		nr = stream_need(in, sizeof(struct stream_header_disk));
+		memcpy(in->frame, said.staged + at, nr);
+		error = stream_take(in);
+		if (!error)
+			error = ship_replica_frame(&r->ship, in);
+		at += nr;
+	}
+	said.nr = 0;
+	return error;
+}
+
+/* The frames of the answer; the last one's type. */
+static enum stream_type answered(void)
+{
+	struct ship_out *out = &r->ship.out;
+	size_t at = 0, nr;
+
+	while (at < out->nr) {
+		memcpy(answer->frame, out->staged + at, sizeof(struct stream_header_disk));
+		nr = stream_need(answer, sizeof(struct stream_header_disk));
+		memcpy(answer->frame, out->staged + at, nr);
+		assert_int_equal(stream_take(answer), 0);
+		at += nr;
+	}
+	out->nr = 0;
+	return answer->type;
+}
+
+static void is_untouched(void)
+{
+	assert_memory_equal(r->before, r->disk.view, disk_blocks * sizeof(u32));
+}
+
+static int greets(u32 epoch, u8 uuid)
+{
+	struct stream_hello hello = { .uuid = { uuid }, .logical_blocks = LBAS, .epoch = epoch };
+
+	assert_int_equal(stream_hello(&said.stream, &hello), 0);
+	return arrives();
+}
+
+static int begins(const struct triad_origin *from, bool full)
+{
+	struct stream_begin begin = {
+		.uuid = { 7 }, .logical_blocks = LBAS, .at = next, .is_full = full, .is_log = !full,
+	};
+
+	if (from)
+		begin.from = *from;
+	assert_int_equal(stream_begin(&said.stream, &begin), 0);
+	return arrives();
+}
+
+static void refuses(enum stream_refusal code)
+{
+	assert_int_equal(answered(), STREAM_REFUSE);
+	assert_int_equal(answer->refuse.code, code);
+	/* and hears no more of it */
+	assert_int_equal(greets(5, 7), -EPROTO);
+	is_untouched();
+}
+
+static void block(u64 lba)
+{
+	static u8 data[TRIAD_BLOCK_SIZE];
+
+	memset(data, lba, sizeof(data));
+	assert_int_equal(stream_block(&said.stream, lba, data), 0);
+}
+
+static void a_batch_is_one_commit_and_is_acknowledged(void **state)
+{
+	struct stream_end end = { .to = next };
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_true(position_same(&answer->position.at, &origin));
+	assert_int_equal(begins(&origin, false), 0);
+	block(5);
+	assert_int_equal(stream_end(&said.stream, &end), 0);
+	assert_int_equal(arrives(), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_true(position_same(&answer->ack, &next));
+	assert_true(position_same(&r->core.root.origin, &next));
+}
+
+static void an_older_owner_is_fenced(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(4, 7), -EPERM);
+	refuses(STREAM_REFUSE_FENCED);
+	assert_int_equal(answer->refuse.epoch, 5);
+}
+
+static void a_newer_owner_fences_the_one_before(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(6, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_int_equal(r->core.root.epoch, 6);
+	ship_replica_connected(&r->ship);
+	memset(in, 0, offsetof(struct stream_in, frame));
+	in->session = true;
+	said.stream.number = 0;
+	assert_int_equal(greets(5, 7), -EPERM);
+	assert_int_equal(r->ship.out.nr != 0, 1);
+}
+
+static void a_seal_outlives_every_root(void **state)
+{
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	int i, first;
+
+	(void)state;
+	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(triad_core_probe(slots, &r->disk.store, &first), 0);
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		assert_int_equal(slots[i].state, TRIAD_SLOT_VALID);
+		assert_int_equal(slots[i].root.epoch, 6);
+		assert_true(position_same(&slots[i].root.origin, &origin));
+	}
+}
+
+static void a_seal_ends_what_is_under_way(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(begins(&origin, false), 0);
+	block(5);
+	assert_int_equal(stream_flush(&said.stream), 0);
+	assert_int_equal(arrives(), 0);
+	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(answered(), STREAM_REFUSE);
+	assert_int_equal(answer->refuse.code, STREAM_REFUSE_FENCED);
+	assert_true(position_same(&r->core.root.origin, &origin));
+	block(6);
+	assert_int_equal(stream_flush(&said.stream), 0);
+	assert_int_equal(arrives(), -EPROTO);
+}
+
+static void another_device_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 8), -EPERM);
+	refuses(STREAM_REFUSE_HISTORY);
+}
+
+static void nothing_comes_before_a_greeting(void **state)
+{
+	(void)state;
+	assert_int_equal(begins(&origin, false), -EPROTO);
+	refuses(STREAM_REFUSE_OTHER);
+}
+
+static void a_replica_is_not_begun_anew(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(begins(NULL, true), -EPERM);
+	refuses(STREAM_REFUSE_HISTORY);
+}
+
+static void what_does_not_follow_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(begins(&next, false), -EPERM);
+	refuses(STREAM_REFUSE_HISTORY);
+}
+
+static void blocks_outside_of_a_stream_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	block(5);
+	in->begin.logical_blocks = LBAS;
+	assert_int_equal(stream_flush(&said.stream), 0);
+	assert_int_equal(arrives(), -EPROTO);
+	refuses(STREAM_REFUSE_OTHER);
+}
+
+static void more_than_the_credit_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	r->ship.credit = in->bytes + 100;
+	assert_int_equal(begins(&origin, false), -EPROTO);
+	refuses(STREAM_REFUSE_OTHER);
+}
+
+static void a_device_is_no_replica(void **state)
+{
+	(void)state;
+	r->ship.core = NULL;
+	r->ship.is_device = true;
+	r->ship.device_epoch = 6;
+	assert_int_equal(greets(5, 7), -EPERM);
+	assert_int_equal(answered(), STREAM_REFUSE);
+	assert_int_equal(answer->refuse.code, STREAM_REFUSE_FENCED);
+	assert_int_equal(answer->refuse.epoch, 6);
+	ship_replica_connected(&r->ship);
+	memset(in, 0, offsetof(struct stream_in, frame));
+	in->session = true;
+	said.stream.number = 0;
+	assert_int_equal(greets(6, 7), -EPERM);
+	is_untouched();
+}
+
+/* Whatever bytes come behind a greeting: an error, and the replica is what it was. */
+static void noise_changes_nothing(void **state)
+{
+	struct rng rng = { 11 };
+	u8 frame[sizeof(in->frame)];
+	size_t nr, i;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 300; round++) {
+		ship_replica_connected(&r->ship);
+		memset(in, 0, offsetof(struct stream_in, frame));
+		in->session = true;
+		said.stream.number = 0;
+		assert_int_equal(greets(5, 7), 0);
+		assert_int_equal(begins(&origin, false), 0);
+		block(rng_below(&rng, LBAS));
+		assert_int_equal(stream_hole(&said.stream, 3, 9), 0);
+		assert_int_equal(stream_flush(&said.stream), 0);
+		nr = min_t(size_t, said.nr, sizeof(frame));
+		memcpy(frame, said.staged, nr);
+		said.nr = 0;
+		for (i = 0; i < 3; i++)
+			frame[rng_below(&rng, nr)] ^= 1u << rng_below(&rng, 8);
+		memcpy(in->frame, frame, nr);
+		if (stream_need(in, sizeof(struct stream_header_disk)) <= (ssize_t)sizeof(in->frame) &&
+		    stream_need(in, sizeof(struct stream_header_disk)) > 0 && !stream_take(in))
+			ship_replica_frame(&r->ship, in);
+		assert_int_equal(ship_replica_drop(&r->ship), 0);
+		assert_true(position_same(&r->core.root.origin, &origin));
+		r->ship.out.nr = 0;
+	}
+}
+
+/* ---- an owner ---------------------------------------------------------------------------------- */
+
+static struct device *d;
+
+static int owner_setup(void **state)
+{
+	return device_setup_used((void **)&d) || (*state = d, 0);
+}
+
+static struct ship_source source(void)
+{
+	return (struct ship_source) {
+		.store = &d->disk.store, .hash = &d->driver.hash, .device_blocks = disk_blocks,
+	};
+}
+
+static void an_owner_believes_its_replica_nothing_that_it_did_not_send(void **state)
+{
+	struct ship_source from = source();
+	struct ship_owner owner;
+	struct stream_in *said_to = calloc(1, sizeof(*said_to));
+
+	(void)state;
+	assert_int_equal(ship_owner_init(&owner, &from), 0);
+	ship_owner_connected(&owner);
+	said_to->type = STREAM_POSITION;
+	assert_int_equal(ship_owner_frame(&owner, said_to), -EPROTO);
+	assert_int_equal(ship_owner_step(&owner), 0);
+	assert_int_equal(owner.state, SHIP_GREETED);
+	said_to->type = STREAM_ACK;
+	assert_int_equal(ship_owner_frame(&owner, said_to), -EPROTO);
+	said_to->type = STREAM_BEGIN;
+	assert_int_equal(ship_owner_frame(&owner, said_to), -EPROTO);
+	ship_owner_free(&owner);
+	free(said_to);
+}
+
+static void a_replica_that_is_ahead_is_left_alone(void **state)
+{
+	struct ship_source from = source();
+	struct stream_in *said_to = calloc(1, sizeof(*said_to));
+	struct ship_owner owner;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		struct stream_position *position = &said_to->position;
+
+		assert_int_equal(ship_owner_init(&owner, &from), 0);
+		ship_owner_connected(&owner);
+		assert_int_equal(ship_owner_step(&owner), 0);
+		said_to->type = STREAM_POSITION;
+		*position = (struct stream_position) {
+			.kind = STREAM_KIND_WHOLE, .batch_blocks = 1, .logical_blocks = 1 << 20,
+		};
+		assert_int_equal(replica_position(&d->driver.core, &position->at), 0);
+		if (i == 0)
+			position->at.generation += 5;
+		else if (i == 1)
+			position->at.state[0] ^= 1;	/* of this root, and nowhere behind it */
+		else
+			position->at.uuid[0] ^= 1;
+		assert_int_equal(ship_owner_frame(&owner, said_to), 0);
+		assert_true(ship_owner_step(&owner) >= 0);
+		assert_int_equal(owner.state, SHIP_STOPPED);
+		ship_owner_free(&owner);
+	}
+	free(said_to);
+}
+
+int main(void)
+{
+#define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define OWNER(f)	cmocka_unit_test_setup_teardown(f, owner_setup, device_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_batch_is_one_commit_and_is_acknowledged),
+		TEST(an_older_owner_is_fenced),
+		TEST(a_newer_owner_fences_the_one_before),
+		TEST(a_seal_outlives_every_root),
+		TEST(a_seal_ends_what_is_under_way),
+		TEST(another_device_is_refused),
+		TEST(nothing_comes_before_a_greeting),
+		TEST(a_replica_is_not_begun_anew),
+		TEST(what_does_not_follow_is_refused),
+		TEST(blocks_outside_of_a_stream_are_refused),
+		TEST(more_than_the_credit_is_refused),
+		TEST(a_device_is_no_replica),
+		TEST(noise_changes_nothing),
+		OWNER(an_owner_believes_its_replica_nothing_that_it_did_not_send),
+		OWNER(a_replica_that_is_ahead_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
