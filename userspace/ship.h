@@ -146,6 +146,8 @@ struct ship_owner {
 	bool is_open;
 	bool begun;		/* its BEGIN was sent */
 	bool moved;		/* more than one root was read in this pass */
+	u64 floor;		/* the record behind what the replica has, if that is known */
+	bool wants_commit;	/* no root has got there yet */
 	u32 since;		/* of this pass: generation's low half, 0: all */
 	struct triad_root first;	/* of this pass */
 	u64 lba;

@@ -418,8 +418,8 @@ int ship_log_read(struct ship_log *log, struct ship_out *out, u32 max)
 	nr = r ? r : stage_records(log, out, max, &pos);
 	/* in any case: it may have been overwritten, and look like an end or like rot */
 	r = ship_check(source, &before.root, before.seen_as_c, before.next.seq, &look);
-	/* what is durable is there, or was */
-	if (!r && !nr && log->durable >= before.next.seq)
+	/* what is durable was there; what a root reaches comes with a difference, the rest by and by */
+	if (!r && !nr && log->durable >= before.next.seq && look.c.next_seq > before.next.seq)
 		r = -ESTALE;
 	if (!r && nr > 0) {
 		log->mark.next = pos;

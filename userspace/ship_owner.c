@@ -95,9 +95,12 @@ static bool may_follow(const struct triad_origin *from, const struct triad_root 
 	       c->generation - from->generation <= 0x7fffffffu;
 }
 
-static void begin_difference(struct ship_owner *o, bool full)
+/* floor: where the replica is, if that was found in the log; else all roots are behind it. */
+static void begin_difference(struct ship_owner *o, bool full, u64 floor)
 {
 	close_root(o);
+	o->floor = floor;
+	o->wants_commit = false;
 	o->state = full ? SHIP_FULL : SHIP_DIFFERENCE;
 	o->begun = o->moved = false;
 	o->lba = 0;
@@ -146,7 +149,7 @@ static int attach(struct ship_owner *o)
 		return stop(o, "it is too small: it holds %" PRIu64 " MiB, and the device %" PRIu64,
 			    o->position.logical_blocks >> 8, look.c.logical_blocks >> 8);
 	if (o->position.kind != STREAM_KIND_WHOLE) {
-		begin_difference(o, true);
+		begin_difference(o, true, 0);
 		return 0;
 	}
 	r = known ? 0 : ship_log_find(&o->log, &look, at);
@@ -156,7 +159,7 @@ static int attach(struct ship_owner *o)
 	if (r < 0)
 		return r;
 	if (r) {
-		begin_difference(o, false);
+		begin_difference(o, false, 0);
 	} else {
 		o->state = SHIP_LOG;
 		o->acked = o->log.mark;
@@ -241,7 +244,7 @@ static int ship_records(struct ship_owner *o)
 
 	o->durable = max_t(u64, o->durable, o->log.durable);
 	if (r == -ESTALE) {
-		begin_difference(o, false);
+		begin_difference(o, false, o->log.mark.next.seq);
 		return 1;
 	}
 	if (r > 0) {
@@ -262,6 +265,10 @@ static int open_root(struct ship_owner *o)
 
 	if (r)
 		return r;
+	/* it would lead back */
+	o->wants_commit = look.c.next_seq < o->floor;
+	if (o->wants_commit)
+		return -EAGAIN;
 	memset(&o->core, 0, sizeof(o->core));
 	o->core.store = o->source->store;
 	o->core.hash = o->source->hash;

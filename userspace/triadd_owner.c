@@ -298,10 +298,14 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 			return more < 0 ? more : r;
 		if (o->state == SHIP_STOPPED)
 			break;
-		if (o->sent_seq != last)
+		if (o->sent_seq != last) {
 			moved = now;
-		else if (o->state == SHIP_LOG)
+		} else if (o->wants_commit && d->mapped && now - moved > PING_SECONDS) {
+			message(d, "commit");
+			moved = now;
+		} else if (o->state == SHIP_LOG) {
 			settle(d, now - moved > PING_SECONDS);
+		}
 		last = o->sent_seq;
 		r = take_frames(o, net, more ? 0 : now - moved > IDLE_SECONDS ? IDLE_LOOK_MS : LOOK_MS,
 				peer->wake[0], &heard);

@@ -177,6 +177,56 @@ kill $replica_pid; wait $replica_pid
 [ ! -e replica.sock ]
 result $? "and leaves no socket"
 
+# ---- a device that is open, as its module tells ------------------------------------------------------
+
+if [ -n "$FAKEDM" ]; then
+	export FAKE_DM="$dir/mappings"
+	# told DURABLE KEEP: by the status of "live", whose log is kept from the first record on
+	told()
+	{
+		printf 'live\tu\t0\t0\t8\ttriad\t%s\t%s %s 1 0 %s\n' "$dir/img" \
+			'rw abc 3 ok 9 2 0 100 0 1 0 0 0 0 1 0 100 - 0 0.2.0 - - 9' "$1" "$2" >mappings.new
+		mv mappings.new mappings
+	}
+	fresh 128M
+	rm -f mappings.log owner.log
+	truncate -s 160M img.live
+	on img 'write 0 3 1' flush 'write 10 3 2' flush 'write 20 3 3' flush 'write 30 3 4' flush stop
+	(umask 077; openssl rand -hex 32 >key.live)
+	echo "owner live live 127.0.0.1:$port key.live" >owner.conf
+	printf 'listen 127.0.0.1:%s\nreplica live img.live key.live\n' $port >replica.conf
+	told 3 -
+	start_replica
+	LD_PRELOAD=$FAKEDM start_owner
+	until_true says owner "p['replica_record'] == 3"
+	sleep 1
+	says owner "p['replica_record'] == 3 and p['state'] == 'in sync'"
+	result $? "nothing is sent that the module does not call durable"
+	until_true grep -qx 'message live keep 4' mappings.log
+	result $? "the module is asked to keep what comes behind that"
+	told 5 given_up
+	until_true says owner "p['replica_record'] == 5"
+	result $? "what is durable is sent"
+	until_true grep -qx 'message live keep 6' mappings.log
+	result $? "and is not kept any more"
+	nr=$(grep -c 'keep 6' mappings.log)
+	told 5 given_up
+	until_true eval '[ "$(grep -c "keep 6" mappings.log)" -gt $nr ]'
+	result $? "what was given up is asked for again"
+	export TRIADD_SOCKET=$dir/replica.sock
+	tool replica seal live >out 2>err
+	result $? "seal: by the daemon"
+	until_true grep -qx 'message live read_only' mappings.log
+	result $? "a fenced device is made read-only"
+	rm mappings; : >mappings
+	until_true says owner "p['state'] == 'no device'"
+	result $? "a device that was closed is let go"
+	kill $owner_pid $replica_pid; wait $owner_pid $replica_pid
+	rm -f mappings
+else
+	skip "triadd: a device that is open" "nothing can be preloaded"
+fi
+
 # seal, without a daemon
 truncate -s 160M img.sealed
 tool send -q img | tool receive -q img.sealed >out 2>err

@@ -27,6 +27,8 @@ MUTANTS = [
      "a difference is of one root", "sim"),
     ("position-of-an-old-root", "ship_log.c", "		if (!root || root->next_seq > mark->next.seq || ",
      "		if (1 || ", "a difference never leads back behind the log", "sim"),
+    ("difference-leads-back", "ship_owner.c", "	o->wants_commit = look.c.next_seq < o->floor;\n",
+     "	o->wants_commit = false;\n", "a difference does not lead to a root behind the replica", "sim"),
     ("left-over-kept", "ship_replica.c", "	return rep->reopen(rep);\n}", "	return 0;\n}",
      "what was received in part is dropped", "sim"),
 ]
