@@ -44,7 +44,7 @@ struct device_view {
 
 /* ---- the device ------------------------------------------------------------------------- */
 
-/* Word nr of a status line, from 0 on. */
+/* Word nr of a status line, from 0 on; an older module has not all of them (doc/kernel). */
 static bool word_of(const char *line, unsigned int nr, u64 *number)
 {
 	char *end;
@@ -58,15 +58,6 @@ static bool word_of(const char *line, unsigned int nr, u64 *number)
 	*number = strtoull(line, &end, 10);
 	return !*end || *end == ' ' || *end == '\n';
 }
-
-/* Behind the fields that every module has; doc/kernel. */
-enum {
-	WORD_NEXT = STATUS_LABEL + 1,
-	WORD_DURABLE,
-	WORD_KEPT,
-	WORD_KEPT_BLOCKS,
-	WORD_KEEP,
-};
 
 static void tell(void *context, struct ship_told *told)
 {
@@ -82,13 +73,13 @@ static void tell(void *context, struct ship_told *told)
 	pthread_mutex_unlock(&triadd_dm);
 	if (!d->gone && line) {
 		d->writable = !strncmp(line, "rw ", 3);
-		d->tells = told->known = word_of(line, WORD_DURABLE, &told->durable);
-		if (!word_of(line, WORD_KEPT, &told->kept))
+		d->tells = told->known = word_of(line, STATUS_DURABLE_RECORD, &told->durable);
+		if (!word_of(line, STATUS_KEPT_RECORD, &told->kept))
 			told->kept = 0;
-		if (!word_of(line, WORD_NEXT, &d->next))
+		if (!word_of(line, STATUS_NEXT_RECORD, &d->next))
 			d->next = 0;
 		/* also when it was suspended, and forgot */
-		if (!word_of(line, WORD_KEEP, &d->keeps))
+		if (!word_of(line, STATUS_KEEP, &d->keeps))
 			d->keeps = 0;
 		if (!word_of(line, STATUS_LOG_RECORDS, &d->log_records))
 			d->log_records = 0;

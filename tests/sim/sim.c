@@ -121,8 +121,6 @@ struct owner {
 		u64 kept;
 	} *told;
 	u32 nr_told, max_told;
-	struct triad_root c;		/* of the driver, when it was noted last */
-	u64 kept;			/* the first record that it keeps */
 	struct point *points;
 	u32 nr_points, max_points;
 	u32 pointed_op;
@@ -213,15 +211,6 @@ static const struct triad_store_ops seen_ops = {
 	.write_root = no_root,
 };
 
-/* From which record on the log is there still, whatever was done last. */
-static u64 kept_now(const struct owner *o)
-{
-	const struct triad_core *core = &o->h.driver.core;
-
-	return core->root.generation == o->c.generation ? o->kept :
-	       core->root.generation == o->c.generation + 1 ? o->c.next_seq : core->root.next_seq;
-}
-
 /* What is said is true of when it is said: durable since, and kept until then. */
 static void tell(void *context, struct ship_told *told)
 {
@@ -234,7 +223,7 @@ static void tell(void *context, struct ship_told *told)
 		i++;
 	told->known = true;
 	if (o->tells > 1)
-		told->kept = i < o->nr_told ? o->told[i].kept : kept_now(o);
+		told->kept = i < o->nr_told ? o->told[i].kept : triad_keep_first(&o->h.driver.core);
 	if (i == o->nr_told || o->told[i].op > o->seen_op)
 		told->durable = i ? o->told[i - 1].durable : 0;
 	else
@@ -290,9 +279,9 @@ static void note(struct owner *o)
 	add_point(o, core->next_seq, core->chain);
 	GROW(o->told, o->nr_told, o->max_told);
 	/* never more than what was flushed in this session, or is reached by a root */
-	o->kept = kept_now(o);
-	o->c = core->root;
-	o->told[o->nr_told++] = (struct told){ o->h.trace.nr, core->order.durable, o->kept };
+	o->told[o->nr_told++] = (struct told){
+		o->h.trace.nr, core->order.durable, triad_keep_first(core),
+	};
 }
 
 /* The record that comes behind a position, or 0: there is none in this history. */
@@ -673,7 +662,6 @@ static void crash_owner(struct owner *o, u32 from)
 	trace_init(&h->trace, h->view);
 	h->disk.trace = &h->trace;
 	o->nr_told = 0;
-	o->c.generation = 0;
 	o->pointed_op = o->seen_op = 0;
 	must("opening the device", driver_open(&h->driver, false));
 	/* what is behind is not of this history any more */
@@ -716,10 +704,25 @@ static void seal(struct replica *rep)
 	count.seals++;
 }
 
+/* The log is kept for the slowest of them. */
+static void keep(struct owner *o)
+{
+	u64 first = ~0ULL;
+	u32 i;
+
+	for (i = 0; i < o->nr_replicas; i++)
+		if (o->replica[i].sender.has_acked)
+			first = min_t(u64, first, o->replica[i].sender.acked.next.seq);
+	if (first != ~0ULL)
+		triad_keep_from(&o->h.driver.core, first);
+}
+
 static void work(struct owner *o, u32 percent_crash)
 {
 	u32 from = o->h.trace.nr, i;
 
+	if (o->tells > 1 && rng_percent(&o->h.rng, 30))
+		keep(o);
 	must(o->h.driver.failed ? o->h.driver.failed : "writing", driver_step(&o->h.driver));
 	/* somebody reads while it goes on */
 	for (i = 0; i < o->nr_replicas && o->tells; i++)
