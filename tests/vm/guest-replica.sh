@@ -45,6 +45,13 @@ has_more() { [ "$(number owner replica_record)" -gt "$1" ] 2>/dev/null; }
 has() { has_more $(($1 - 1)); }
 state_is() { TRIADD_SOCKET=/tmp/$1.sock triadsetup replica status 2>/dev/null | grep -q ": $2"; }
 
+# What was a replica of another device is none of this one.
+blank_replica()
+{
+	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
+	rm -f owner.log replica.log report state
+}
+
 # Whatever happened before, it moves on.
 moves_on()
 {
@@ -54,6 +61,7 @@ moves_on()
 
 following()
 {
+	blank_replica
 	fmt --interval 16M /dev/vda
 	map t /dev/vda
 	start_replica
@@ -125,7 +133,7 @@ taking_over()
 # At rest both hold the same.
 resting()
 {
-	dd if=/dev/zero of=/dev/vdb bs=1M oflag=direct 2>/dev/null
+	blank_replica
 	fmt --interval 16M /dev/vda
 	map t /dev/vda
 	pattern a
