@@ -55,14 +55,14 @@ blank_replica()
 # Whatever happened before, it moves on.
 moves_on()
 {
-	within "$1: the replica comes up" 60 has "$(number owner owner_record || echo 1)"
-	within "$1: and goes on" 30 has_more "$(number owner replica_record || echo 0)"
+	within "$1: the replica comes up" 240 has "$(number owner owner_record || echo 1)"
+	within "$1: and goes on" 240 has_more "$(number owner replica_record || echo 0)"
 }
 
 following()
 {
 	blank_replica
-	fmt --interval 16M /dev/vda
+	fmt /dev/vda
 	map t /dev/vda
 	start_replica
 	start_owner
@@ -134,7 +134,7 @@ taking_over()
 resting()
 {
 	blank_replica
-	fmt --interval 16M /dev/vda
+	fmt /dev/vda
 	map t /dev/vda
 	pattern a
 	put a t 3
