@@ -139,7 +139,7 @@ static const struct command commands[] = {
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
-	  "it a device of its own.  Whoever owned it finds itself fenced when it comes back.\n",
+	  "it a device of its own.  Whoever owned it finds itself fenced.\n",
 	  cmd_replica },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
