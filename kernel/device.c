@@ -53,6 +53,17 @@ void triad_device_each(void (*fn)(struct triad *t))
 	mutex_unlock(&instances_lock);
 }
 
+void triad_device_unmark(struct triad *t)
+{
+	struct triad *other;
+
+	mutex_lock(&instances_lock);
+	list_for_each_entry(other, &instances, instance)
+		if (other != t && triad_md(other) == triad_md(t))
+			WRITE_ONCE(other->crash, false);
+	mutex_unlock(&instances_lock);
+}
+
 /* ---- mode --------------------------------------------------------------------- */
 
 static void set_mode(struct triad *t, enum triad_mode mode, const char *why, int error)
@@ -469,7 +480,7 @@ void triad_device_unfence(struct triad *t)
 {
 	mutex_lock(&t->lock);
 	WRITE_ONCE(t->handover, false);
-	t->crash = false;
+	WRITE_ONCE(t->crash, false);
 	mutex_unlock(&t->lock);
 	triad_write_kick(t);
 }
@@ -531,7 +542,7 @@ void triad_device_stop(struct triad *t)
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	flush_workqueue(t->log_wq);
 	flush_workqueue(t->read_wq);
-	flushes = t->handover && !t->crash && rw;
+	flushes = t->handover && !READ_ONCE(t->crash) && rw;
 	if (flushes)
 		r = triad_store_flush_all(t);
 

@@ -238,6 +238,7 @@ err:
 
 static void triad_dtr(struct dm_target *ti)
 {
+	triad_device_unmark(ti->private);
 	triad_free_instance(ti->private);
 }
 
@@ -615,9 +616,7 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 	}
 	/* the next suspend without flush leaves everything as it lies: for tests of restarts */
 	if (argc == 1 && !strcasecmp(argv[0], "crash")) {
-		mutex_lock(&t->lock);
-		t->crash = true;
-		mutex_unlock(&t->lock);
+		WRITE_ONCE(t->crash, true);
 		return 0;
 	}
 	if (argc == 1 && !strcasecmp(argv[0], "fail")) {

@@ -157,7 +157,7 @@ struct triad {
 	struct triad_core core;			/* [lock] */
 	bool active;				/* [lock] between preresume and postsuspend */
 	bool handover;				/* [lock] to write: suspended without flush, see restart */
-	bool crash;				/* [lock] ... and nothing is done for the next one */
+	bool crash;				/* ... and nothing is done for the next one; no lock */
 	enum triad_mode mode;			/* [lock] to write */
 	const char *why;			/* [lock] the mode is not rw, or NULL */
 	int why_error;				/* [lock] not 0: nobody asked for that mode */
@@ -348,6 +348,8 @@ void triad_device_each(void (*fn)(struct triad *t));
 void triad_device_fence(struct triad *t, bool noflush);
 /* It came to nothing. */
 void triad_device_unfence(struct triad *t);
+/* A table goes that was to take over from another instance: that one's mark "crash" goes with it. */
+void triad_device_unmark(struct triad *t);
 
 /* Worsen the mode, once, with one line in the log and a dm event.  May sleep. */
 void triad_worsen_to(struct triad *t, enum triad_mode mode, const char *why, int error);

@@ -327,13 +327,16 @@ ended() { timeout 30 sh -c "until [ -s /tmp/$1.status ]; do sleep 0.1; done" && 
 # The cache goes while one instance takes over from another.
 cache_lost()
 {
-	for how in restart crash kept; do
+	for how in restart crash kept killed; do
 		fmt /dev/vdc
 		map --interval-ms 3600000 t /dev/vdc
 		for b in 1 2 3; do letter $b a; done
 		flushed
 		for b in 1 2 3; do letter $b b; done
+		# a restart --crash that is killed right before the swap is followed by a plain one
+		[ $how != killed ] || dmsetup table --showkeys t | dmsetup load t
 		[ $how = restart ] || dmsetup message t 0 crash
+		[ $how != killed ] || dmsetup table --showkeys t | dmsetup load t
 		dmsetup suspend --noflush --nolockfs t
 		later fsync flushed
 		later read letters 1
