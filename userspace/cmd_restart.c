@@ -62,22 +62,64 @@ static char *next_params(const char *params, const struct options *opt)
 
 /* ---- the window ---------------------------------------------------------------- */
 
+#define PATIENCE	5	/* s, before it is said what is waited for */
+#define PATIENCE_AGAIN	30
+
+/*
+ * Says what is waited for, if that takes long.  A process of its own: this one is in the
+ * kernel then, where no signal reaches it, and a line may itself have to wait for the device.
+ */
+static pid_t say_waiting(const char *name, const char *what)
+{
+	pid_t parent = getpid(), child;
+	unsigned int n, seconds = PATIENCE;
+
+	fflush(stdout);
+	child = fork();
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	for (n = PATIENCE; ; n = PATIENCE_AGAIN, seconds += n) {
+		sleep(n);
+		tool_warn("%s: waiting for %u s now: %s", name, seconds, what);
+	}
+}
+
+/* Not waited for: it may be where it cannot be ended yet. */
+static void say_no_more(pid_t child)
+{
+	if (child > 0)
+		kill(child, SIGKILL);
+}
+
 void takeover_wait_turn(void)
 {
 	static const char path[] = TOOL_RUN_DIR "/takeover.lock";
+	pid_t child;
 	int fd;
 
 	mkdir(TOOL_RUN_DIR, 0700);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	/* without the file it is the administrator who sees to it */
-	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
+		return;
+	child = say_waiting("taking turns", "another restart or upgrade is under way");
+	while (flock(fd, LOCK_EX) && errno == EINTR)
 		;
+	say_no_more(child);
 }
 
-void takeover_prepare(void)
+static pid_t window_child;
+
+void takeover_prepare(const char *name)
 {
 	sigset_t all;
 
+	/* before memory is locked: after a fork each page that is written is copied first */
+	window_child = say_waiting(name, "the disk must end what is under way, and the new instance "
+				   "read its log; users wait, and see no error; dmesg says more");
 	/* from here on nothing may need a block of a device that is suspended */
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 #ifdef PR_SET_IO_FLUSHER
@@ -88,6 +130,16 @@ void takeover_prepare(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+int takeover_load(const struct dm_live *live, const char *target, const char *params, char **said)
+{
+	pid_t child = say_waiting(live->name, "the new instance reads the roots on its disk, which does "
+				  "not answer; nothing was changed yet, and the running one goes on");
+	int error = dm_load_beside(live, target, params, said);
+
+	say_no_more(child);
+	return error;
+}
+
 int takeover_swap(const char *name, double *ms)
 {
 	double begun = seconds_now();
@@ -95,6 +147,11 @@ int takeover_swap(const char *name, double *ms)
 
 	*ms = (seconds_now() - begun) * 1e3;
 	return error;
+}
+
+void takeover_done(void)
+{
+	say_no_more(window_child);
 }
 
 int takeover_judge(const char *name)
@@ -152,7 +209,7 @@ static int restart(const struct dm_live *live, const char *params, const struct 
 	double ms;
 	int error, log, r;
 
-	error = dm_load_beside(live, live->target, params, &said);
+	error = takeover_load(live, live->target, params, &said);
 	if (error) {
 		r = not_loaded(live->name, error, said);
 		free(said);
@@ -167,9 +224,10 @@ static int restart(const struct dm_live *live, const char *params, const struct 
 					 "not know --crash: %s", live->name, strerror(error));
 		}
 	}
-	takeover_prepare();
+	takeover_prepare(live->name);
 	log = kernel_log_begin();
 	error = takeover_swap(live->name, &ms);
+	takeover_done();
 	said = kernel_log_end(log);
 	if (error) {
 		r = not_resumed(live->name, error, said);

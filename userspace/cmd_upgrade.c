@@ -203,7 +203,7 @@ static int load_tables(struct upgrade *up)
 
 		if (is_new(up, d))
 			continue;
-		error = dm_load_beside(&d->live, up->target, d->live.params, &said);
+		error = takeover_load(&d->live, up->target, d->live.params, &said);
 		if (error) {
 			r = refused(up, d, error, said);
 			free(said);
@@ -249,8 +249,9 @@ static int upgrade(struct upgrade *up, struct json_object *list)
 		r = load_tables(up);
 	if (r)
 		return r;
-	takeover_prepare();
+	takeover_prepare("upgrade");
 	r = move_all(up, list);
+	takeover_done();
 	return r ? r : build_each_loaded(unload, up);
 }
 
