@@ -88,7 +88,7 @@ device-long:
 power-long:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
-	for k in 6.1 6.12 7.3; do KERNEL=$$k tests/vm/test-power 500 0 || exit; done
+	for k in 6.1 6.12 7.3; do KERNEL=$$k tests/vm/test-power 500 0 "" 4 8 || exit; done
 
 # 1000 restarts, 200 upgrades in all; RESTARTS and UPGRADES are of each kernel
 restart-long:

@@ -2,18 +2,56 @@
 #
 # In the guest: one life between two power cuts.
 #
-#   guest-life.sh N EXT4 XFS BTRFS [SYSRQ]
+#   guest-life.sh N EXT4 XFS BTRFS [END]
 #
 # vda holds stamp's state, vdb a bare device for stamp, vdc ext4, vdd xfs, vde btrfs.
 # First everything that the life before left is verified: check --data, the prefix, the
 # filesystems' own checks, and files up to the given numbers, which were synced and
-# acknowledged.  Then all of it is written to until the power goes, or the machine ends by a key
-# of the kernel's.
+# acknowledged.  Then all of it is written to until the power goes, or the machine ends by itself:
+# END is a key of the kernel's (sysrq), or "kexec" or "crash", when another kernel boots in its
+# place and begins with this again.
 
 life=$1
 shift
 die() { echo "life $life: $*"; cat /tmp/out 2>/dev/null; exit 3; }
 quiet() { "$@" >/tmp/out 2>&1 || die "$*"; }
+
+# The kernel that came up so: the host has learned what was acknowledged, and tells on the last disk.
+if [ -n "${next-}" ]; then
+	echo back >/dev/report
+	until
+		# shellcheck disable=SC2046 # words
+		set -- $(dd if=/dev/vdf bs=512 count=1 iflag=direct 2>/dev/null | tr -d '\0')
+		[ "${1:-0}" -gt "$life" ]
+	do
+		sleep 0.2
+	done
+	life=$1
+	shift
+fi
+
+# next_kernel load|crash: for the end, the kernel that runs, with an initramfs made of this one
+next_kernel()
+{
+	(cd / && find . -xdev ! -path './boot/*' | cpio -o -H newc >/tmp/initramfs) 2>/dev/null
+	quiet nextkernel "$1" /boot/vmlinuz /tmp/initramfs \
+		"$(sed 's/crashkernel=[^ ]*//' /proc/cmdline) next=1 $([ "$1" = load ] || echo nr_cpus=1)"
+	rm /tmp/initramfs
+}
+case ${4-} in
+kexec)	next_kernel load ;;
+crash)	next_kernel crash ;;
+esac
+
+# end HOW: the machine ends
+end()
+{
+	case $1 in
+	kexec)	nextkernel go ;;
+	crash)	echo c >/proc/sysrq-trigger ;;
+	*)	echo "$1" >/proc/sysrq-trigger ;;
+	esac
+}
 
 # start FS DISK ACKNOWLEDGED: verify and mount
 start()
@@ -76,8 +114,8 @@ start btrfs /dev/vde "$3"
 load ext4 "$1" 2>/dev/null &
 load xfs "$2" 2>/dev/null &
 load btrfs "$3" 2>/dev/null &
-echo go >/dev/report
-[ -z "${4-}" ] || (sleep 3; echo "$4" >/proc/sysrq-trigger) &
+echo "go $life" >/dev/report
+[ -z "${4-}" ] || (sleep 3; end "$4") &
 stamp write /dev/vda /dev/mapper/bare /dev/report
 echo "the power did not go"
 exit 4
