@@ -102,7 +102,10 @@ void takeover_wait_turn(void)
 
 	mkdir(TOOL_RUN_DIR, 0700);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	/* without the file it is the administrator who sees to it */
+	/* no room there, or not writable: who uses device-mapper has its node */
+	if (fd < 0)
+		fd = open(DM_CONTROL, O_RDWR | O_CLOEXEC);
+	/* without that it is the administrator who sees to it */
 	if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
 		return;
 	child = say_waiting("taking turns", "another restart or upgrade is under way");

@@ -668,11 +668,9 @@ bool dm_exists(const char *name, u32 *event_nr)
 	return found;
 }
 
-#define CONTROL	"/dev/mapper/control"
-
 int dm_events_open(void)
 {
-	return open(CONTROL, O_RDWR | O_CLOEXEC);
+	return open(DM_CONTROL, O_RDWR | O_CLOEXEC);
 }
 
 /* It can be polled once for each time. */

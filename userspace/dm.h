@@ -12,6 +12,7 @@
 #define DM_TARGET	"triad"		/* of whichever build of the module has the short name */
 #define DM_TARGET_OF	"triad-"	/* and a version: of this build */
 #define DM_UUID_PREFIX	"TRIAD-"
+#define DM_CONTROL	"/dev/mapper/control"
 
 /*
  * The parameters of the table line ("DEVICE 2 root_dev ...").  Devices are named

@@ -543,9 +543,119 @@ interrupted()
 	checked "after interrupted suspends" vda
 }
 
+# ---- where it is called from, and what else goes on --------------------------------------
+
+# said WORDS: in what the last command printed
+said() { grep -q "$1" /tmp/out && ok "$2" || { not_ok "$2"; sed 's/^/# /' /tmp/out; }; }
+
+# at_once N: as many restarts at the same moment; all must succeed
+at_once()
+{
+	pids=''
+	for i in $(seq $1); do
+		triadsetup restart t >/tmp/once.$i 2>&1 &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait $pid || { cat /tmp/once.*; return 1; }
+	done
+}
+
+surroundings()
+{
+	below linear one /dev/vda
+	fmt --interval 6M /dev/mapper/one
+	map t /dev/mapper/one
+	dmsetup create top --table "0 $(blockdev --getsz /dev/mapper/t) linear /dev/mapper/t 0"
+	mkfs.ext4 -q /dev/mapper/top
+	mount /dev/mapper/top /m
+	fio --name=s --directory=/m --rw=randrw --bsrange=4k-64k --size=16M --direct=1 --ioengine=libaio \
+		--iodepth=8 --fsync=16 --time_based --runtime=$(some 90) --verify=crc32c \
+		--verify_backlog=64 >/tmp/fio 2>&1 &
+	job=$!
+	must "four at once" at_once 4
+
+	# who has no /run to write to, no room there, or almost nothing of the system
+	mkdir -p /run/triadsetup
+	mount -t tmpfs -o ro none /run/triadsetup
+	must "/run is read-only: four at once" at_once 4
+	umount /run/triadsetup
+	mount -t tmpfs -o size=4k none /run/triadsetup
+	head -c 8192 /dev/zero >/run/triadsetup/full 2>/dev/null
+	must "/run is full" triadsetup restart t
+	if [ -f /mod/newer.ko ]; then
+		must "/run is full: upgrade" triadsetup upgrade --module /mod/newer.ko
+		must "/run is full: and back" triadsetup upgrade --module /mod/old.ko
+	fi
+	umount /run/triadsetup
+	must "a container with a /run and a network of its own, and no /sys" unshare -m -n -u -i sh -c \
+		'mount -t tmpfs none /run && umount -l /sys && triadsetup restart t'
+	must_fail "a container without /proc and device-mapper's node: an error" unshare -m sh -c \
+		'mount -t tmpfs none /dev/mapper && umount -l /proc && exec triadsetup restart t'
+	must "with nothing to print to" sh -c 'triadsetup restart t >&- 2>&-'
+	must_fail "nowhere to print to" sh -c 'triadsetup restart t >/dev/full'
+	must "that one was restarted all the same" triadsetup status t
+
+	# others hold it, or what lies above or below
+	dmsetup suspend t
+	must "others hold it suspended" triadsetup restart t
+	is "$(dmsetup info -c --noheadings -o suspended t)" Active "and it goes on"
+	must "their resume finds it well" dmsetup resume t
+	dmsetup suspend top
+	must "who lies above is suspended, its filesystem frozen" triadsetup restart t
+	dmsetup resume top
+	dmsetup load t --table "0 $(blockdev --getsz /dev/mapper/t) error"
+	must "others have loaded a table beside" triadsetup restart t
+	is "$(mode)" rw "and it is not theirs that takes over"
+	flock /run/triadsetup/takeover.lock sleep 8 &
+	sleep 0.5
+	must "another restart takes long" triadsetup restart t
+	said 'another restart or upgrade is under way' "and it is said that it is waited for"
+
+	dmsetup suspend --noflush --nolockfs one
+	triadsetup restart t >/tmp/out 2>&1 &
+	pid=$!
+	sleep 8
+	said 'waiting for 5 s now: the new instance reads the roots' "the disk hangs: it is said what is waited for"
+	is "$(dmsetup info -c --noheadings -o suspended t)" Active "and nothing is suspended yet"
+	dmsetup resume one
+	must "once it answers the restart succeeds" wait $pid
+	dmsetup suspend --noflush --nolockfs one
+	triadsetup restart t >/tmp/out 2>&1 &
+	pid=$!
+	sleep 1
+	kill -9 $pid
+	sleep 1
+	dmsetup resume one
+	wait $pid
+	is "$(mode) $(dmsetup info -c --noheadings -o suspended t)" "rw Active" "killed while it hangs: as if it had not been called"
+	must "and the next succeeds" triadsetup restart t
+	must "nobody says any more what is waited for" sh -c 'sleep 1; ! pidof triadsetup'
+	must "fio verify passes" wait $job
+	must "unmounted" umount /m
+	dmsetup remove top
+	must "e2fsck" e2fsck -fn /dev/mapper/t
+	triadsetup close t
+	dmsetup remove one
+
+	# what is under way takes long, with everything loaded
+	modprobe dm-delay
+	fmt /dev/vdb
+	dmsetup create slow --table "0 $(blockdev --getsz /dev/vdb) delay /dev/vdb 0 0 /dev/vdb 0 9000"
+	map t /dev/mapper/slow
+	later write letter 1 a
+	sleep 1
+	must "a write takes long: restart" triadsetup restart t
+	said 'waiting for 5 s now: the disk must end what is under way' "and it is said what is waited for"
+	is "$(ended write) $(mode)" "0 rw" "the write completes"
+	triadsetup close t
+	dmsetup remove slow
+	checked "surroundings" vdb
+}
+
 pattern a
 pattern b
-for part in ${*:-under_load upgrades killed renamed lost held given_up cache_lost flush_failed overwritten slow interrupted}; do
+for part in ${*:-under_load upgrades killed renamed lost held given_up cache_lost flush_failed overwritten slow interrupted surroundings}; do
 	echo "# $part"
 	$part
 done

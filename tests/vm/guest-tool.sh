@@ -717,6 +717,62 @@ prefix_sent()
 	return $r
 }
 
+# ---- roots that move, and the power goes (test-tool: moved) -------------------------
+# vda: 64 MiB with data; vdb, vdc, vdd: for its roots; the host tells on vde that it has armed the cut.
+
+there="--root-device /dev/vdb --root-device /dev/vdc --root-device /dev/vdd"
+content() { seq 1000000 | head -c 4194304 >/tmp/seq; }
+ready()
+{
+	echo ready >/dev/report
+	until dd if=/dev/vde bs=512 count=1 iflag=direct 2>/dev/null | grep -q armed; do sleep 0.1; done
+}
+
+moved_1()
+{
+	content
+	fmt /dev/vda
+	map t /dev/vda
+	put seq t 1
+	triadsetup close t
+	ready
+	triadsetup move-roots $(echo $there | sed 's/root-device/to/g') /dev/vda
+	not_ok "moved: the power did not go"
+}
+
+moved_2()
+{
+	content
+	must_fail "moved: in the middle of a move its old place does not open" triadsetup open t /dev/vda
+	must_fail "moved: nor does the new one" triadsetup open $there t /dev/vda
+	must "moved: the same command again finishes it" \
+		triadsetup move-roots $(echo $there | sed 's/root-device/to/g') /dev/vda
+	must_fail "moved: the old place does not open" triadsetup open t /dev/vda
+	must "moved: the new one does" triadsetup open $there t /dev/vda
+	must "moved: all data is there" same seq t 1
+	put seq t 9
+	triadsetup close t
+	must "moved: check --data is clean" triadsetup check --data $there /dev/vda
+	ready
+	triadsetup move-roots $there --to /dev/vda /dev/vda
+	not_ok "moved: the power did not go"
+}
+
+moved_3()
+{
+	content
+	must_fail "moved back: in the middle of it the device does not open" triadsetup open t /dev/vda
+	must_fail "moved back: nor do its root devices" triadsetup open $there t /dev/vda
+	must "moved back: the same command again finishes it" \
+		triadsetup move-roots $there --to /dev/vda /dev/vda
+	must_fail "moved back: the root devices do not open" triadsetup open $there t /dev/vda
+	must "moved back: the device does" triadsetup open t /dev/vda
+	must "moved back: all data is there" same seq t 1
+	must "moved back: and what was written meanwhile" same seq t 9
+	triadsetup close t
+	checked "moved back" vda
+}
+
 mkdir -p /m
 for part in ${*:-opening paths read_only living backup repair telling importing scrubbing examining closing in_use exporting large tags files triadtab sending modprobe_words}; do
 	echo "# $part"

@@ -165,6 +165,13 @@ vm_run()
 	vm_wait
 }
 
+# what a guest script has counted for itself
+count_out()
+{
+	nr_passed=$((nr_passed + $(grep -c '^ok ' "$scratch/out")))
+	nr_failed=$((nr_failed + $(grep -c '^not ok ' "$scratch/out")))
+}
+
 # suite SCRIPT [option of scripts/vm]... [-- ARG...]: a guest script that counts for itself
 # (guest-lib.sh).  Before it runs prepare makes its disks; once more if the emulator failed.
 suite()
@@ -180,8 +187,7 @@ suite()
 		vm_run "$script" "${options[@]}" "$@"
 		status=$?
 	fi
-	nr_passed=$((nr_passed + $(grep -c '^ok ' "$scratch/out")))
-	nr_failed=$((nr_failed + $(grep -c '^not ok ' "$scratch/out")))
+	count_out
 	[ $status = 0 ] || [ "$nr_failed" != 0 ] || not_ok "the VM ended with status $status"
 }
 
