@@ -224,7 +224,7 @@ static const struct {
 	{ "While it is in use", { "scrub", "commit", "suspend", "resume", "restart", "upgrade", "watch",
 				  "fail" } },
 	{ "While it is closed", { "label", "uuid", "move-roots", "rollback" } },
-	{ "Copies of what it holds", { "export", "import", "send", "receive", "position" } },
+	{ "Copies of what it holds", { "export", "import", "send", "receive", "position", "replica" } },
 	{ "When something is wrong", { "check", "roots", "heal", "repair", "dump" } },
 	{ "For other programs", { "probe", "table", "version" } },
 };

@@ -54,6 +54,7 @@ says()	# owner|replica EXPRESSION: of its peer p
 
 # ---- what it is told ------------------------------------------------------------------------
 
+rm -f key key.*
 (umask 077; openssl rand -hex 32 >key; openssl rand -hex 32 >key.other; openssl rand -hex 4 >key.short)
 cp key key.open && chmod 644 key.open
 while IFS='|' read -r name pattern config; do
@@ -209,9 +210,9 @@ if [ -n "$FAKEDM" ]; then
 	result $? "what is durable is sent"
 	until_true grep -qx 'message live keep 6' mappings.log
 	result $? "and is not kept any more"
-	nr=$(grep -c 'keep 6' mappings.log)
+	asked=$(grep -c 'keep 6' mappings.log)
 	told 5 given_up
-	until_true eval '[ "$(grep -c "keep 6" mappings.log)" -gt $nr ]'
+	until_true eval '[ "$(grep -c "keep 6" mappings.log)" -gt $asked ]'
 	result $? "what was given up is asked for again"
 	export TRIADD_SOCKET=$dir/replica.sock
 	tool replica seal live >out 2>err
