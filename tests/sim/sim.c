@@ -773,12 +773,13 @@ static void act(struct owner *o, struct replica *rep, u32 percent_outage)
 		work(o, 1);
 }
 
+/* It may look so while roots are being written: then what is durable was not sent yet. */
 static bool at_rest(const struct replica *rep)
 {
 	const struct ship_owner *s = &rep->sender;
 
 	return rep->connected && s->state == SHIP_LOG && !s->nr_flights && !rep->end.inbox.nr &&
-	       !rep->sender_end.inbox.nr;
+	       !rep->sender_end.inbox.nr && s->sent_seq >= s->durable;
 }
 
 /* All links hold, nobody writes. */
