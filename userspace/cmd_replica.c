@@ -14,7 +14,6 @@
 #include "report.h"
 #include "view.h"
 
-#define SOCKET_PATH	"/run/triadd.sock"	/* TRIADD_SOCKET in the environment: another one */
 #define MOST_ANSWER	(1u << 20)
 #define PATIENCE_US	100000u		/* until the daemon has given the image free, */
 #define MOST_TRIES	50u		/* so often */
@@ -25,7 +24,7 @@ static const char *socket_path(void)
 {
 	const char *path = getenv("TRIADD_SOCKET");
 
-	return path && *path ? path : SOCKET_PATH;
+	return path && *path ? path : TRIADD_SOCKET;
 }
 
 /* What the daemon says to a line; NULL, and nothing said: there is none. */
@@ -212,13 +211,6 @@ struct takeover {
 	struct view view;
 };
 
-static bool same_file(const char *x, const char *y)
-{
-	struct stat a, b;
-
-	return !stat(x, &a) && !stat(y, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 /* By its name, as the daemon knows it, or the image itself. */
 static void find(struct takeover *t, const char *what)
 {
@@ -232,7 +224,7 @@ static void find(struct takeover *t, const char *what)
 		struct json_object *peer = json_object_array_get_idx(list, i);
 		const char *image = text_of(peer, "image"), *name = text_of(peer, "name");
 
-		if (!image || !name || (strcmp(name, what) && !same_file(image, what)))
+		if (!image || !name || (strcmp(name, what) && !device_is_same(image, what)))
 			continue;
 		t->peer = peer;
 		snprintf(t->path, sizeof(t->path), "%s", image);

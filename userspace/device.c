@@ -125,6 +125,13 @@ static bool same_file(const struct stat *x, const struct stat *y)
 	return x->st_dev == y->st_dev && x->st_ino == y->st_ino;
 }
 
+bool device_is_same(const char *x, const char *y)
+{
+	struct stat a, b;
+
+	return !stat(x, &a) && !stat(y, &b) && same_file(&a, &b);
+}
+
 /* A device, or a file. */
 static bool find_swap(const struct stat *what, char *text, size_t size)
 {

@@ -32,6 +32,9 @@ enum device_mode {
  * DEVICE_WRITE of a write-protected one: -EROFS.
  */
 int device_open(struct device *dev, const char *path, enum device_mode mode);
+
+/* Both paths lead to one device, or to one file. */
+bool device_is_same(const char *x, const char *y);
 void device_close(struct device *dev);
 
 /* True if both are the same disk. */

@@ -32,6 +32,16 @@ struct ship_out {
 
 int ship_out_init(struct ship_out *out);
 void ship_out_free(struct ship_out *out);
+void ship_out_connected(struct ship_out *out);	/* a session begins */
+
+/* What was staged since it was marked counts for nothing. */
+struct ship_out_mark {
+	size_t nr;
+	u64 number, bytes, nr_blocks, nr_holes;
+};
+
+struct ship_out_mark ship_out_mark(const struct ship_out *out);
+void ship_out_back(struct ship_out *out, const struct ship_out_mark *mark);
 
 /* ---- ship_log.c: a device that may be written meanwhile --------------------------------- */
 

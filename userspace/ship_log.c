@@ -44,6 +44,34 @@ void ship_out_free(struct ship_out *out)
 	out->staged = NULL;
 }
 
+void ship_out_connected(struct ship_out *out)
+{
+	ship_out_back(out, &(struct ship_out_mark){ 0 });
+	stream_session(&out->stream);
+}
+
+struct ship_out_mark ship_out_mark(const struct ship_out *out)
+{
+	const struct stream_out *stream = &out->stream;
+
+	return (struct ship_out_mark) {
+		.nr = out->nr, .number = stream->number, .bytes = stream->bytes,
+		.nr_blocks = stream->nr_blocks, .nr_holes = stream->nr_holes,
+	};
+}
+
+void ship_out_back(struct ship_out *out, const struct ship_out_mark *mark)
+{
+	struct stream_out *stream = &out->stream;
+
+	out->nr = mark->nr;
+	stream->number = mark->number;
+	stream->bytes = mark->bytes;
+	stream->nr_blocks = mark->nr_blocks;
+	stream->nr_holes = mark->nr_holes;
+	stream->nr_gathered = stream->nr_ranges = 0;
+}
+
 /* ---- roots -------------------------------------------------------------------------- */
 
 bool ship_same_root(const struct triad_root *x, const struct triad_root *y)
@@ -169,14 +197,6 @@ static int step(struct ship_log *log, const struct triad_root *root, struct tria
 	return 0;
 }
 
-static struct triad_position position_of(const struct triad_root *root)
-{
-	struct triad_position pos = { .place = root->next, .seq = root->next_seq };
-
-	memcpy(pos.chain, root->chain, sizeof(pos.chain));
-	return pos;
-}
-
 static int take_geometry(struct ship_log *log, const struct triad_root *root)
 {
 	const char *why;
@@ -198,7 +218,7 @@ int ship_log_begin(struct ship_log *log, const struct triad_root *root)
 
 	mark->root = *root;
 	mark->seen_as_c = true;
-	mark->next = position_of(root);
+	mark->next = triad_position_of(root);
 	return r ? r : replica_position_at(log->source->hash, root, &mark->next, &mark->at);
 }
 
@@ -206,7 +226,7 @@ int ship_log_begin(struct ship_log *log, const struct triad_root *root)
 static int search(struct ship_log *log, const struct triad_root *root, bool seen_as_c,
 		  const struct triad_root *c, const struct triad_origin *at, bool *passed)
 {
-	struct triad_position pos = position_of(root);
+	struct triad_position pos = triad_position_of(root);
 	struct triad_origin here;
 	u64 nr;
 	int r = 0;
@@ -269,7 +289,7 @@ static int move_root(struct ship_log *log, const struct ship_look *look)
 
 		if (!root || root->next_seq > mark->next.seq || root->generation <= mark->root.generation)
 			continue;
-		pos = position_of(root);
+		pos = triad_position_of(root);
 		log->window_nr = 0;
 		for (r = 0; !r && pos.seq < mark->next.seq; )
 			r = step(log, root, &pos);
@@ -396,8 +416,7 @@ int ship_log_read(struct ship_log *log, struct ship_out *out, u32 max)
 	};
 	struct stream_end end = { 0 };
 	struct stream_out *stream = &out->stream;
-	u64 number = stream->number, bytes = stream->bytes;
-	size_t staged = out->nr;
+	struct ship_out_mark staged = ship_out_mark(out);
 	int nr, r;
 
 	memcpy(begin.uuid, before.root.uuid, sizeof(begin.uuid));
@@ -431,10 +450,7 @@ int ship_log_read(struct ship_log *log, struct ship_out *out, u32 max)
 	}
 	if (r || nr <= 0) {
 		log->mark = before;
-		out->nr = staged;
-		stream->number = number;
-		stream->bytes = bytes;
-		stream->nr_gathered = stream->nr_ranges = 0;
+		ship_out_back(out, &staged);
 	}
 	return r ? r : nr;
 }

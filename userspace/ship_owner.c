@@ -44,10 +44,7 @@ void ship_owner_free(struct ship_owner *o)
 void ship_owner_connected(struct ship_owner *o)
 {
 	close_root(o);
-	o->out.nr = 0;
-	o->out.stream.number = o->out.stream.bytes = 0;
-	o->out.stream.nr_gathered = o->out.stream.nr_ranges = 0;
-	stream_session(&o->out.stream);
+	ship_out_connected(&o->out);
 	o->state = SHIP_NEW;
 	o->credit = 0;
 	o->why[0] = 0;
@@ -410,9 +407,7 @@ static bool goes_on(struct ship_owner *o)
 
 static int ship_difference(struct ship_owner *o)
 {
-	struct stream_out *stream = &o->out.stream;
-	u64 number, bytes, nr_blocks, nr_holes, logical_blocks;
-	size_t staged = o->out.nr;
+	struct ship_out_mark staged = ship_out_mark(&o->out);
 	struct piece p = { .o = o };
 	bool ends = false;
 	int gone, r = o->is_open ? 0 : open_root(o);
@@ -421,14 +416,9 @@ static int ship_difference(struct ship_owner *o)
 		return r;
 	if (o->nr_passes > MOST_PASSES)
 		return stop(o, "the device commits faster than what changes can be read");
-	number = stream->number;
-	bytes = stream->bytes;
-	nr_blocks = stream->nr_blocks;
-	nr_holes = stream->nr_holes;
-	logical_blocks = o->core.geo.logical_blocks;
 	if (!o->begun) {
 		r = stage_begin(o);
-	} else if (o->lba < logical_blocks) {
+	} else if (o->lba < o->core.geo.logical_blocks) {
 		r = stage_piece(o, &p);
 	} else if (!goes_on(o)) {
 		r = stage_end(o);
@@ -445,12 +435,7 @@ static int ship_difference(struct ship_owner *o)
 		return r ? r : 1;
 	}
 	/* nothing of it counts: again, with the root that is current now */
-	o->out.nr = staged;
-	stream->number = number;
-	stream->bytes = bytes;
-	stream->nr_blocks = nr_blocks;
-	stream->nr_holes = nr_holes;
-	stream->nr_gathered = stream->nr_ranges = 0;
+	ship_out_back(&o->out, &staged);
 	close_root(o);
 	if (gone == -ESTALE || gone == -EAGAIN)
 		return 1;

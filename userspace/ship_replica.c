@@ -31,9 +31,7 @@ void ship_replica_free(struct ship_replica *rep)
 
 void ship_replica_connected(struct ship_replica *rep)
 {
-	rep->out.nr = 0;
-	rep->out.stream.number = rep->out.stream.bytes = 0;
-	stream_session(&rep->out.stream);
+	ship_out_connected(&rep->out);
 	rep->greeted = rep->stopped = false;
 	rep->credit = 0;
 	rep->why[0] = 0;

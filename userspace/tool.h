@@ -120,6 +120,7 @@ int cmd_position(const struct options *opt);
 int cmd_replica(const struct options *opt);
 
 #define TOOL_RUN_DIR	"/run/triadsetup"
+#define TRIADD_SOCKET	"/run/triadd.sock"	/* where triadd answers; in the environment: another one */
 
 #define PRINTF(a, b) __attribute__((format(printf, a, b)))
 

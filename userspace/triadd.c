@@ -91,6 +91,13 @@ void triadd_state(struct peer *peer, const char *state, const char *format, ...)
 		triadd_say(peer, "%s%s%s", kind_of(state), why[0] ? ": " : "", why);
 }
 
+/* A full pipe wakes as well. */
+void triadd_wake(struct peer *peer)
+{
+	if (write(peer->wake[1], "", 1) < 0)
+		return;
+}
+
 /* What systemd waits for.  Without it nobody is told. */
 static void tell_systemd(const char *what)
 {
@@ -252,6 +259,13 @@ static bool read_config(void)
 
 /* ---- sessions ---------------------------------------------------------------------------------- */
 
+static void end_session(void)
+{
+	pthread_mutex_lock(&sessions);
+	nr_sessions--;
+	pthread_mutex_unlock(&sessions);
+}
+
 static struct peer *find_peer(enum role role, const char *name)
 {
 	unsigned int i;
@@ -285,8 +299,7 @@ static bool take_over_session(struct peer *peer)
 	pthread_mutex_lock(&peer->lock);
 	while (peer->busy && !r) {
 		peer->leave = true;
-		if (write(peer->wake[1], "", 1) < 0 && errno != EAGAIN)
-			break;
+		triadd_wake(peer);
 		r = pthread_cond_timedwait(&peer->changed, &peer->lock, &end);
 	}
 	r = peer->busy;
@@ -315,9 +328,7 @@ static void *accept_session(void *context)
 		pthread_mutex_unlock(&peer->lock);
 	}
 	net_close(&net);
-	pthread_mutex_lock(&sessions);
-	nr_sessions--;
-	pthread_mutex_unlock(&sessions);
+	end_session();
 	return NULL;
 }
 
@@ -334,9 +345,7 @@ static void start_thread(void *(*run)(void *), int fd)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (ok && pthread_create(&thread, &attr, run, (void *)(intptr_t)fd)) {
-		pthread_mutex_lock(&sessions);
-		nr_sessions--;
-		pthread_mutex_unlock(&sessions);
+		end_session();
 		ok = false;
 	}
 	pthread_attr_destroy(&attr);
@@ -393,16 +402,13 @@ static struct json_object *status_json(void)
 /* Of a name, or an image's path. */
 static struct peer *find_replica(const char *what)
 {
-	struct stat asked, st;
 	unsigned int i;
 
 	for (i = 0; i < nr_peers; i++) {
 		if (peers[i]->role != ROLE_REPLICA)
 			continue;
-		if (!strcmp(peers[i]->name, what) || !strcmp(peers[i]->path, what))
-			return peers[i];
-		if (!stat(what, &asked) && !stat(peers[i]->path, &st) &&
-		    asked.st_dev == st.st_dev && asked.st_ino == st.st_ino)
+		if (!strcmp(peers[i]->name, what) || !strcmp(peers[i]->path, what) ||
+		    device_is_same(peers[i]->path, what))
 			return peers[i];
 	}
 	return NULL;
@@ -452,9 +458,7 @@ static void *answer(void *context)
 	}
 	json_object_put(out);
 	close(fd);
-	pthread_mutex_lock(&sessions);
-	nr_sessions--;
-	pthread_mutex_unlock(&sessions);
+	end_session();
 	return NULL;
 }
 
@@ -491,15 +495,6 @@ static int listen_locally(void)
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
-
-static void wake_all(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_peers; i++)
-		if (write(peers[i]->wake[1], "", 1) < 0)
-			continue;
-}
 
 static void serve(int signals, int control, int network)
 {
@@ -539,7 +534,8 @@ static void end(void)
 	int left = 1, tries;
 
 	triadd_ends = true;
-	wake_all();
+	for (i = 0; i < nr_peers; i++)
+		triadd_wake(peers[i]);
 	for (i = 0; i < nr_peers; i++)
 		if (peers[i]->has_thread)
 			pthread_join(peers[i]->thread, NULL);

@@ -16,7 +16,6 @@
 #include "tool.h"
 
 #define TRIADD_CONFIG	"/etc/triadd.conf"
-#define TRIADD_SOCKET	"/run/triadd.sock"
 #define TRIADD_PORT	"7430"
 #define TRIADD_PEERS	64u
 
@@ -92,7 +91,7 @@ struct peer {
 	char why[256];		/* it is not well, or empty */
 	struct triad_origin at;
 	bool has_at;
-	u64 acked, sent, durable;	/* records: the replica has, was sent, the owner has */
+	u64 acked, durable;	/* records: the replica has, the owner has */
 	u64 kept;		/* the owner's end: the first one that it still needs */
 	u64 batches, differences, fulls, bytes;
 	u32 epoch;
@@ -110,6 +109,9 @@ void triadd_say(const struct peer *peer, const char *format, ...) PRINTF(2, 3);
 
 /* Its state has changed; says so if it is another one. */
 void triadd_state(struct peer *peer, const char *state, const char *format, ...) PRINTF(3, 4);
+
+/* Have its thread look at what is asked of it. */
+void triadd_wake(struct peer *peer);
 
 /* Taken around libdevmapper, which knows no threads. */
 extern pthread_mutex_t triadd_dm;

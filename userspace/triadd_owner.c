@@ -235,7 +235,6 @@ static void note(struct peer *peer, const struct ship_owner *o, const struct net
 		if (o->state == SHIP_LOG)
 			peer->kept = o->acked.next.seq;
 	}
-	peer->sent = o->sent_seq;
 	peer->durable = max_t(u64, peer->durable, o->durable);
 	peer->batches = o->nr_batches;
 	peer->differences = o->nr_differences;

@@ -320,8 +320,7 @@ int replica_seal_now(struct peer *peer)
 		/* who has the image does it, and gives it free */
 		peer->seal = true;
 		peer->seal_result = -EIO;
-		if (write(peer->wake[1], "", 1) < 0)
-			peer->seal_result = -EIO;
+		triadd_wake(peer);
 		while (peer->busy)
 			pthread_cond_wait(&peer->changed, &peer->lock);
 		r = peer->seal ? -EAGAIN : peer->seal_result;

@@ -101,6 +101,15 @@ struct triad_position {
 	u8 chain[TRIAD_HASH_SIZE];
 };
 
+/* Where the log behind a root begins. */
+static inline struct triad_position triad_position_of(const struct triad_root *root)
+{
+	struct triad_position p = { .place = root->next, .seq = root->next_seq };
+
+	memcpy(p.chain, root->chain, sizeof(p.chain));
+	return p;
+}
+
 /* What lies where the log ends. */
 enum triad_log_end {
 	TRIAD_LOG_CLEAN,	/* nothing of this log */

@@ -49,14 +49,6 @@ static void begin_walk(struct triad_core *core, bool with_payload)
 		triad_reader_want_payload(&core->reader, core->root.checksum_kind);
 }
 
-static struct triad_position position_of(const struct triad_root *root)
-{
-	struct triad_position p = { .place = root->next, .seq = root->next_seq };
-
-	memcpy(p.chain, root->chain, sizeof(p.chain));
-	return p;
-}
-
 /* -ENODATA: the medium lost it. */
 static int read_block(struct triad_core *core, u64 pba, u32 ahead, struct triad_block *block)
 {
@@ -274,7 +266,7 @@ static int judge(struct triad_core *core, struct scan *scan, const struct triad_
 static int walk(struct triad_core *core, struct scan *scan, u64 *nr_records,
 		triad_replay_fn visit, void *context)
 {
-	struct triad_position pos = position_of(&core->root), before;
+	struct triad_position pos = triad_position_of(&core->root), before;
 	struct triad_record *rec = &core->record;
 	bool is_read = false;	/* the last one's payload: what lies behind it comes with it */
 	bool ends;
@@ -477,7 +469,7 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 static int load_backup_log(struct triad_core *core)
 {
 	const struct triad_root *c = &core->root;
-	struct triad_position pos = position_of(&core->slots[core->slot_b].root);
+	struct triad_position pos = triad_position_of(&core->slots[core->slot_b].root);
 	u64 nr = 0;
 	int r;
 
@@ -504,7 +496,7 @@ int triad_replay_prove(struct triad_core *core)
 {
 	const struct triad_root *from = core->slot_b < 0 ? &core->root :
 					&core->slots[core->slot_b].root;
-	struct triad_position pos = position_of(from);
+	struct triad_position pos = triad_position_of(from);
 	int r = 0;
 
 	begin_walk(core, true);
@@ -523,7 +515,7 @@ int triad_replay_prove(struct triad_core *core)
  */
 static int replay_expected(struct triad_core *core, struct scan *scan)
 {
-	struct triad_position pos = position_of(&core->root), behind;
+	struct triad_position pos = triad_position_of(&core->root), behind;
 	int r;
 
 	if (core->without_log || !core->expected || !core->expected_durable ||
@@ -554,7 +546,7 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 /* With nothing of the log; also behind a walk that came to nothing. */
 static void begin_log(struct triad_core *core)
 {
-	struct triad_position start = position_of(&core->root);
+	struct triad_position start = triad_position_of(&core->root);
 
 	triad_index_destroy(core->active);
 	core->active = NULL;
@@ -569,7 +561,7 @@ static void begin_log(struct triad_core *core)
 
 static int replay_log(struct triad_core *core, struct scan *scan)
 {
-	struct triad_position start = position_of(&core->root);
+	struct triad_position start = triad_position_of(&core->root);
 	int r = resize_active(core, 0);
 
 	if (core->without_log)

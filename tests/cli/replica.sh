@@ -5,20 +5,6 @@ triadd=${TRIADSETUP%/*}/triadd
 port=$((20000 + $$ % 20000))
 owner_pid='' replica_pid=''
 
-on()	# IMAGE LINES: applied to it
-{
-	f_image=$1
-	shift
-	printf '%s\n' "$@" | "$MKIMAGE" "$f_image" expect >out 2>err || result 1 "set-up: mkimage $f_image"
-}
-
-alike()	# IMAGE IMAGE: they hold the same, and the second is sound
-{
-	rm -f content.1 content.2
-	tool export -q "$1" content.1 >out 2>err && tool export -q "$2" content.2 >out 2>err &&
-		cmp -s content.1 content.2 && tool check --data "$2" >out 2>err
-}
-
 start_owner() { "$triadd" -c owner.conf -s owner.sock >/dev/null 2>>owner.log & owner_pid=$!; }
 start_replica() { "$triadd" -c replica.conf -s replica.sock >/dev/null 2>>replica.log & replica_pid=$!; }
 kill_owner() { kill -9 $owner_pid; wait $owner_pid 2>/dev/null; }

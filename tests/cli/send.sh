@@ -1,20 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # send, receive, position: replicas on images.
 
-on()	# IMAGE LINES: applied to it
-{
-	f_image=$1
-	shift
-	printf '%s\n' "$@" | "$MKIMAGE" "$f_image" expect >out 2>err || result 1 "set-up: mkimage $f_image"
-}
-
-alike()	# IMAGE IMAGE: they hold the same, and the second is sound
-{
-	rm -f content.1 content.2
-	tool export -q "$1" content.1 >out 2>err && tool export -q "$2" content.2 >out 2>err &&
-		cmp -s content.1 content.2 && tool check --data "$2" >out 2>err
-}
-
 at() { tool position "$1" 2>err; }
 send() { tool send -q "$@" 2>err; }	# into standard output
 receive() { tool receive "$@" >out 2>err; }
