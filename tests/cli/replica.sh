@@ -18,9 +18,9 @@ status()	# owner|replica [OPTION...]: into status.json
 	tool replica status "$@" data >status.json 2>err
 }
 
-until_true()	# COMMAND...: within half a minute
+until_true()	# COMMAND...: within a minute: triadd looks again after 30 s at the latest
 {
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		"$@" && return 0
 		sleep 0.1
 	done
