@@ -199,11 +199,10 @@ static int judge(const struct job *job)
 	const struct stream_begin *begin = &job->in->begin;
 	const struct triad_origin *here = &root->origin;
 	bool incomplete = root->incompat & TRIAD_INCOMPAT_INCOMPLETE;
-	static const struct triad_origin none;
 
 	if (root->logical_blocks < begin->logical_blocks)
 		return too_small(job, root->logical_blocks);
-	if (!position_same(here, &none) && memcmp(here->uuid, begin->uuid, sizeof(here->uuid)))
+	if (!position_is_none(here) && memcmp(here->uuid, begin->uuid, sizeof(here->uuid)))
 		return refuse(job, "it is a replica of another device", "Nothing was changed.  Name the right replica, or a "
 			      "blank device.");
 	if (!begin->is_full && !position_same(here, &begin->from))

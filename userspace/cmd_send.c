@@ -414,7 +414,7 @@ static int refuse(const struct send *s, const struct triad_origin *now, const ch
 			 s->source.view.path, why, position_text(now, a), position_text(&s->from, b));
 }
 
-/* Is it of this history, as far as the numbers tell?  What they cannot tell the sum at the end does. */
+/* Is it of this history? */
 static int judge_since(struct send *s, const struct triad_origin *now)
 {
 	static const char full[] = "Nothing was sent.  Send all of it: without --since.";
@@ -427,49 +427,25 @@ static int judge_since(struct send *s, const struct triad_origin *now)
 		       refuse(s, now, "a replica does not know what changed since",
 			      "Nothing was sent.  Send from the device itself, or all of it: without "
 			      "--since.");
-	if (from->generation > now->generation || from->branch > now->branch ||
-	    (from->branch != now->branch && from->generation >= now->branch))
+	switch (position_age(from, &s->source.view.core.root)) {
+	case POSITION_OF_ANOTHER_HISTORY:
 		return refuse(s, now, "this position is of another history", full);
-	if (now->generation - from->generation > 0x7fffffffu)
+	case POSITION_TOO_OLD:
 		return refuse(s, now, "this position is too old", full);
+	case POSITION_FITS:
+		break;
+	}
 	if (from->branch != now->branch)
 		tool_warn("%s: it was healed or rolled back since: whether a replica fits is known "
 			  "when it has received all", s->source.view.path);
 	return 0;
 }
 
-static int count_block(void *context, const struct content_block *block)
+static int send_begin(struct send *s)
 {
-	struct stream_begin *begin = context;
+	struct stream_begin begin;
+	int r = replica_begin(&s->source.view.core, s->is_full ? NULL : &s->from, &begin);
 
-	begin->nr_blocks += !block->hole && !block->error;
-	begin->nr_holes += block->hole;
-	return 0;
-}
-
-static int send_begin(struct send *s, const struct triad_origin *now)
-{
-	struct triad_core *core = &s->source.view.core;
-	struct content_range range = {
-		.since = s->is_full ? 0 : (u32)s->from.generation + 1,
-		.to = core->geo.logical_blocks,
-		.holes = !s->is_full,
-		.only_names = true,
-	};
-	struct stream_begin begin = {
-		.logical_blocks = core->geo.logical_blocks,
-		.from = s->from,
-		.at = *now,
-		.checksum_kind = core->root.checksum_kind,
-		.is_full = s->is_full,
-	};
-	int r = 0;
-
-	memcpy(begin.uuid, now->uuid, sizeof(begin.uuid));
-	memcpy(begin.label, core->root.label, sizeof(begin.label));
-	snprintf(begin.hash, sizeof(begin.hash), "%s", core->root.hash);
-	if (!position_same(now, &s->from))
-		r = content_changes(core, &range, count_block, &begin);
 	s->nr_expected = begin.nr_blocks + begin.nr_holes;
 	if (!r)
 		r = stream_begin(s->out, &begin);
@@ -548,7 +524,7 @@ static int send_from(struct send *s)
 	};
 	s->nr_regions = position_same(&now, &s->from) ? 0 : 1;
 	s->begun = seconds_now();
-	r = send_begin(s, &now);
+	r = send_begin(s);
 	if (!r)
 		r = send_all(s);
 	if (!r && s->out->write && fsync(STDOUT_FILENO) && errno != EINVAL && errno != EROFS)
@@ -621,12 +597,11 @@ static int tell_position(struct source *s)
 /* What it was half way from is all that helps now. */
 static int tell_incomplete(struct source *s)
 {
-	static const struct triad_origin none;
 	const struct triad_origin *from = &view_current(&s->view)->origin;
 	char text[POSITION_SIZE], *advice;
 	int r;
 
-	if (asprintf(&advice, position_same(from, &none) ? "Receive all of it again." :
+	if (asprintf(&advice, position_is_none(from) ? "Receive all of it again." :
 		     "Receive it again: triadsetup send --since %s, or all of it.",
 		     position_text(from, text)) < 0)
 		advice = NULL;

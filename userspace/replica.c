@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "replica.h"
 
+#include <stdio.h>
+
 #include "content.h"
 #include "writer.h"
 
@@ -43,6 +45,57 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 	}
 	memcpy(next.chain, core->chain, sizeof(next.chain));
 	return replica_position_at(core->hash, &core->root, &next, position);
+}
+
+enum position_age position_age(const struct triad_origin *from, const struct triad_root *now)
+{
+	if (from->generation > now->generation || from->branch > now->branch ||
+	    (from->branch != now->branch && from->generation >= now->branch))
+		return POSITION_OF_ANOTHER_HISTORY;
+	return now->generation - from->generation > 0x7fffffffu ? POSITION_TOO_OLD : POSITION_FITS;
+}
+
+bool position_is_none(const struct triad_origin *position)
+{
+	static const struct triad_origin none;
+
+	return position_same(position, &none);
+}
+
+static int count_block(void *context, const struct content_block *block)
+{
+	struct stream_begin *begin = context;
+
+	begin->nr_blocks += !block->hole && !block->error;
+	begin->nr_holes += block->hole;
+	return 0;
+}
+
+int replica_begin(struct triad_core *core, const struct triad_origin *since,
+		  struct stream_begin *begin)
+{
+	struct content_range range = {
+		.since = since ? (u32)since->generation + 1 : 0,
+		.to = core->geo.logical_blocks,
+		.holes = since,
+		.only_names = true,
+	};
+	int r;
+
+	*begin = (struct stream_begin) {
+		.logical_blocks = core->geo.logical_blocks,
+		.checksum_kind = core->root.checksum_kind,
+		.is_full = !since,
+	};
+	if (since)
+		begin->from = *since;
+	memcpy(begin->label, core->root.label, sizeof(begin->label));
+	snprintf(begin->hash, sizeof(begin->hash), "%s", core->root.hash);
+	r = replica_position(core, &begin->at);
+	memcpy(begin->uuid, begin->at.uuid, sizeof(begin->uuid));
+	if (r || (since && position_same(&begin->at, since)))
+		return r;
+	return content_changes(core, &range, count_block, begin);
 }
 
 /* ---- what is a hole already ------------------------------------------------------ */

@@ -22,6 +22,23 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 int replica_position_at(struct triad_hash *hash, const struct triad_root *root,
 			const struct triad_position *next, struct triad_origin *position);
 
+/*
+ * May what holds this position be brought on by what changed since in the device that is at now?
+ * As far as the numbers tell; what they cannot tell the sum at the end does.
+ */
+enum position_age {
+	POSITION_FITS,
+	POSITION_OF_ANOTHER_HISTORY,
+	POSITION_TOO_OLD,	/* births have 32 bits */
+};
+
+enum position_age position_age(const struct triad_origin *from, const struct triad_root *now);
+bool position_is_none(const struct triad_origin *position);
+
+/* What a stream begins with: of all, or of what changed since a position; with what it has. */
+int replica_begin(struct triad_core *core, const struct triad_origin *since,
+		  struct stream_begin *begin);
+
 struct receive {
 	struct writer *writer;
 	struct stream_in *in;		/* BEGIN was read */

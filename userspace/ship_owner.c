@@ -84,14 +84,6 @@ static int greet(struct ship_owner *o)
 	return stream_hello(&o->out.stream, &hello);
 }
 
-/* As triadsetup send --since judges; what the numbers cannot tell the sum at the end does. */
-static bool may_follow(const struct triad_origin *from, const struct triad_root *c)
-{
-	return from->generation <= c->generation && from->branch <= c->branch &&
-	       (from->branch == c->branch || from->generation < c->branch) &&
-	       c->generation - from->generation <= 0x7fffffffu;
-}
-
 /* floor: where the replica is, if that was found in the log; else all roots are behind it. */
 static void begin_difference(struct ship_owner *o, bool full, u64 floor)
 {
@@ -128,7 +120,6 @@ static bool recall(struct ship_owner *o, const struct triad_origin *at)
 static int attach(struct ship_owner *o)
 {
 	const struct triad_origin *at = &o->position.at;
-	static const struct triad_origin none;
 	struct ship_look look;
 	char text[POSITION_SIZE];
 	bool known;
@@ -139,7 +130,7 @@ static int attach(struct ship_owner *o)
 	known = o->position.kind == STREAM_KIND_WHOLE && recall(o, at);
 	o->nr_flights = 0;
 	o->sent = *at;
-	if (o->position.kind != STREAM_KIND_BLANK && !position_same(at, &none) &&
+	if (o->position.kind != STREAM_KIND_BLANK && !position_is_none(at) &&
 	    memcmp(at->uuid, look.c.uuid, sizeof(at->uuid)))
 		return stop(o, "it is a replica of another device: %s", position_text(at, text));
 	if (o->position.kind != STREAM_KIND_BLANK && o->position.logical_blocks < look.c.logical_blocks)
@@ -150,7 +141,7 @@ static int attach(struct ship_owner *o)
 		return 0;
 	}
 	r = known ? 0 : ship_log_find(&o->log, &look, at);
-	if (r == -EILSEQ || (r == 1 && !may_follow(at, &look.c)))
+	if (r == -EILSEQ || (r == 1 && position_age(at, &look.c) != POSITION_FITS))
 		return stop(o, "it is ahead of the device, or of another history: %s; it may hold what "
 			    "the device has lost", position_text(at, text));
 	if (r < 0)
@@ -294,17 +285,7 @@ static int check_root(struct ship_owner *o)
 struct piece {
 	struct ship_owner *o;
 	u64 next;		/* LBA that did not fit any more */
-	u64 nr_blocks, nr_holes;
 };
-
-static int count_block(void *context, const struct content_block *block)
-{
-	struct piece *p = context;
-
-	p->nr_blocks += !block->hole && !block->error;
-	p->nr_holes += block->hole;
-	return 0;
-}
 
 static int stage_block(void *context, const struct content_block *block)
 {
@@ -321,35 +302,11 @@ static int stage_block(void *context, const struct content_block *block)
 	       stream_block(&out->stream, block->lba, block->data);
 }
 
-static struct content_range range_of(const struct ship_owner *o, bool only_names)
-{
-	return (struct content_range) {
-		.since = o->since, .from = o->lba, .to = o->core.geo.logical_blocks,
-		.holes = o->since != 0, .only_names = only_names,
-	};
-}
-
 static int stage_begin(struct ship_owner *o)
 {
-	struct content_range range = range_of(o, true);
-	struct triad_core *core = &o->core;
-	struct piece p = { .o = o };
-	struct stream_begin begin = {
-		.logical_blocks = core->geo.logical_blocks,
-		.checksum_kind = core->root.checksum_kind,
-		.is_full = o->state == SHIP_FULL,
-	};
-	int r = replica_position(core, &begin.at);
+	struct stream_begin begin;
+	int r = replica_begin(&o->core, o->state == SHIP_FULL ? NULL : &o->sent, &begin);
 
-	memcpy(begin.uuid, core->root.uuid, sizeof(begin.uuid));
-	memcpy(begin.label, core->root.label, sizeof(begin.label));
-	snprintf(begin.hash, sizeof(begin.hash), "%s", core->root.hash);
-	if (!begin.is_full)
-		begin.from = o->sent;
-	if (!r)
-		r = content_changes(core, &range, count_block, &p);
-	begin.nr_blocks = p.nr_blocks;
-	begin.nr_holes = p.nr_holes;
 	return r ? r : stream_begin(&o->out.stream, &begin);
 }
 
@@ -384,7 +341,10 @@ static int end_difference(struct ship_owner *o)
 
 static int stage_piece(struct ship_owner *o, struct piece *p)
 {
-	struct content_range range = range_of(o, false);
+	struct content_range range = {
+		.since = o->since, .from = o->lba, .to = o->core.geo.logical_blocks,
+		.holes = o->since != 0,
+	};
 	int r;
 
 	p->next = o->core.geo.logical_blocks;

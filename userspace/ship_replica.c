@@ -129,7 +129,6 @@ static int stage_credit(struct ship_replica *rep)
 
 static int take_hello(struct ship_replica *rep)
 {
-	static const struct triad_origin none;
 	struct stream_position position = { .batch_blocks = rep->batch_blocks };
 	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
 	int r = 0;
@@ -140,7 +139,7 @@ static int take_hello(struct ship_replica *rep)
 		return fenced(rep);
 	if (rep->is_device)
 		return refuse(rep, STREAM_REFUSE_OTHER, -EPERM, "what is there is no replica");
-	if (root && !position_same(&root->origin, &none) &&
+	if (root && !position_is_none(&root->origin) &&
 	    memcmp(root->origin.uuid, rep->hello.uuid, sizeof(rep->hello.uuid)))
 		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is a replica of another device");
 	/* whoever owned it before is to be refused from now on */

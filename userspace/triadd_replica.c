@@ -182,7 +182,6 @@ static struct image *new_image(struct peer *peer)
 
 static void note(struct image *im, const struct net *net)
 {
-	static const struct triad_origin none;
 	const struct ship_replica *ship = &im->ship;
 	struct peer *peer = im->peer;
 	const struct triad_root *root = ship->core ? &ship->core->root : NULL;
@@ -190,7 +189,7 @@ static void note(struct image *im, const struct net *net)
 	pthread_mutex_lock(&peer->lock);
 	if (root) {
 		peer->has_at = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
-			       !position_same(&root->origin, &none);
+			       !position_is_none(&root->origin);
 		peer->at = root->origin;
 		peer->epoch = root->epoch;
 		if (peer->has_at && position_same(&ship->seq_at, &root->origin))
