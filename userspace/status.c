@@ -99,14 +99,23 @@ const char *status_reason(const char *line, char *text)
 	return text;
 }
 
+int status_read(const char *name, struct status *status)
+{
+	int r;
+
+	memset(status, 0, sizeof(*status));
+	r = dm_status(name, &status->line, &status->suspended, &status->sectors);
+	if (!r && !parse(status))
+		memset(status->text, 0, sizeof(status->text));
+	return r;
+}
+
 int dm_build_of(const char *name, char *version, size_t size)
 {
-	struct status status = { 0 };
-	int r = dm_status(name, &status.line, &status.suspended, &status.sectors);
+	struct status status;
+	int r = status_read(name, &status);
 
-	*version = 0;
-	if (!r && parse(&status) && status.text[STATUS_VERSION])
-		snprintf(version, size, "%s", status.text[STATUS_VERSION]);
+	snprintf(version, size, "%s", status.text[STATUS_VERSION] ?: "");
 	status_free(&status);
 	return r;
 }

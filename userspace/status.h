@@ -56,6 +56,9 @@ struct status {
 	bool label_known;
 };
 
+/* As dm_status(), of what its line tells alone; what it does not tell is NULL.  Free it in any case. */
+int status_read(const char *name, struct status *status);
+
 /* An exit code, and it has said what is wrong.  Free it in any case. */
 int status_get(const char *name, struct status *status);
 void status_free(struct status *status);

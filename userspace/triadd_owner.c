@@ -44,48 +44,33 @@ struct device_view {
 
 /* ---- the device ------------------------------------------------------------------------- */
 
-/* Word nr of a status line, from 0 on; an older module has not all of them (doc/kernel). */
-static bool word_of(const char *line, unsigned int nr, u64 *number)
+/* A module that is older does not tell all of it. */
+static u64 number_of(const struct status *status, enum status_field field)
 {
-	char *end;
-
-	for (; nr && line; nr--) {
-		line = strchr(line, ' ');
-		line = line ? line + 1 : NULL;
-	}
-	if (!line || *line < '0' || *line > '9')
-		return false;
-	*number = strtoull(line, &end, 10);
-	return !*end || *end == ' ' || *end == '\n';
+	return status->text[field] ? status->number[field] : 0;
 }
 
 static void tell(void *context, struct ship_told *told)
 {
 	struct device_view *d = context;
-	bool suspended;
-	char *line = NULL;
-	u64 sectors;
+	struct status now = { 0 };
 
 	if (!d->mapped)
 		return;
 	pthread_mutex_lock(&triadd_dm);
-	d->gone = !dm_is_ours(d->path) || dm_status(d->path, &line, &suspended, &sectors);
+	d->gone = !dm_is_ours(d->path) || status_read(d->path, &now);
 	pthread_mutex_unlock(&triadd_dm);
-	if (!d->gone && line) {
-		d->writable = !strncmp(line, "rw ", 3);
-		d->tells = told->known = word_of(line, STATUS_DURABLE_RECORD, &told->durable);
-		if (!word_of(line, STATUS_KEPT_RECORD, &told->kept))
-			told->kept = 0;
-		if (!word_of(line, STATUS_NEXT_RECORD, &d->next))
-			d->next = 0;
-		/* also when it was suspended, and forgot */
-		if (!word_of(line, STATUS_KEEP, &d->keeps))
-			d->keeps = 0;
-		if (!word_of(line, STATUS_LOG_RECORDS, &d->log_records))
-			d->log_records = 0;
-		d->durable = told->durable;
+	if (!d->gone) {
+		d->writable = status_is(&now, STATUS_MODE, "rw");
+		d->tells = told->known = now.text[STATUS_DURABLE_RECORD];
+		d->durable = told->durable = number_of(&now, STATUS_DURABLE_RECORD);
+		told->kept = number_of(&now, STATUS_KEPT_RECORD);
+		d->next = number_of(&now, STATUS_NEXT_RECORD);
+		/* also when it was suspended, and forgot: then it is no number */
+		d->keeps = now.text[STATUS_KEEP] ? strtoull(now.text[STATUS_KEEP], NULL, 10) : 0;
+		d->log_records = number_of(&now, STATUS_LOG_RECORDS);
 	}
-	free(line);
+	status_free(&now);
 	/* nothing is read from what is not there any more */
 	if (d->gone)
 		*told = (struct ship_told){ .known = true };
