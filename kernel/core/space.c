@@ -18,7 +18,8 @@ int triad_space_init(struct triad_space *space, const struct triad_geometry *geo
 	for (i = 0; i < TRIAD_NR_CURSORS; i++)
 		space->loaded[i].bits = triad_alloc(TRIAD_PLANE_BITS / 8);
 	if (!space->zones || !space->taken || !space->table || !space->buffer ||
-	    !space->backup_bits || triad_keep_init(&space->keep, geo) || !space->loaded[0].bits || !space->loaded[1].bits) {
+	    !space->backup_bits || !space->loaded[0].bits || !space->loaded[1].bits ||
+	    triad_keep_init(&space->keep, geo)) {
 		triad_space_free(space);
 		return -ENOMEM;
 	}

@@ -3,7 +3,8 @@
  * space.h - which blocks are busy, and where the next ones are taken.
  *
  * Rule 3: busy = plane(b) U plane(c) U the log since b U the place of the next
- * record, and as long as there is room what is kept of the log before b (keep.h).  The planes stay on disk; in memory are two counters for each zone,
+ * record, and as long as there is room what is kept of the log before b (keep.h).
+ * The planes stay on disk; in memory are two counters for each zone,
  * the log's runs since b, and the bitmaps of the (at most two) zones that are
  * being filled.  A zone's bitmap is built from its planes and the runs when the
  * zone is chosen, and anew after every commit, when b and c change.

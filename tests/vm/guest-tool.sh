@@ -721,6 +721,7 @@ prefix_sent()
 # vda: 64 MiB with data; vdb, vdc, vdd: for its roots; the host tells on vde that it has armed the cut.
 
 there="--root-device /dev/vdb --root-device /dev/vdc --root-device /dev/vdd"
+out="--to /dev/vdb --to /dev/vdc --to /dev/vdd"
 content() { seq 1000000 | head -c 4194304 >/tmp/seq; }
 ready()
 {
@@ -736,7 +737,7 @@ moved_1()
 	put seq t 1
 	triadsetup close t
 	ready
-	triadsetup move-roots $(echo $there | sed 's/root-device/to/g') /dev/vda
+	triadsetup move-roots $out /dev/vda
 	not_ok "moved: the power did not go"
 }
 
@@ -746,7 +747,7 @@ moved_2()
 	must_fail "moved: in the middle of a move its old place does not open" triadsetup open t /dev/vda
 	must_fail "moved: nor does the new one" triadsetup open $there t /dev/vda
 	must "moved: the same command again finishes it" \
-		triadsetup move-roots $(echo $there | sed 's/root-device/to/g') /dev/vda
+		triadsetup move-roots $out /dev/vda
 	must_fail "moved: the old place does not open" triadsetup open t /dev/vda
 	must "moved: the new one does" triadsetup open $there t /dev/vda
 	must "moved: all data is there" same seq t 1
