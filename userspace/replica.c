@@ -123,6 +123,21 @@ static const struct triad_node_disk *get_node(void *context, const struct triad_
 	return &cache->node[i];
 }
 
+/* So many blocks are asked for one by one: more need few entries for each of them. */
+#define MOST_ASKED	65536u
+
+/* This interval has emptied all of it, and need not keep it in mind once more. */
+static bool is_emptied(const struct triad_core *core, u64 lba, u64 nr)
+{
+	u64 pba = 0, end = lba + nr;
+	u32 csum;
+
+	for (; nr <= MOST_ASKED && lba < end; lba++)
+		if (!triad_index_lookup(core->active, lba, &pba, &csum) || pba)
+			break;
+	return lba == end;
+}
+
 /* Most of what a difference says to be empty is so already. */
 static int discard(struct receive *rx, u64 lba, u64 nr)
 {
@@ -136,7 +151,7 @@ static int discard(struct receive *rx, u64 lba, u64 nr)
 		rx->cache->map = &core->space.map;
 		r = triad_log_is_void(core, lba, n, get_node, rx->cache, &missing);
 		/* what cannot be read is discarded with what is below it */
-		if (r != 1)
+		if (r != 1 && !is_emptied(core, lba, n))
 			r = writer_discard(rx->writer, lba, n);
 		if (r < 0)
 			return r;

@@ -100,14 +100,50 @@ static int end_record(struct writer *w)
 	return r ? r : triad_log_publish(core, rec, 0);
 }
 
+/* A checksum that does not match is how a block says that it cannot be had. */
+static u32 csum_of(const struct writer *w, u32 i)
+{
+	return triad_checksum(w->core->root.checksum_kind, w->data[i]) ^
+	       (w->lost[i] ? 0xffffffffu : 0);
+}
+
+/*
+ * What this interval has written of the same LBAs is written over: of a replica's log nothing
+ * counts before the commit.  So however often a stream has a block, it takes up one place.
+ */
+static int write_over(struct writer *w)
+{
+	struct triad_store *store = w->core->store;
+	u32 i, kept = 0;
+	int r = 0;
+
+	for (i = 0; i < w->nr && !r; i++) {
+		u64 pba = triad_index_rewrite(w->core->active, w->lba[i], csum_of(w, i));
+
+		if (pba) {
+			r = store->ops->write(store, pba, 1, w->data[i]);
+			continue;
+		}
+		if (kept != i)
+			memcpy(w->data[kept], w->data[i], TRIAD_BLOCK_SIZE);
+		w->lost[kept] = w->lost[i];
+		w->lba[kept++] = w->lba[i];
+	}
+	w->nr = kept;
+	return r;
+}
+
 /* What was gathered, as one record. */
 static int write_record(struct writer *w)
 {
 	struct triad_record *rec = &w->record;
 	struct triad_core *core = w->core;
-	int r = need_room(w, w->nr, w->nr, 0);
+	int r = core->receives ? write_over(w) : 0;
 	u32 i, run;
 
+	if (r || !w->nr)
+		return r;
+	r = need_room(w, w->nr, w->nr, 0);
 	if (r)
 		return r;
 	triad_log_begin(core, rec, 0);
@@ -116,10 +152,8 @@ static int write_record(struct writer *w)
 			;
 		r = triad_log_write(core, rec, w->lba[i], run);
 	}
-	/* a checksum that does not match is how a block says that it cannot be had */
 	for (i = 0; i < w->nr; i++)
-		rec->csums[i] = triad_checksum(core->root.checksum_kind, w->data[i]) ^
-				(w->lost[i] ? 0xffffffffu : 0);
+		rec->csums[i] = csum_of(w, i);
 	w->nr = 0;
 	return r ? r : end_record(w);
 }

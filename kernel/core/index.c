@@ -196,14 +196,29 @@ static u32 find(const struct triad_index *index, u64 key)
 	return link;
 }
 
-bool triad_index_lookup(const struct triad_index *index, u64 lba, u64 *pba, u32 *csum)
+static struct triad_index_entry *newest(const struct triad_index *index, u64 lba)
 {
-	u32 newest = 0, level, nr_levels = triad_load(&index->nr_levels);
-	const struct triad_index_entry *e;
+	u32 link = 0, level, nr_levels = triad_load(&index->nr_levels);
 
 	for (level = 0; level < nr_levels; level++)
-		newest = max_t(u32, newest, find(index, make_key(lba, level)));
-	e = entry_at(index, newest);
+		link = max_t(u32, link, find(index, make_key(lba, level)));
+	return entry_at(index, link);
+}
+
+u64 triad_index_rewrite(struct triad_index *index, u64 lba, u32 csum)
+{
+	struct triad_index_entry *e = newest(index, lba);
+
+	if (!e || !e->pba)
+		return 0;
+	e->csum = csum;
+	return e->pba;
+}
+
+bool triad_index_lookup(const struct triad_index *index, u64 lba, u64 *pba, u32 *csum)
+{
+	const struct triad_index_entry *e = newest(index, lba);
+
 	if (!e)
 		return false;
 	*pba = e->pba;

@@ -77,6 +77,12 @@ int triad_index_add(struct triad_index *index, u64 lba, u64 pba, u32 csum);
 int triad_index_discard(struct triad_index *index, const struct triad_geometry *geo,
 			u64 lba, u64 nr);
 
+/*
+ * The place of an LBA's block that the index has, which the caller writes over and which has
+ * this checksum from now on; 0: it has none.  Not beside lookups, nor where a log counts.
+ */
+u64 triad_index_rewrite(struct triad_index *index, u64 lba, u32 csum);
+
 /* True if the index knows the LBA; *pba is 0 when it was discarded. */
 bool triad_index_lookup(const struct triad_index *index, u64 lba, u64 *pba, u32 *csum);
 

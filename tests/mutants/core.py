@@ -260,15 +260,17 @@ MUTANTS = [
      "healing never overwrites the root it heals from", "test_commit"),
 
     # the log's index
-    ("newer-record-wins", "index.c", "newest = max_t(u32, newest,", "newest = max_t(u32, 0,",
+    ("newer-record-wins", "index.c", "link = max_t(u32, link,", "link = max_t(u32, 0,",
      "the newest record counts", "test_index"),
     ("sorted-keeps-shadowed", "index.c", "if (find(index, e->key) != i + 1)", "if (0)",
      "an overwritten block of the log does not enter the map", "test_index"),
-    ("largest-unit-not-looked-up", "index.c", "for (level = 0; level < nr_levels; level++)\n		newest",
-     "for (level = 0; level < nr_levels && level < 2; level++)\n		newest",
+    ("largest-unit-not-looked-up", "index.c", "for (level = 0; level < nr_levels; level++)\n		link",
+     "for (level = 0; level < nr_levels && level < 2; level++)\n		link",
      "large discards cover their blocks", "test_index"),
     ("unit-beyond-the-end", "index.c", "(lba + size <= end || end == geo->logical_blocks)",
      "(lba <= end)", "a discard covers its own blocks only", "test_index"),
+    ("rewrite-keeps-checksum", "index.c", "	e->csum = csum;\n	return e->pba;", "	return e->pba;",
+     "what is written over has a checksum of its own", "test_replica"),
 
     # the map
     ("hole-of-one-unit", "map.c", "			if (r != 1)\n				return r;\n		}\n		lba = behind_unit(lba, level);",

@@ -29,6 +29,8 @@ MUTANTS = [
      "		if (1 || ", "a difference never leads back behind the log", "sim"),
     ("difference-leads-back", "ship_owner.c", "	o->wants_commit = look.c.next_seq < o->floor;\n",
      "	o->wants_commit = false;\n", "a difference does not lead to a root behind the replica", "sim"),
+    ("written-counts-as-emptied", "replica.c", ", &csum) || pba)", ", &csum))",
+     "a hole that comes behind a block empties it", "sim"),
     ("left-over-kept", "ship_replica.c", "	return rep->reopen(rep);\n}", "	return 0;\n}",
      "what was received in part is dropped", "sim"),
 ]
