@@ -1431,7 +1431,7 @@ scsi()
 }
 
 for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]

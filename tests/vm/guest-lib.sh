@@ -8,6 +8,9 @@ failed=0
 ok() { echo "ok - $*"; }
 not_ok() { echo "not ok - $*"; failed=$((failed + 1)); }
 
+# A part of it, and when: how long each takes is to be seen.
+begins() { echo "# $1, at $(cut -d . -f 1 /proc/uptime) s"; }
+
 # must NAME COMMAND...: it succeeds; must_fail: it does not
 must()
 {

@@ -359,7 +359,7 @@ pattern a
 pattern b
 for part in ${*:-flush_swallowed flush_before_completion root_before_data fua_before_log \
 	stale_after_reload wrong_head error_as_success hostile_contents discard_race}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]

@@ -59,6 +59,16 @@ moves_on()
 	within "$1: and goes on" 240 has_more "$(number owner replica_record || echo 0)"
 }
 
+# A writer that leaves the daemons a processor: here they share two with it.
+throttle()
+{
+	while kill -STOP $job 2>/dev/null; do
+		sleep 0.6
+		kill -CONT $job 2>/dev/null
+		sleep 0.4
+	done
+}
+
 following()
 {
 	blank_replica
@@ -70,6 +80,8 @@ following()
 	stamp init state blocks=8192 threads=2 max=4 flush=2 discard=5 >/dev/null
 	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
 	job=$!
+	throttle &
+	throttle=$!
 	moves_on "written to"
 	[ "$(number owner batches)" -gt 0 ] && ok "by the log" || not_ok "by the log"
 	kill -9 $replica
@@ -85,8 +97,12 @@ following()
 	moves_on "the owner's daemon killed"
 	ip link set lo down
 	before=$(number owner replica_record)
+	end -TERM $throttle
+	kill -CONT $job
 	sleep 5
-	is "$(field t 1)" rw "the link is cut: the device is written to"
+	is "$(field t 1)" rw "the link is cut: the device is written to, as fast as it takes it"
+	throttle &
+	throttle=$!
 	ip link set lo up
 	ip addr add 127.0.0.1/8 dev lo 2>/dev/null
 	within "the link is back: the replica goes on" 90 has_more "$before"
@@ -100,6 +116,7 @@ following()
 	kill -9 $owner
 	wait $owner 2>/dev/null
 	sleep 1
+	end -TERM $throttle
 	kill -9 $job
 	wait $job 2>/dev/null
 }
@@ -160,7 +177,7 @@ resting()
 }
 
 for part in ${*:-resting following taking_over}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]

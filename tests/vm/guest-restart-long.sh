@@ -291,7 +291,7 @@ long_swap()
 
 upgrade_turn=1
 for part in ${*:-long_fio long_ext4 long_pg long_swap}; do
-	echo "# $part"
+	begins $part
 	case $part in
 	long_swap) $part $((some_restarts)) $swap_upgrades ;;
 	*)	$part $some_restarts $some_upgrades ;;

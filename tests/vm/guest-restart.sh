@@ -656,7 +656,7 @@ surroundings()
 pattern a
 pattern b
 for part in ${*:-under_load upgrades killed renamed lost held given_up cache_lost flush_failed overwritten slow interrupted surroundings}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]

@@ -342,7 +342,7 @@ hashes()
 }
 
 for part in ${*:-wanted several watching tracing write_error rot degraded lost_log not_opened kernel_words hashes}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]

@@ -776,7 +776,7 @@ moved_3()
 
 mkdir -p /m
 for part in ${*:-opening paths read_only living backup repair telling importing scrubbing examining closing in_use exporting large tags files triadtab sending modprobe_words}; do
-	echo "# $part"
+	begins $part
 	$part
 done
 [ $failed = 0 ]
