@@ -200,7 +200,8 @@ for n, f in enumerate(out):
     put('bad.gone.%d' % n, out[:n] + out[n + 1:])
     put('bad.twice.%d' % n, out[:n + 1] + out[n:])
     put('bad.junk.%d' % n, out[:n] + [b'\0' * 512] + out[n:])
-    for at in (0, 4, 6, 8, 13, 17, 25, 32, len(f) // 2, len(f) - 1):
+    # test_stream has them all
+    for at in (0, 13, 32, len(f) - 1):
         put('bad.flip.%d.%d' % (n, at), out[:n] + [flip(f, at)] + out[n + 1:])
     if n + 1 < len(out):
         put('bad.order.%d' % n, out[:n] + [out[n + 1], f] + out[n + 2:])

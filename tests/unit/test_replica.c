@@ -264,7 +264,7 @@ static void a_cut_shows_the_old_state_or_the_new_one(void **state)
 
 	(void)state;
 	disk_init(&image.disk, malloc(disk_blocks * sizeof(u32)), &image.rng);
-	for (round = 0; round < 4; round++) {
+	for (round = 0; round < SOME(4); round++) {
 		old = holds(r, &before);
 		device_steps(d, 15);
 		send(d, &at, &at);
@@ -295,7 +295,7 @@ static void a_cut_shows_the_old_state_or_the_new_one(void **state)
 		cutter_free(&cutter);
 		trace_free(&trace);
 	}
-	assert_true(nr_old > 100 && nr_new > 4);
+	assert_true(nr_old > SOME(100) && nr_new >= round);
 	free(image.disk.view);
 }
 

@@ -160,7 +160,7 @@ static void every_bit_of_every_frame_is_guarded(void **state)
 	for (i = 0; i < stream.nr_frames; i++) {
 		frame = stream.frame[i + 1] - stream.frame[i];
 		/* all of the header and what is said behind it, some of the data */
-		for (at = 0; at < frame; at += at < 300 ? 1 : 1009) {
+		for (at = 0; at < frame; at += at < SOME(300) ? 1 : 1009) {
 			u8 *byte = &stream.data[stream.frame[i] + at];
 
 			*byte ^= 1u << at % 8;
