@@ -36,8 +36,6 @@ MUTANTS = [
      "memory that somebody else changes is no rot", "test-device one_buffer"),
     ("odd-size", "target.c", "	return round_down(bdev_nr_sectors(dev->bdev), TRIAD_SECTORS_PER_BLOCK);",
      "	return bdev_nr_sectors(dev->bdev);", "a disk ends where its last whole block ends", "test-device odd_sizes"),
-    ("discards-aligned-as-below", "target.c", "	limits->discard_alignment = 0;\n", "",
-     "where a disk begins means nothing above", "test-device limits"),
     ("root-device-shared", "base.c", "j < y->nr", "j < 1", "a root device belongs to one instance",
      "test-device elsewhere"),
     ("flush-throttled", "triad.h", "(REQ_OP_WRITE | REQ_PREFLUSH | TRIAD_AWAITED)", "(REQ_OP_WRITE | REQ_PREFLUSH)",
