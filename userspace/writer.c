@@ -100,13 +100,6 @@ static int end_record(struct writer *w)
 	return r ? r : triad_log_publish(core, rec, 0);
 }
 
-/* A checksum that does not match is how a block says that it cannot be had. */
-static u32 csum_of(const struct writer *w, u32 i)
-{
-	return triad_checksum(w->core->root.checksum_kind, w->data[i]) ^
-	       (w->lost[i] ? 0xffffffffu : 0);
-}
-
 /*
  * What this interval has written of the same LBAs is written over: of a replica's log nothing
  * counts before the commit.  So however often a stream has a block, it takes up one place.
@@ -118,7 +111,7 @@ static int write_over(struct writer *w)
 	int r = 0;
 
 	for (i = 0; i < w->nr && !r; i++) {
-		u64 pba = triad_index_rewrite(w->core->active, w->lba[i], csum_of(w, i));
+		u64 pba = triad_index_rewrite(w->core->active, w->lba[i], w->csum[i]);
 
 		if (pba) {
 			r = store->ops->write(store, pba, 1, w->data[i]);
@@ -126,7 +119,7 @@ static int write_over(struct writer *w)
 		}
 		if (kept != i)
 			memcpy(w->data[kept], w->data[i], TRIAD_BLOCK_SIZE);
-		w->lost[kept] = w->lost[i];
+		w->csum[kept] = w->csum[i];
 		w->lba[kept++] = w->lba[i];
 	}
 	w->nr = kept;
@@ -152,8 +145,7 @@ static int write_record(struct writer *w)
 			;
 		r = triad_log_write(core, rec, w->lba[i], run);
 	}
-	for (i = 0; i < w->nr; i++)
-		rec->csums[i] = csum_of(w, i);
+	memcpy(rec->csums, w->csum, w->nr * sizeof(w->csum[0]));
 	w->nr = 0;
 	return r ? r : end_record(w);
 }
@@ -179,7 +171,9 @@ int writer_put(struct writer *w, u64 lba, const u8 *data)
 		memcpy(w->data[w->nr], data, TRIAD_BLOCK_SIZE);
 	else
 		fill_lost(w->data[w->nr], lba);
-	w->lost[w->nr] = !data;
+	/* a checksum that does not match is how a block says that it cannot be had */
+	w->csum[w->nr] = triad_checksum(w->core->root.checksum_kind, w->data[w->nr]) ^
+			 (data ? 0 : 0xffffffffu);
 	w->lba[w->nr++] = lba;
 	return 0;
 }

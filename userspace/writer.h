@@ -24,7 +24,7 @@ struct writer {
 	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	u8 data[TRIAD_RECORD_MAX_BLOCKS][TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	u64 lba[TRIAD_RECORD_MAX_BLOCKS];
-	bool lost[TRIAD_RECORD_MAX_BLOCKS];
+	u32 csum[TRIAD_RECORD_MAX_BLOCKS];
 	u32 nr;
 };
 

@@ -183,8 +183,8 @@ static u64 newest_generation(const u32 *image, u32 *nr_roots)
  * A root that was lost may come back when a healing has landed: not while its place in
  * the history is not taken again, or only by the first root of the healing, which it
  * could hide.  Nor may one come back that the disk never had, or has lost unnoticed, so
- * that a commit as usual took its place (a healing's root, too, whose slot was dead
- * meanwhile): of that no branch tells.
+ * that a commit as usual took its place: of that no branch tells, of a branch of its own
+ * as little.
  */
 static bool is_lost(u32 old, const u32 *image)
 {
@@ -195,7 +195,9 @@ static bool is_lost(u32 old, const u32 *image)
 	if (a->magic != cpu_to_le64(TRIAD_ROOT_MAGIC) || !newest)
 		return false;
 	if (le64_to_cpu(a->generation) > le64_to_cpu(newest->generation) ||
-	    (a->generation == newest->generation && a->branch != newest->branch))
+	    (a->generation == newest->generation && a->branch != newest->branch &&
+	     (newest->branch == newest->generation ||
+	      le64_to_cpu(a->branch) > le64_to_cpu(newest->branch))))
 		return true;
 	for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
 		const struct triad_root_disk *b =
