@@ -216,22 +216,27 @@ static int load_current(struct triad_core *core, u64 device_blocks)
 }
 
 /*
- * One of b and c is of a copy of this device that went its own way.  It is c, if
- * its map is not here; else b, whose log will not lead to c.
+ * c does not continue b: one of the two is of a copy of this device that went its own way,
+ * or was lost once and is back.  It is c, if its map is not here.  Else it is b, which is as
+ * good as lost: healing writes over it, before anything over the a that proves c.
  */
 static bool reject_stray(struct triad_core *core, int error)
 {
-	struct triad_slot *slot = &core->slots[core->slot_c];
+	const struct triad_choice *choice = &core->choice;
+	struct triad_slot *slot;
 	int i;
 
-	if (!core->choice.stray || (error != -EBADMSG && error != -EUCLEAN))
+	if (!choice->stray || (error && error != -EBADMSG && error != -EUCLEAN) ||
+	    (!error && choice->backup < 0))
 		return false;
 	/* what was judged by this c is judged anew */
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		if (core->slots[i].state == TRIAD_SLOT_STALE)
 			core->slots[i].state = TRIAD_SLOT_VALID;
+	slot = &core->slots[error ? choice->cur : choice->backup];
 	slot->state = TRIAD_SLOT_STALE;
-	slot->reason = "root of a copy of this device: its map is not here";
+	slot->reason = error ? "root of a copy of this device: its map is not here" :
+		       "the current root was not made from it, but from one that was here before";
 	triad_space_free(&core->space);
 	return true;
 }

@@ -463,6 +463,8 @@ MUTANTS = [
      "nothing of the log before a format returns", "lies"),
     ("heal-without-a-map", "open.c", "	if (!r && (core->degraded || core->choice.stray))\n", "	if (0)\n",
      "nothing is healed on the word of a root whose map is not here", "test_open"),
+    ("stray-backup-kept", "open.c", "(!error && choice->backup < 0)", "!error",
+     "a root that c was not made from is written over first", "test_open"),
     ("heal-without-a-map-or-b", "open.c", "	if (!r && core->degraded && !was_degraded)\n", "	if (0)\n",
      "... nor when it is the log of b that is not here", "lies"),
     ("old-planes-with-the-summary", "plane.c", "	if (!r && space->sums && sum_of", "	if (0 && sum_of",

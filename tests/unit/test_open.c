@@ -203,13 +203,14 @@ static void a_root_of_a_copy_never_counts(void **state)
 	u32 parted = d->oracle.nr, twin[TRIAD_NR_SLOTS], own[TRIAD_NR_SLOTS], b, c;
 	struct triad_slot slot;
 	u8 block[TRIAD_BLOCK_SIZE];
-	u32 *copy = disk_copy(disk_new_view(), d->disk.view);
+	u32 *copy = disk_copy(disk_new_view(), d->disk.view), *whole;
 
 	d->load.percent_commit = 0;
 	live_on(d, twin);
 	disk_copy(d->disk.view, copy);
 	oracle_truncate(&d->oracle, parted);
 	live_on(d, own);
+	whole = disk_copy(disk_new_view(), d->disk.view);
 	c = core->slot_c;
 	b = core->slot_b;
 
@@ -234,11 +235,22 @@ static void a_root_of_a_copy_never_counts(void **state)
 	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
 			 oracle_hash(&d->oracle, d->oracle.nr));
 
-	/* in b's place: the log behind it does not lead to c, which is right */
+	/* in b's place: c is right, and a proves it until b was written over */
+	disk_copy(d->disk.view, whole);
 	d->disk.view[TRIAD_SLOT_PBA(b)] = twin[b];
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->slots[b].state, TRIAD_SLOT_STALE);
+	assert_int_equal(core->slot_c, c);
+	assert_int_equal(core->slot_a, b);
+	assert_int_equal(core->slot_b, -1);
 	assert_int_equal(device_reopen(d, true), 0);
 	assert_int_equal(oracle_hash(&d->oracle, device_state(d)),
 			 oracle_hash(&d->oracle, d->oracle.nr));
+	device_check(d);
+	assert_int_equal(device_reopen(d, false), 0);
+	assert_int_equal(core->choice.which, 1);
+	assert_false(core->choice.stray);
+	free(whole);
 	free(copy);
 }
 
