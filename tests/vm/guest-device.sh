@@ -686,9 +686,10 @@ heal_fails()
 	dmsetup mknodes
 	line=$(triadsetup table /dev/mapper/base)
 	dmsetup suspend base
-	dmsetup load base --table "0 16384 delay /dev/vda 0 0 /dev/vda 0 3000
-16384 24 error
-16408 $((sectors - 16408)) delay /dev/vda 16408 0 /dev/vda 16408 3000"
+	# the summary of slot 0 fails while its plane, written just before, is under way
+	dmsetup load base --table "0 16392 delay /dev/vda 0 0 /dev/vda 0 3000
+16392 8 error
+16400 $((sectors - 16400)) delay /dev/vda 16400 0 /dev/vda 16400 3000"
 	dmsetup resume base
 	dmsetup create t --noudevsync --notable
 	dmsetup load t --table "$line"
