@@ -141,6 +141,7 @@ void triad_device_init(struct triad *t)
 	INIT_LIST_HEAD(&t->instance);
 	INIT_LIST_HEAD(&t->claim.list);
 	triad_hold_init(t);
+	triad_sync_init(t);
 	INIT_DELAYED_WORK(&t->patience, say_busy);
 }
 
@@ -526,6 +527,7 @@ void triad_device_stop(struct triad *t)
 	busy_begin(t, "suspend: waiting for writes to the log");
 	cancel_delayed_work_sync(&t->timer);
 	cancel_delayed_work_sync(&t->hold_timer);
+	cancel_delayed_work_sync(&t->sync_timer);
 	flush_workqueue(t->log_wq);
 	if (t->handover) {
 		busy_with(t, "suspend: waiting for a commit to end");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who follows the log: a daemon that ships it, by the messages "notify", "keep" and
- * "read_only".  Nothing in the write path waits for it.
+ * Who follows the log: a daemon that ships it, by the messages "notify", "flush", "keep"
+ * and "read_only".  Nothing in the write path waits for it; but see sync.c.
  *
  * What it reads on the disk it has read if the status says so afterwards: the record is
  * still kept.  So the status is brought up to date before a block that was kept is written
@@ -70,6 +70,20 @@ void triad_follow_given_up(struct triad *t)
 	dm_table_event(t->ti->table);
 }
 
+int triad_follow_flush(struct triad *t)
+{
+	int r = 0;
+
+	mutex_lock(&t->lock);
+	if (t->active && t->mode == TRIAD_MODE_RW)
+		t->flush_wanted = triad_order_flush_begin(&t->core.order);
+	else
+		r = t->active ? -EROFS : -EAGAIN;
+	mutex_unlock(&t->lock);
+	triad_write_kick(t);
+	return r;
+}
+
 int triad_follow_fence(struct triad *t)
 {
 	int r = 0;
@@ -90,7 +104,7 @@ void triad_follow_end(struct triad *t)
 			t->why == fenced;
 
 	lockdep_assert_held(&t->lock);
-	t->notify = 0;
+	t->notify = t->flush_wanted = 0;
 	t->nr_given_up_said = 0;
 	if (followed)
 		dm_table_event(t->ti->table);

@@ -61,17 +61,25 @@ static bool has_reads(struct triad *t)
 
 /*
  * A write that can be seen already, and waits to be durable, was seen by later ones to
- * the same place.  Were it sent again, these would be undone.
+ * the same place.  Were it sent again, these would be undone: it fails, or goes on waiting
+ * for a replica.
  */
-static void give_back_waiting(struct triad *t)
+static void give_back_waiting(struct triad *t, bool fail)
 {
+	struct bio_list all = t->waiting;
 	struct bio *bio;
 
 	if (t->flushing)
 		return;		/* its end comes back here */
-	while ((bio = bio_list_pop(&t->waiting)))
-		triad_write_end(bio, triad_bio(bio)->overwritten ? BLK_STS_IOERR :
-				BLK_STS_DM_REQUEUE);
+	bio_list_init(&t->waiting);
+	while ((bio = bio_list_pop(&all))) {
+		if (!triad_bio(bio)->overwritten)
+			triad_write_end(bio, BLK_STS_DM_REQUEUE);
+		else if (fail)
+			triad_write_end(bio, BLK_STS_IOERR);
+		else
+			bio_list_add(&t->waiting, bio);
+	}
 }
 
 void triad_hold_look(struct triad *t)
@@ -83,7 +91,10 @@ void triad_hold_look(struct triad *t)
 		triad_write_end_all(&t->held, BLK_STS_DM_REQUEUE);
 		end_reads(t, BLK_STS_DM_REQUEUE);
 		triad_write_requeue(t);
-		give_back_waiting(t);
+		give_back_waiting(t, true);
+	} else if (t->mode == TRIAD_MODE_RW && t->sync != TRIAD_SYNC_OFF && t->handover &&
+		   dm_noflush_suspending(t->ti)) {
+		give_back_waiting(t, false);
 	} else if (t->mode > TRIAD_MODE_HOLD) {
 		triad_write_end_all(&t->held, BLK_STS_IOERR);
 		end_reads(t, BLK_STS_IOERR);

@@ -152,6 +152,8 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
 	t->backup = params->backup;
 	t->keep_max = params->keep_max;
+	t->sync = params->sync;
+	t->sync_ms = params->sync_ms;
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
 	t->why = "not resumed yet";
 	t->store.ops = &triad_store_ops;
@@ -422,6 +424,9 @@ void triad_status_note(struct triad *t)
 		.kept_blocks = keep->nr_blocks,
 		.keep_from = keep->from,
 		.given_up = keep->given_up,
+		.sync = t->sync == TRIAD_SYNC_OFF ? "-" : triad_params_sync_name(t->sync),
+		.sync_state = triad_sync_state(t),
+		.replicated = t->replicated,
 	};
 
 	memcpy(s.uuid, core->root.uuid, sizeof(s.uuid));
@@ -521,6 +526,7 @@ static void status_info(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" %llu", now.keep_from);
 	else
 		DMEMIT(now.given_up ? " given_up" : " -");
+	DMEMIT(" %s %s %llu", now.sync, now.sync_state, now.replicated);
 }
 
 static void status_table(struct triad *t, char *result, unsigned int maxlen)
@@ -528,9 +534,11 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 	unsigned int i, nr_opts = 2 * t->nr_root_dev, sz = 0;
 	bool interval = t->interval_ms != TRIAD_DEFAULT_INTERVAL_MS;
 	bool cache = t->cache.max != TRIAD_DEFAULT_CACHE_BLOCKS;
+	bool sync_ms = t->sync_ms != TRIAD_DEFAULT_SYNC_MS;
+	enum triad_sync sync = READ_ONCE(t->sync);
 
 	nr_opts += t->read_only + t->backup + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
-		   2 * !!t->hold_ms + 2 * !!t->keep_max;
+		   2 * !!t->hold_ms + 2 * (sync != TRIAD_SYNC_OFF) + 2 * sync_ms + 2 * !!t->keep_max;
 	DMEMIT("%s", t->dev->name);
 	if (!nr_opts)
 		return;
@@ -551,6 +559,10 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" on_error hold");
 	if (t->hold_ms)
 		DMEMIT(" hold_ms %u", t->hold_ms);
+	if (sync != TRIAD_SYNC_OFF)
+		DMEMIT(" sync %s", triad_params_sync_name(sync));
+	if (sync_ms)
+		DMEMIT(" sync_ms %u", t->sync_ms);
 	if (t->keep_max)
 		DMEMIT(" keep_max %u", t->keep_max);
 }
@@ -629,9 +641,15 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 		return triad_follow_notify(t, argv[1]);
 	if (argc == 2 && !strcasecmp(argv[0], "keep"))
 		return triad_follow_keep(t, argv[1]);
+	if (argc == 1 && !strcasecmp(argv[0], "flush"))
+		return triad_follow_flush(t);
 	if (argc == 1 && !strcasecmp(argv[0], "read_only"))
 		return triad_follow_fence(t);
-	DMERR("%s: unknown message; known are clear_stats, commit, crash, fail, keep, notify and read_only",
+	if (argc == 2 && !strcasecmp(argv[0], "replicated"))
+		return triad_sync_replicated(t, argv[1]);
+	if (argc == 2 && !strcasecmp(argv[0], "sync"))
+		return triad_sync_set(t, argv[1]);
+	DMERR("%s: unknown message; known are clear_stats, commit, crash, fail, flush, keep, notify, read_only, replicated and sync",
 	      triad_name(t));
 	return -EINVAL;
 }

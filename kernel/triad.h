@@ -97,6 +97,8 @@ struct triad_status {
 	bool degraded;
 	u64 generation, log_records, log_blocks, used, usable, memory;
 	u64 next, durable, kept, kept_blocks, keep_from;	/* see doc/kernel */
+	const char *sync, *sync_state;
+	u64 replicated;
 	bool given_up;
 	u8 uuid[TRIAD_UUID_SIZE];
 	u8 label[TRIAD_LABEL_SIZE];
@@ -208,6 +210,17 @@ struct triad {
 	/* who follows the log */
 	u64 notify;				/* [lock] an event when this record is durable, or 0 */
 	u32 nr_given_up_said;			/* [lock] of core.space.keep */
+	u64 flush_wanted;			/* [lock] it wants this record to be durable */
+
+	/* flushes that wait for replicas */
+	enum triad_sync sync;			/* [lock] */
+	u32 sync_ms;				/* [ctr] */
+	u64 replicated;				/* [lock] replicas have this record and all before */
+	u64 sync_target;			/* [lock] what one that lags must have */
+	bool sync_lags;				/* [lock] nobody waits for it */
+	bool sync_moved;			/* [lock] since the timer was set */
+	bool sync_said;				/* [lock] that flushes wait */
+	struct delayed_work sync_timer;
 
 	/* mode hold: what would have failed */
 	struct bio_list held;			/* [lock] writes of records that failed */
@@ -326,12 +339,27 @@ void triad_status_note(struct triad *t);
 int triad_follow_notify(struct triad *t, const char *seq);
 int triad_follow_keep(struct triad *t, const char *seq);
 int triad_follow_fence(struct triad *t);
+int triad_follow_flush(struct triad *t);
 /* The log is durable further on.  Holds t->lock. */
 void triad_follow_durable(struct triad *t);
 /* Tell that what was kept is given up, before its blocks are written to.  Holds t->lock. */
 void triad_follow_given_up(struct triad *t);
 /* The instance ends, and with it what was asked for.  Holds t->lock. */
 void triad_follow_end(struct triad *t);
+
+/* ---- sync.c ---------------------------------------------------------------- */
+
+void triad_sync_init(struct triad *t);		/* from the constructor */
+void triad_sync_start(struct triad *t);		/* core is open, its mode known.  Holds t->lock */
+/* Durable here, and wherever else it has to be.  Holds t->lock. */
+bool triad_sync_is_safe(const struct triad *t, u64 seq);
+/* What waits is durable here: watch the time.  Holds t->lock. */
+void triad_sync_wait(struct triad *t);
+/* For the status: "-", "yes", "waits" or "lags". */
+const char *triad_sync_state(const struct triad *t);
+/* Messages; 0 or a negative error. */
+int triad_sync_replicated(struct triad *t, const char *seq);
+int triad_sync_set(struct triad *t, const char *policy);
 
 /* ---- device.c ------------------------------------------------------------- */
 

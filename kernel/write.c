@@ -60,6 +60,7 @@ void triad_write_start(struct triad *t)
 	t->starved = 0;
 	t->no_room = false;
 	t->nr_rotten = t->core.space.nr_rotten;
+	triad_sync_start(t);
 }
 
 void triad_write_kick(struct triad *t)
@@ -475,7 +476,7 @@ bool triad_write_at_once(struct triad *t, struct bio *bio)
 
 /* ---- publishing ------------------------------------------------------------------------ */
 
-/* In mode hold such a one may not be sent again. */
+/* Such a one may not be sent again: see hold.c. */
 static void note_overwritten(struct triad *t, struct bio *by)
 {
 	const struct triad_bio *w = triad_bio(by);
@@ -494,13 +495,12 @@ static void acknowledge(struct triad *t, struct triad_write *w)
 	struct bio *bio;
 
 	while ((bio = bio_list_pop(&w->bios))) {
-		if (bio->bi_opf & REQ_FUA &&
-		    !triad_order_is_durable(&t->core.order, w->rec.seq)) {
+		if (bio->bi_opf & REQ_FUA && !triad_sync_is_safe(t, w->rec.seq)) {
 			triad_bio(bio)->needs = w->rec.seq;
 			bio_list_add(&t->waiting, bio);
 			triad_payload_free(t, bio);
 		} else {
-			if (t->hold)
+			if (t->hold || t->sync)
 				note_overwritten(t, bio);
 			triad_write_end(bio, BLK_STS_OK);
 		}
@@ -575,6 +575,7 @@ static void flush(struct triad *t)
 	struct bio_list fresh;
 	unsigned long flags;
 	struct bio *bio;
+	u64 needs;
 
 	end_flush(t);
 	triad_follow_durable(t);
@@ -590,16 +591,20 @@ static void flush(struct triad *t)
 	if (t->flushing)
 		return;
 	while ((bio = bio_list_peek(&t->waiting)) &&
-	       triad_order_is_durable(&t->core.order, triad_bio(bio)->needs)) {
+	       triad_sync_is_safe(t, triad_bio(bio)->needs)) {
 		bio_list_pop(&t->waiting);
 		triad_write_end(bio, BLK_STS_OK);
 	}
-	if (!bio)
-		return;
 	if (triad_mode(t) == TRIAD_MODE_HOLD)
 		return;
 	if (triad_mode(t) != TRIAD_MODE_RW) {
 		triad_write_end_all(&t->waiting, BLK_STS_IOERR);
+		return;
+	}
+	needs = bio ? triad_bio(t->waiting.tail)->needs : 0;
+	if (triad_order_is_durable(&t->core.order, max(needs, t->flush_wanted))) {
+		if (bio)
+			triad_sync_wait(t);
 		return;
 	}
 	t->flushing = true;

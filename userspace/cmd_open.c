@@ -267,6 +267,10 @@ static struct options options_of(const struct tab_entry *entry, const struct opt
 		opt.hold_ms = typed->hold_ms;
 	if (typed->keep_max)
 		opt.keep_max = typed->keep_max;
+	if (typed->sync)
+		opt.sync = typed->sync;
+	if (typed->sync_ms)
+		opt.sync_ms = typed->sync_ms;
 	if (typed->interval_ms)
 		opt.interval_ms = typed->interval_ms;
 	if (typed->cache_blocks)

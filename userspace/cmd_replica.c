@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "replica.h"
 #include "report.h"
 #include "view.h"
@@ -414,17 +415,47 @@ static int take_over(const struct options *opt)
 	return 0;
 }
 
+/* Of a device in use.  A suspended one forgets it. */
+static int set_sync(const struct options *opt)
+{
+	static const char advice[] = "Nothing was changed.  It is: replica sync NAME off|block|async|ro.";
+	const char *name = opt->nr_args > 1 ? opt->args[1] : "", *word = opt->nr_args > 2 ? opt->args[2] : "";
+	enum triad_sync sync;
+	char text[32];
+	int error;
+
+	if (!triad_params_sync(word, &sync))
+		return tool_fail(TOOL_USAGE, advice, *word ? "replica sync: it is not '%s'" :
+				 "replica sync: the name of a device, and what it is to be", word);
+	if (!dm_is_ours(name))
+		return tool_fail(TOOL_DEVICE, "Nothing was changed.  See triadsetup status.",
+				 "%s: no dm-triad device of this name is open", name);
+	snprintf(text, sizeof(text), "sync %s", word);
+	error = dm_message(name, text);
+	if (error)
+		return tool_fail(tool_exit_of(-error), "Nothing was changed.  See triadsetup status, and dmesg.",
+				 "%s: %s", name, error == EINVAL ? "its module knows no synchronous replicas" :
+				 error == EAGAIN ? "it is suspended" : strerror(error));
+	return 0;
+}
+
 int cmd_replica(const struct options *opt)
 {
 	const char *what = opt->args[0];
 	bool names = opt->nr_args == 2;
+
+	if (!strcmp(what, "sync"))
+		return set_sync(opt);
+	if (opt->nr_args > 2)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: '%s' is too much", what,
+				 opt->args[2]);
 
 	if (!strcmp(what, "status"))
 		return opt->json && opt->prometheus ?
 		       tool_fail(TOOL_USAGE, "Take one of them.", "replica status: --prometheus is a form of "
 				 "its own, without --json") : status(opt);
 	if (strcmp(what, "seal") && strcmp(what, "takeover"))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal or takeover.",
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal, takeover or sync.",
 				 "replica: '%s' is not known", what);
 	if (!names)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: name the replica, or its image",

@@ -60,6 +60,18 @@ static void print_kept(const struct status *status)
 		       text_size(status->number[STATUS_KEPT_BLOCKS] << TRIAD_BLOCK_SHIFT, text));
 }
 
+static void print_sync(const struct status *status)
+{
+	const char *now = status->text[STATUS_SYNCHRONOUS];
+
+	if (!now || !strcmp(now, "-"))
+		return;
+	printf("  %-22s %s; policy %s, replicas have record %" PRIu64 "\n", "synchronous",
+	       !strcmp(now, "lags") ? "no: flushes do not wait for replicas now" :
+	       !strcmp(now, "waits") ? "yes: FLUSHES WAIT, no replica answers" : "yes",
+	       status->text[STATUS_SYNC], status->number[STATUS_REPLICATED_RECORD]);
+}
+
 /* Of slots 0, 1 and 2. */
 static void print_roots(const struct status *status)
 {
@@ -105,6 +117,7 @@ static void print_status(const struct status *status)
 	print_used(status);
 	print_log(status);
 	print_kept(status);
+	print_sync(status);
 	print_number(status, STATUS_COMMITS, "commits");
 	print_number(status, STATUS_RECORDS, "records written");
 	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);

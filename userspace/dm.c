@@ -129,9 +129,11 @@ char *dm_params(const struct view *view, const struct options *opt)
 {
 	bool read_only = opt->read_only || disk_read_only(&view->disk);
 	bool hold = opt->on_error && !strcmp(opt->on_error, "hold");
+	bool sync = opt->sync && strcmp(opt->sync, "off");
 	unsigned int nr = 2 * view->disk.nr_roots + read_only + opt->backup + 2 * !!opt->interval_ms +
 			  2 * !!opt->cache_blocks + 2 * !!view->key_size + 2 * hold +
-			  2 * (hold && opt->hold_ms) + 2 * !!opt->keep_max;
+			  2 * (hold && opt->hold_ms) + 2 * !!opt->keep_max + 2 * sync +
+			  2 * (sync && opt->sync_ms);
 	char *params = NULL;
 	size_t i, size;
 	FILE *f = open_memstream(&params, &size);
@@ -154,6 +156,10 @@ char *dm_params(const struct view *view, const struct options *opt)
 		fprintf(f, " on_error hold");
 	if (hold && opt->hold_ms)
 		fprintf(f, " hold_ms %u", opt->hold_ms);
+	if (sync)
+		fprintf(f, " sync %s", opt->sync);
+	if (sync && opt->sync_ms)
+		fprintf(f, " sync_ms %u", opt->sync_ms);
 	if (opt->keep_max)
 		fprintf(f, " keep_max %u", opt->keep_max);
 	if (view->key_size)
@@ -795,6 +801,8 @@ bool dm_source(const char *name, struct dm_source *source)
 		source->cache_blocks = parsed.cache_blocks;
 		source->hold_ms = parsed.hold_ms;
 		source->keep_max = parsed.keep_max;
+		source->sync = parsed.sync;
+		source->sync_ms = parsed.sync_ms;
 		snprintf(source->uuid, sizeof(source->uuid), "%s",
 			 dm_task_get_uuid(task) ? dm_task_get_uuid(task) : "");
 		for (i = 0; i < parsed.nr_root_dev; i++)

@@ -7,6 +7,7 @@
 #ifndef TRIAD_DM_H
 #define TRIAD_DM_H
 
+#include "params.h"
 #include "view.h"
 
 #define DM_TARGET	"triad"		/* of whichever build of the module has the short name */
@@ -108,7 +109,8 @@ struct dm_source {
 	bool keyed;		/* what is left of it when it was overwritten */
 	char uuid[129];		/* of the mapping */
 	bool read_only, backup, hold;
-	u32 interval_ms, cache_blocks, hold_ms, keep_max;
+	u32 interval_ms, cache_blocks, hold_ms, keep_max, sync_ms;
+	enum triad_sync sync;
 };
 
 /* False, and nothing said, if there is no live mapping of this name that is dm-triad's. */

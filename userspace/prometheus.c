@@ -34,6 +34,8 @@ static const struct metric {
 	{ "kept_record", "gauge", "Lowest record that can still be read.", STATUS_KEPT_RECORD, 1 },
 	{ "kept_bytes", "gauge", "Space of the log that is kept for a follower only.",
 	  STATUS_KEPT_BLOCKS, TRIAD_BLOCK_SIZE },
+	{ "replicated_record", "gauge", "Highest record that synchronous replicas have.",
+	  STATUS_REPLICATED_RECORD, 1 },
 	{ "checksum_errors_total", "counter", "Blocks that did not match their checksum.",
 	  STATUS_CHECKSUM_ERRORS, 1 },
 };

@@ -44,6 +44,9 @@ static const struct status_format {
 	[STATUS_KEPT_RECORD] = { "kept_record", UNIT_NUMBER },
 	[STATUS_KEPT_BLOCKS] = { "kept_blocks", UNIT_NUMBER },
 	[STATUS_KEEP] = { "keep", UNIT_TEXT },
+	[STATUS_SYNC] = { "sync", UNIT_TEXT },
+	[STATUS_SYNCHRONOUS] = { "synchronous", UNIT_TEXT },
+	[STATUS_REPLICATED_RECORD] = { "replicated_record", UNIT_NUMBER },
 };
 
 /* ---- the line ------------------------------------------------------------------ */
@@ -337,6 +340,10 @@ const char *status_options(const struct status *status, char *text, size_t size)
 		fprintf(f, " --on-error hold");
 	if (source->hold_ms)
 		fprintf(f, " --hold-ms %u", source->hold_ms);
+	if (source->sync != TRIAD_SYNC_OFF)
+		fprintf(f, " --sync %s", triad_params_sync_name(source->sync));
+	if (source->sync_ms != TRIAD_DEFAULT_SYNC_MS)
+		fprintf(f, " --sync-ms %u", source->sync_ms);
 	if (source->keep_max)
 		fprintf(f, " --keep-max %u", source->keep_max);
 	if (source->keyed)
@@ -358,6 +365,8 @@ static struct json_object *options_json(const struct dm_source *source)
 	json_add_text(out, "on_error", source->hold ? "hold" : "fail");
 	json_add_number(out, "hold_ms", source->hold_ms);
 	json_add_number(out, "keep_max", source->keep_max);
+	json_add_text(out, "sync", triad_params_sync_name(source->sync));
+	json_add_number(out, "sync_ms", source->sync_ms);
 	json_add_bool(out, "keyed", source->keyed);
 	for (i = 0; i < source->nr_roots; i++)
 		json_array_add_text(roots, source->root[i]);
@@ -381,7 +390,8 @@ void status_json(const struct status *status, struct json_object *out)
 			continue;
 		if (fields[i].unit == UNIT_ERROR)
 			json_add(out, fields[i].name, json_object_new_int(status->error));
-		else if ((i == STATUS_REASON || i == STATUS_KEEP) && status_is(status, i, "-"))
+		else if ((i == STATUS_REASON || i == STATUS_KEEP || i == STATUS_SYNC ||
+			  i == STATUS_SYNCHRONOUS) && status_is(status, i, "-"))
 			json_add_text(out, fields[i].name, NULL);
 		else if (fields[i].unit == UNIT_TEXT)
 			json_add_text(out, fields[i].name, status->text[i]);

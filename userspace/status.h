@@ -37,6 +37,9 @@ enum status_field {
 	STATUS_KEPT_RECORD,
 	STATUS_KEPT_BLOCKS,
 	STATUS_KEEP,
+	STATUS_SYNC,			/* the policy */
+	STATUS_SYNCHRONOUS,		/* whether it is so now */
+	STATUS_REPLICATED_RECORD,
 	STATUS_NR,
 };
 

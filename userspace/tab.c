@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "params.h"
+
 static const char blanks[] = " \t\r\n";
 
 const char *tab_path(void)
@@ -55,6 +57,7 @@ static bool *flag_of(struct tab_entry *e, const char *name)
 /* NULL, or what is wrong with it. */
 static const char *take_option(struct tab_entry *e, char *option)
 {
+	enum triad_sync sync;
 	struct options *opt = &e->opt;
 	char *value = strchr(option, '=');
 	bool *flag;
@@ -88,6 +91,14 @@ static const char *take_option(struct tab_entry *e, char *option)
 	}
 	if (!strcmp(option, "hold-ms"))
 		return take_number(value, &opt->hold_ms) ? NULL : "this is no number";
+	if (!strcmp(option, "sync")) {
+		opt->sync = value;
+		return triad_params_sync(value, &sync) ? NULL :
+		       "it is sync=off, sync=block, sync=async or sync=ro";
+	}
+	if (!strcmp(option, "sync-ms"))
+		return take_number(value, &opt->sync_ms) && opt->sync_ms >= 10 ? NULL :
+		       "this is no number from 10";
 	if (!strcmp(option, "keep-max"))
 		return take_number(value, &opt->keep_max) ? NULL : "this is no number";
 	if (!strcmp(option, "interval-ms"))

@@ -34,6 +34,8 @@ struct options {
 	const char *on_error;	/* hold or fail */
 	u32 hold_ms;
 	u32 keep_max;
+	const char *sync;	/* off, block, async or ro */
+	u32 sync_ms;		/* 0: the module's default */
 	const char *key_file;
 	const char *key;	/* in hexadecimal digits, if there is no file */
 	const char *hash;

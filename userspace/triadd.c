@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -162,16 +164,18 @@ static bool is_name(const char *name)
 	       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
 }
 
-/* owner NAME DEVICE HOST[:PORT] KEYFILE, replica NAME IMAGE KEYFILE [in_steps] */
+/* owner NAME DEVICE HOST[:PORT] KEYFILE [sync], replica NAME IMAGE KEYFILE [in_steps] */
 static bool take_peer(enum role role, char **words, int nr, char *line, unsigned int line_nr)
 {
+	int least = role == ROLE_OWNER ? 5 : 4;
 	struct peer *peer;
 	unsigned int i;
 
 	if (nr_peers == TRIADD_PEERS)
 		return wrong(line_nr, "more than %u lines", TRIADD_PEERS);
-	if (role == ROLE_OWNER ? nr != 5 : nr != 4 && (nr != 5 || strcmp(words[4], "in_steps")))
-		return wrong(line_nr, role == ROLE_OWNER ? "it has to be: owner NAME DEVICE HOST[:PORT] KEYFILE" :
+	if (nr != least && (nr != least + 1 || strcmp(words[least], role == ROLE_OWNER ? "sync" : "in_steps")))
+		return wrong(line_nr, role == ROLE_OWNER ?
+			     "it has to be: owner NAME DEVICE HOST[:PORT] KEYFILE [sync]" :
 			     "it has to be: replica NAME IMAGE KEYFILE [in_steps]");
 	if (!is_name(words[1]))
 		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
@@ -193,7 +197,8 @@ static bool take_peer(enum role role, char **words, int nr, char *line, unsigned
 	peer->line_nr = line_nr;
 	peer->name = words[1];
 	peer->path = words[2];
-	peer->in_steps = nr == 5 && role == ROLE_REPLICA;
+	peer->in_steps = nr > least && role == ROLE_REPLICA;
+	peer->sync = nr > least && role == ROLE_OWNER;
 	if (role == ROLE_OWNER && !net_split(words[3], &peer->host, &peer->port))
 		return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[3]);
 	if (!take_peer_key(peer, words[role == ROLE_OWNER ? 4 : 3]))
@@ -204,12 +209,12 @@ static bool take_peer(enum role role, char **words, int nr, char *line, unsigned
 
 static bool take_line(char *line, unsigned int line_nr)
 {
-	char *words[6], *rest = NULL, *word;
+	char *words[7], *rest = NULL, *word;
 	int nr = 0;
 
 	line[strcspn(line, "#\n")] = 0;
 	for (word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-		if (nr == 6)
+		if (nr == 7)
 			return wrong(line_nr, "too many words");
 		words[nr++] = word;
 	}
@@ -494,6 +499,23 @@ static int listen_locally(void)
 	return -1;
 }
 
+/*
+ * Who writes to a device of which flushes wait for us may be who has to free memory: what
+ * we do then must not wait for that in turn.
+ */
+static void become_part_of_flushes(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_peers && !peers[i]->sync; i++)
+		;
+	if (i == nr_peers)
+		return;
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		triadd_say(NULL, "memory cannot be locked: %s; if it gets scarce, flushes may wait until they "
+			   "wait no longer", strerror(errno));
+}
+
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 static void serve(int signals, int control, int network)
@@ -594,6 +616,7 @@ int main(int argc, char **argv)
 		unlink(socket_path);
 		return TOOL_SYSTEM;
 	}
+	become_part_of_flushes();
 	for (k = 0; k < nr_peers; k++)
 		if (peers[k]->role == ROLE_OWNER)
 			peers[k]->has_thread = !pthread_create(&peers[k]->thread, NULL, owner_run, peers[k]);

@@ -74,6 +74,7 @@ struct peer {
 	u8 *key;
 	size_t key_size;
 	bool in_steps;
+	bool sync;		/* the device's flushes wait for this one, if it was opened so */
 	unsigned int line_nr;
 
 	pthread_t thread;

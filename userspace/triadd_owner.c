@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "dm.h"
@@ -39,6 +40,10 @@ struct device_view {
 	u64 log_records;	/* that it counts, if it does not tell more */
 	u64 committed_at;	/* of these, when a commit was asked for */
 	double flushed;
+	bool syncs;		/* the module knows of replicas that are waited for */
+	u64 replicated;		/* the record that it takes them to have */
+	int events, look;	/* device-mapper's, and all that is to be looked at; -1: none */
+	u64 asked;		/* for an event when this record is durable */
 	bool gone;
 };
 
@@ -69,6 +74,8 @@ static void tell(void *context, struct ship_told *told)
 		/* also when it was suspended, and forgot: then it is no number */
 		d->keeps = now.text[STATUS_KEEP] ? strtoull(now.text[STATUS_KEEP], NULL, 10) : 0;
 		d->log_records = number_of(&now, STATUS_LOG_RECORDS);
+		d->syncs = now.text[STATUS_SYNC];
+		d->replicated = number_of(&now, STATUS_REPLICATED_RECORD);
 	}
 	status_free(&now);
 	/* nothing is read from what is not there any more */
@@ -83,6 +90,7 @@ static int open_device(struct device_view *d, struct peer *peer)
 
 	memset(d, 0, sizeof(*d));
 	d->peer = peer;
+	d->events = d->look = -1;
 	disk_none(&d->view.disk);
 	d->opt.args = args;
 	d->opt.nr_args = 1;
@@ -145,12 +153,84 @@ static void keep(struct device_view *d)
 		d->keeps = first;
 }
 
-/* One flush for all that is there; whoever only looks holds nothing up. */
-static void flush(const struct device_view *d)
+/*
+ * What flushes wait for is as much as all of its synchronous replicas have.  Told again
+ * when another instance has taken over, which begins with nothing.
+ */
+static void tell_replicated(struct device_view *d)
+{
+	u64 least = ~0ULL;
+	char text[64];
+	unsigned int i;
+
+	if (!d->mapped || !d->syncs)
+		return;
+	for (i = 0; i < nr_peers; i++) {
+		struct peer *other = peers[i];
+
+		if (other->role != ROLE_OWNER || !other->sync || strcmp(other->path, d->peer->path))
+			continue;
+		pthread_mutex_lock(&other->lock);
+		least = min_t(u64, least, other->acked);
+		pthread_mutex_unlock(&other->lock);
+	}
+	if (least == ~0ULL || least <= d->replicated)
+		return;
+	snprintf(text, sizeof(text), "replicated %" PRIu64, least);
+	if (!message(d, text))
+		d->replicated = least;
+}
+
+/*
+ * An event when there is something to be sent.  It is armed before the status is read that says
+ * whether there is: none is missed.
+ */
+static void ask_for_event(struct device_view *d, u64 seq)
+{
+	char text[64];
+
+	if (d->look < 0 || !d->tells || d->asked == seq)
+		return;
+	snprintf(text, sizeof(text), "notify %" PRIu64, seq);
+	if (!message(d, text))
+		d->asked = seq;
+}
+
+/* Of a thread that waits for the peer and for the device: one descriptor for both. */
+static void watch_events(struct device_view *d, int wake)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+
+	d->events = d->mapped ? dm_events_open() : -1;
+	d->look = d->events < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+	if (d->look >= 0 && (epoll_ctl(d->look, EPOLL_CTL_ADD, d->events, &in) ||
+			     epoll_ctl(d->look, EPOLL_CTL_ADD, wake, &in))) {
+		close(d->look);
+		d->look = -1;
+	}
+}
+
+static void end_events(struct device_view *d)
+{
+	if (d->look >= 0)
+		close(d->look);
+	dm_events_close(d->events);
+	d->look = d->events = -1;
+}
+
+/*
+ * One flush for all that is there; whoever only looks holds nothing up.  Where flushes
+ * wait for us it is asked of the module, which does not.
+ */
+static void flush(struct device_view *d)
 {
 	char path[300];
 	int fd;
 
+	if (d->syncs) {
+		message(d, "flush");
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/%s", dm_mapper_dir(), d->path);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -258,7 +338,9 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 	bool heard;
 
 	ship_owner_connected(o);
+	d->asked = 0;
 	while (!triadd_ends && !d->gone) {
+		dm_events_arm(d->events);
 		more = ship_owner_step(o);
 		now = seconds_now();
 		if (more >= 0 && now - pinged > PING_SECONDS) {
@@ -282,14 +364,18 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 			settle(d, now - moved > PING_SECONDS);
 		}
 		last = o->sent_seq;
+		if (o->state == SHIP_LOG && !more)
+			ask_for_event(d, o->sent_seq + 1);
 		r = take_frames(o, net, more ? 0 : now - moved > IDLE_SECONDS ? IDLE_LOOK_MS : LOOK_MS,
-				peer->wake[0], &heard);
+				d->look < 0 ? peer->wake[0] : d->look, &heard);
 		if (heard) {
 			pthread_mutex_lock(&peer->lock);
 			peer->heard = now;
 			pthread_mutex_unlock(&peer->lock);
 			note(peer, o, net);
 		}
+		if (peer->sync)
+			tell_replicated(d);
 		if (r)
 			return r;
 	}
@@ -309,7 +395,9 @@ static void follow(struct device_view *d, struct ship_owner *o, double *wait)
 		triadd_state(peer, "offline", "%s", net.why);
 	} else {
 		*wait = RETRY_FIRST;
+		watch_events(d, peer->wake[0]);
 		r = session(d, o, &net);
+		end_events(d);
 		if (r)
 			triadd_state(peer, "offline", "%s", net.why[0] ? net.why : strerror(-r));
 		else if (o->state == SHIP_STOPPED)

@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoA", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoIJA", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
 	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
@@ -75,7 +75,7 @@ static const struct command commands[] = {
 	  "The disk below is as a close leaves it, until resume.  A mounted filesystem is\n"
 	  "frozen.\n", cmd_suspend },
 	{ "resume", "NAME", 1, 1, "j", "let a suspended device go on", "", cmd_resume },
-	{ "table", "DEVICE", 1, 1, "jrkRbtCEMo", "print the table line for dmsetup",
+	{ "table", "DEVICE", 1, 1, "jrkRbtCEMoIJ", "print the table line for dmsetup",
 	  "With a key the line names it in clear: mind where it goes.\n", cmd_table },
 	{ "status", "[NAME]...", 0, 64, "jwNp", "how open devices are",
 	  "All of them unless some are named.  Exit code 6 while a root is bad or blocks\n"
@@ -135,11 +135,12 @@ static const struct command commands[] = {
 	  cmd_receive },
 	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
 	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
-	{ "replica", "WHAT [NAME]", 1, 2, "jqp", "what triadd does; make its replica take over",
+	{ "replica", "WHAT [NAME]", 1, 3, "jqp", "what triadd does; make its replica take over",
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
-	  "it a device of its own.  Whoever owned it finds itself fenced.\n",
+	  "it a device of its own.  Whoever owned it finds itself fenced.  sync NAME WHAT:\n"
+	  "as open --sync, of a device in use.\n",
 	  cmd_replica },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
@@ -184,6 +185,8 @@ static const struct option_help {
 	{ 'E', false, "on-error", "WHAT", "while the disk is gone: fail (default) or hold" },
 	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
 	{ 'o', false, "keep-max", "BLOCKS", "of the log, kept for who follows it" },
+	{ 'I', false, "sync", "WHAT", "flushes wait for replicas: block, async, ro; or off" },
+	{ 'J', false, "sync-ms", "MS", "no word of them for so long: do that; 5000" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
@@ -314,6 +317,7 @@ static int take_root_device(const char **devices, unsigned int *nr, const char *
 
 static int take_option(struct options *opt, char letter, const char *name)
 {
+	enum triad_sync sync;
 	int r;
 
 	switch (letter) {
@@ -364,6 +368,13 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return take_number(name, 0, 86400000, &opt->hold_ms);
 	case 'o':
 		return take_number(name, 0, ~0u, &opt->keep_max);
+	case 'I':
+		opt->sync = optarg;
+		return triad_params_sync(optarg, &sync) ? 0 :
+		       tool_fail(TOOL_USAGE, "Nothing was changed.",
+				 "--%s: it is off, block, async or ro, not '%s'", name, optarg);
+	case 'J':
+		return take_number(name, 10, 86400000, &opt->sync_ms);
 	case 'm':
 		opt->module = optarg;
 		return 0;

@@ -18,6 +18,26 @@ static bool parse_u32(const char *text, u32 *value)
 	return true;
 }
 
+static const char * const syncs[] = { "off", "block", "async", "ro" };
+
+bool triad_params_sync(const char *word, enum triad_sync *sync)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(syncs) / sizeof(syncs[0]); i++) {
+		if (!strcmp(word, syncs[i])) {
+			*sync = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *triad_params_sync_name(enum triad_sync sync)
+{
+	return syncs[sync];
+}
+
 static int fail(const char **error, const char *what)
 {
 	*error = what;
@@ -34,6 +54,7 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 	params->missing = -1;
 	params->interval_ms = TRIAD_DEFAULT_INTERVAL_MS;
 	params->cache_blocks = TRIAD_DEFAULT_CACHE_BLOCKS;
+	params->sync_ms = TRIAD_DEFAULT_SYNC_MS;
 	if (!argc)
 		return fail(error, "Device missing: triad <device> [<#opts> <opts>...]");
 	params->device = argv[0];
@@ -81,6 +102,13 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 			params->hold = !strcmp(value, "hold");
 			if (!params->hold && strcmp(value, "fail"))
 				return fail(error, "on_error is not hold or fail");
+		} else if (!strcmp(name, "sync")) {
+			if (!triad_params_sync(value, &params->sync))
+				return fail(error, "sync is not off, block, async or ro");
+		} else if (!strcmp(name, "sync_ms")) {
+			if (!parse_u32(value, &params->sync_ms) || params->sync_ms < 10 ||
+			    params->sync_ms > 86400000)
+				return fail(error, "sync_ms is not between 10 and 86400000");
 		} else if (!strcmp(name, "keep_max")) {
 			if (!parse_u32(value, &params->keep_max))
 				return fail(error, "keep_max is not a number of blocks");

@@ -13,7 +13,16 @@
 
 #define TRIAD_DEFAULT_INTERVAL_MS	30000u
 #define TRIAD_DEFAULT_CACHE_BLOCKS	16384u
+#define TRIAD_DEFAULT_SYNC_MS		5000u
 #define TRIAD_MAX_CACHE_BLOCKS		16777216u	/* the leaves of 16 TiB */
+
+/* What a flush does that no replica answers for: doc/kernel, "sync". */
+enum triad_sync {
+	TRIAD_SYNC_OFF,		/* it does not wait for one */
+	TRIAD_SYNC_BLOCK,	/* it waits */
+	TRIAD_SYNC_ASYNC,	/* it waits no longer, until one is up to date */
+	TRIAD_SYNC_RO,		/* it fails, and so does all that is written */
+};
 
 struct triad_params {
 	const char *device;
@@ -27,8 +36,14 @@ struct triad_params {
 	bool hold;			/* while the disk cannot be reached, nobody hears of it */
 	u32 hold_ms;			/* ... for so long; 0: for ever */
 	u32 cache_blocks;		/* map nodes kept in memory, at most */
+	enum triad_sync sync;
+	u32 sync_ms;			/* how long no word of a replica may come */
 	u32 keep_max;			/* blocks kept for a follower of the log; 0: an eighth of the free ones */
 };
+
+/* "off", "block", "async" or "ro"; false: none of these. */
+bool triad_params_sync(const char *word, enum triad_sync *sync);
+const char *triad_params_sync_name(enum triad_sync sync);
 
 /* -EINVAL, and *error says what is wrong with the line. */
 int triad_params_parse(struct triad_params *params, unsigned int argc, char **argv,

@@ -708,6 +708,129 @@ heal_fails()
 	dmsetup remove base
 }
 
+# ---- replicas that flushes wait for ---------------------------------------------------------
+
+durable() { field t 24; }
+replicated() { dmsetup message t 0 replicated "$1"; }
+
+# A write that has to be durable, in the background; its result goes into $1.result.
+durably()
+{
+	rm -f /tmp/$1.result
+	{ dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=$2 oflag=direct conv=notrunc $3 2>/dev/null
+	  echo $? >/tmp/$1.result; } &
+}
+
+waits() { sleep 1; if [ -e /tmp/$1.result ]; then not_ok "$2 # ended: $(cat /tmp/$1.result)"; else ok "$2"; fi; }
+
+# ends NAME RESULT WHAT, within 10 s
+ends()
+{
+	e_end=$(($(now) + 10000))
+	until [ -s /tmp/$1.result ] || [ "$(now)" -gt $e_end ]; do sleep 0.1; done
+	is "$(cat /tmp/$1.result 2>/dev/null)" "$2" "$3"
+}
+
+synchronous()
+{
+	pattern a
+	fmt /dev/vdd
+	must "open --sync block" triadsetup open --sync block --sync-ms 2000 t /dev/vdd
+	is "$(field t 28) $(field t 29)" "block yes" "the status says so"
+	dmsetup table t | grep -q 'sync block sync_ms 2000' && ok "so does the table" || not_ok "so does the table # $(dmsetup table t)"
+	must "who flushes nothing waits for nothing" timeout 20 dd if=/tmp/a of=/dev/mapper/t bs=64k count=4 oflag=direct conv=notrunc
+	durably flush 3 conv=fsync
+	durably fua 9 oflag=direct,dsync
+	waits flush "a flush waits for the replica"
+	is "$(durable)" $(($(field t 23) - 1)) "though it is durable here"
+	must_fail "a replica has nothing that is not durable here" replicated $(($(durable) + 1))
+	must_fail "nor what is no number" replicated all
+	replicated $(($(durable) - 1))
+	waits fua "less than all is not enough"
+	nr=$(events t)
+	sleep 2
+	is "$(field t 29)" waits "the status says that it waits"
+	[ "$(events t)" -gt $nr ] && ok "with an event" || not_ok "with an event"
+	dmesg | tail -n 3 | grep -q "flushes wait: for 2000 ms" && ok "and in the log" || not_ok "and in the log # $(dmesg | tail -n 3)"
+	triadsetup status t | grep -q "FLUSHES WAIT" && ok "in words, too" || not_ok "in words, too # $(triadsetup status t)"
+	must "who flushes nothing still waits for nothing" timeout 20 dd if=/tmp/a of=/dev/mapper/t bs=64k count=4 seek=8 oflag=direct conv=notrunc
+	must "a commit is made all the same" dmsetup message t 0 commit
+	replicated "$(durable)"
+	ends flush 0 "the replica has it: the flush ends"
+	sleep 1
+	replicated "$(durable)"
+	ends fua 0 "and so does the write with FUA, with a flush behind it"
+	is "$(field t 29)" yes "and the status is well again"
+	durably flush 3 conv=fsync
+	waits flush "the next one waits again"
+
+	# the instance changes while they wait
+	durably fua 9 oflag=direct,dsync
+	waits fua "a write with FUA, too"
+	must "restart while flushes wait" timeout 60 triadsetup restart t
+	is "$(field t 28) $(field t 30)" "block 0" "the next instance knows of no replica"
+	waits flush "and the flush goes on waiting"
+	waits fua "and so does the write"
+	replicated "$(durable)"
+	ends flush 0 "until the replica has it"
+	sleep 1
+	replicated "$(durable)"
+	ends fua 0 "all of it"
+	# of a write that waits the data was written over, and that acknowledged: sent again it would come back
+	durably fua 9 oflag=direct,dsync
+	waits fua "a write with FUA waits"
+	pattern b
+	dd if=/tmp/b of=/dev/mapper/t bs=4k count=1 seek=9 oflag=direct conv=notrunc 2>/dev/null
+	rm -f /tmp/restart.result
+	{ triadsetup restart t; echo $? >/tmp/restart.result; } &
+	waits restart "a restart waits for one that was written over"
+	replicated "$(durable)"
+	ends restart 0 "until the replica has it"
+	replicated "$(durable)"
+	ends fua 0 "it ends"
+	dd if=/dev/mapper/t bs=4k skip=9 count=1 iflag=direct 2>/dev/null | cmp -n 4096 - /tmp/b &&
+		ok "and what came later stays" || not_ok "and what came later stays"
+
+	durably flush 5 conv=fsync
+	waits flush "one more"
+	must "replica sync off" triadsetup replica sync t off
+	ends flush 0 "nothing waits then"
+	is "$(field t 28) $(field t 29)" "- -" "as the status says"
+	must "replica sync block" triadsetup replica sync t block
+	durably flush 6 conv=fsync
+	waits flush "and block waits again"
+	dmsetup message t 0 read_only
+	ends flush 1 "fenced: it fails, since nobody knows whether the replica has it"
+	triadsetup close t
+	checked "behind all that" vdd
+
+	must "open --sync async" triadsetup open --sync async --sync-ms 2000 t /dev/vdd
+	is "$(field t 29)" lags "without a replica nothing waits"
+	must "a flush does not" timeout 20 dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc,fsync
+	replicated "$(durable)"
+	is "$(field t 29)" lags "one word of a replica may be an old one"
+	replicated "$(durable)"
+	is "$(field t 29)" yes "the next shows that it is up to date"
+	durably flush 3 conv=fsync
+	waits flush "now flushes wait for it"
+	ends flush 0 "but not for ever"
+	is "$(field t 29)" lags "and not the next ones"
+	must "the next one" timeout 20 dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc,fsync
+	triadsetup close t
+
+	must "open --sync ro" triadsetup open --sync ro --sync-ms 2000 t /dev/vdd
+	durably flush 3 conv=fsync
+	waits flush "a flush waits"
+	ends flush 1 "and fails"
+	is "$(field t 1)" ro "the device is read-only then"
+	triadsetup close t
+	must "open --sync block --read-only" triadsetup open --sync block --read-only t /dev/vdd
+	must "who cannot write waits for nobody" timeout 20 blockdev --flushbufs /dev/mapper/t
+	triadsetup close t
+	checked "after that" vdd
+	must_fail "--sync soon" triadsetup open --sync soon t /dev/vdd
+}
+
 # ---- odd disks ----------------------------------------------------------------------------
 
 # limit NAME: of the mapping t
@@ -1431,7 +1554,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
 	begins $part
 	$part
 done

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Synchronous replication: what waits to be durable waits for the replicas, too.  Who
+ * follows the log says how far they are ("replicated"); what is done when no word
+ * comes is the policy.  Writes without FUA never wait.
+ *
+ * Nothing else of the write path knows of it.  A flush of the disk is never held back, so
+ * the record that a replica is waited for is durable here first.
+ */
+#include "triad.h"
+
+bool triad_sync_is_safe(const struct triad *t, u64 seq)
+{
+	return triad_order_is_durable(&t->core.order, seq) &&
+	       (t->sync == TRIAD_SYNC_OFF || t->sync_lags || seq <= t->replicated);
+}
+
+const char *triad_sync_state(const struct triad *t)
+{
+	return t->sync == TRIAD_SYNC_OFF ? "-" : t->sync_lags ? "lags" :
+	       t->sync_said ? "waits" : "yes";
+}
+
+static void tell(struct triad *t)
+{
+	triad_status_note(t);
+	dm_table_event(t->ti->table);
+}
+
+void triad_sync_wait(struct triad *t)
+{
+	lockdep_assert_held(&t->lock);
+	if (t->sync_said || delayed_work_pending(&t->sync_timer))
+		return;
+	t->sync_moved = false;
+	schedule_delayed_work(&t->sync_timer, msecs_to_jiffies(t->sync_ms));
+}
+
+static void stall(struct triad *t)
+{
+	switch (t->sync) {
+	case TRIAD_SYNC_OFF:
+		return;
+	case TRIAD_SYNC_BLOCK:
+		t->sync_said = true;
+		DMWARN("%s: flushes wait: for %u ms no replica has got further; the device is well, and they go on when one does, or by the message \"sync\"",
+		       triad_name(t), t->sync_ms);
+		tell(t);
+		return;
+	case TRIAD_SYNC_ASYNC:
+		t->sync_lags = true;
+		t->sync_target = U64_MAX;
+		DMWARN("%s: flushes do not wait any more: for %u ms no replica has got further; they will again when one is up to date",
+		       triad_name(t), t->sync_ms);
+		tell(t);
+		break;
+	case TRIAD_SYNC_RO:
+		triad_worsen_to(t, TRIAD_MODE_RO, "no replica has got further", -ETIMEDOUT);
+		break;
+	}
+	triad_write_kick(t);
+}
+
+static void sync_timer(struct work_struct *work)
+{
+	struct triad *t = container_of(work, struct triad, sync_timer.work);
+	struct bio *bio;
+
+	mutex_lock(&t->lock);
+	bio = t->active && t->mode == TRIAD_MODE_RW ? bio_list_peek(&t->waiting) : NULL;
+	/* else there is nothing, or it is the disk that is waited for */
+	if (bio && triad_order_is_durable(&t->core.order, triad_bio(bio)->needs) &&
+	    !triad_sync_is_safe(t, triad_bio(bio)->needs)) {
+		if (t->sync_moved)
+			triad_sync_wait(t);
+		else if (!t->sync_said)
+			stall(t);
+	}
+	mutex_unlock(&t->lock);
+}
+
+/*
+ * What lags is up to date when it has all that was durable when it was heard of last: it
+ * is then behind by no more than one word of it.
+ */
+int triad_sync_replicated(struct triad *t, const char *text)
+{
+	u64 seq, durable;
+	int r = kstrtou64(text, 10, &seq);
+
+	if (r)
+		return r;
+	mutex_lock(&t->lock);
+	durable = t->core.order.durable;
+	if (!t->active) {
+		r = -EAGAIN;
+	} else if (seq > durable) {
+		r = -ERANGE;
+	} else {
+		if (seq > t->replicated) {
+			t->replicated = seq;
+			t->sync_moved = true;
+			t->sync_said = false;
+		}
+		if (t->sync_lags && t->mode == TRIAD_MODE_RW && seq >= t->sync_target) {
+			t->sync_lags = false;
+			DMINFO("%s: a replica is up to date: flushes wait for it", triad_name(t));
+			tell(t);
+		}
+		t->sync_target = durable;
+	}
+	triad_status_note(t);
+	mutex_unlock(&t->lock);
+	triad_write_kick(t);
+	return r;
+}
+
+/* Who was not asked to wait for a replica from the first write on begins without one. */
+static void begin(struct triad *t)
+{
+	t->sync_lags = t->sync == TRIAD_SYNC_ASYNC || t->mode != TRIAD_MODE_RW;
+	t->sync_target = U64_MAX;
+	t->sync_said = false;
+}
+
+int triad_sync_set(struct triad *t, const char *word)
+{
+	enum triad_sync sync;
+	int r = 0;
+
+	if (!triad_params_sync(word, &sync))
+		return -EINVAL;
+	mutex_lock(&t->lock);
+	if (t->active) {
+		WRITE_ONCE(t->sync, sync);
+		begin(t);
+		triad_status_note(t);
+	} else {
+		r = -EAGAIN;
+	}
+	mutex_unlock(&t->lock);
+	triad_write_kick(t);
+	return r;
+}
+
+void triad_sync_start(struct triad *t)
+{
+	lockdep_assert_held(&t->lock);
+	t->replicated = 0;
+	begin(t);
+}
+
+void triad_sync_init(struct triad *t)
+{
+	INIT_DELAYED_WORK(&t->sync_timer, sync_timer);
+}
