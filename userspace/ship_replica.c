@@ -145,6 +145,9 @@ static int take_hello(struct ship_replica *rep)
 	/* whoever owned it before is to be refused from now on */
 	if (root && rep->hello.epoch > root->epoch)
 		r = raise_epoch(rep, rep->hello.epoch);
+	/* who was killed may have written that root, and not flushed it */
+	if (!r && root)
+		r = rep->core->store->ops->flush(rep->core->store);
 	if (r)
 		return failed(rep, r);
 	if (root) {

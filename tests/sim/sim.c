@@ -14,6 +14,7 @@
  *   - its content is a state of the device's history, at exactly the position that it names;
  *   - that is behind what it has acknowledged, and not before what it held;
  *   - the device has not lost that state, however its power went;
+ *   - the owner takes it to have no more than that (and lets flushes end, if they wait for it);
  *   - after a seal it has not moved.
  *
  * And at the end each replica that is not sealed holds what the device holds; no session has
@@ -503,6 +504,21 @@ static size_t some(struct rng *rng, size_t nr)
 	return rng_percent(rng, 60) ? nr : rng_below(rng, nr + 1);
 }
 
+/* What flushes of a synchronous device are told: it must survive whatever comes. */
+static void check_acked(struct replica *rep)
+{
+	const struct ship_owner *s = &rep->sender;
+
+	if (!s->has_acked || rep->sealed)
+		return;
+	/* it was opened anew, and told more than it had acknowledged */
+	if (s->acked.next.seq > rep->floor && s->acked.next.seq <= rep->held)
+		rep->floor = s->acked.next.seq;
+	if (s->acked.next.seq > rep->floor)
+		violated("the owner takes a replica to have all before record %llu, and it has acknowledged %llu",
+			 (unsigned long long)s->acked.next.seq, (unsigned long long)rep->floor);
+}
+
 static void deliver_to_owner(struct replica *rep)
 {
 	struct pipe *inbox = &rep->sender_end.inbox;
@@ -518,9 +534,11 @@ static void deliver_to_owner(struct replica *rep)
 	}
 	pop(inbox, at);
 	must("a frame for the owner", r);
+	check_acked(rep);
 }
 
 static void crash_replica(struct replica *rep, u32 from);
+static void kill_replica(struct replica *rep, u32 from);
 
 /* One frame; the power may go in the middle of what it brings about. */
 static bool take_frame(struct replica *rep, u32 percent_crash)
@@ -532,7 +550,10 @@ static bool take_frame(struct replica *rep, u32 percent_crash)
 	if (rep->trace.nr > from && rng_percent(rep->rng, percent_crash)) {
 		count.cut_in_commit++;
 		rep->ship.out.nr = 0;
-		crash_replica(rep, from);
+		if (rng_percent(rep->rng, 30))
+			kill_replica(rep, from);
+		else
+			crash_replica(rep, from);
 		return false;
 	}
 	count.batches += rep->ship.nr_batches - was.nr_batches;
@@ -586,6 +607,7 @@ static void step_owner_end(struct replica *rep)
 	if (r < 0)
 		violated("the owner's end fails: %d", r);
 	count.stale += !was_difference && rep->sender.state == SHIP_DIFFERENCE;
+	check_acked(rep);
 	push(&rep->end.inbox, &rep->sender.out);
 	if (rep->sender.state != SHIP_STOPPED)
 		return;
@@ -623,10 +645,25 @@ static void crash_replica(struct replica *rep, u32 from)
 	start_replica(rep);
 }
 
-static void kill_replica(struct replica *rep)
+/* What it had written by then is there to be read, and not durable. */
+static void kill_replica(struct replica *rep, u32 from)
 {
+	u32 at = rng_between(rep->rng, from, rep->trace.nr), i;
+
 	count.kills++;
 	stop_replica(rep);
+	if (rng_percent(rep->rng, 50))
+		for (i = rep->trace.nr; i > from; i--)
+			if (rep->trace.ops[i - 1].kind == DISK_ROOT)
+				at = i;
+	rep->trace.nr = at;
+	/* a root is written, and then flushed */
+	if (at > from && rep->trace.ops[at - 1].kind == DISK_ROOT)
+		rep->trace.ops[at - 1].kind = DISK_WRITE;
+	disk_copy(rep->view, rep->trace.base);
+	for (i = 0; i < at; i++)
+		if (rep->trace.ops[i].kind != DISK_FLUSH)
+			rep->view[rep->trace.ops[i].pba] = rep->trace.ops[i].id;
 	start_replica(rep);
 }
 
@@ -752,7 +789,7 @@ static void act(struct owner *o, struct replica *rep, u32 percent_outage)
 	if (what < 2)
 		kill_owner(o);
 	else if (what < 4)
-		kill_replica(rep);
+		kill_replica(rep, rep->trace.nr);
 	else if (what < 6)
 		crash_replica(rep, rep->trace.nr);
 	else if (what < 10 && rng_percent(rng, 4))
