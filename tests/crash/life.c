@@ -31,6 +31,8 @@ static void fail_some(struct life *life)
 		   kind == FAULT_FLUSH ? "flush" : "read", (unsigned long long)disk->fault.at);
 }
 
+#define MOST_FAILED	3u	/* commits */
+
 /*
  * A disk operation fails soon, mostly inside a commit with writes beside it; or a
  * root is reported as failed, yet lies in a cache, and is not written again.
@@ -42,9 +44,10 @@ static void fail(struct explorer *x, struct life *life)
 	bool repeat = x->load.repeat_root_writes;
 	u32 slip = x->load.percent_slip, i;
 
-	/* one slot may fail; with the disk's errors on top nothing is promised */
-	if (disk->bad)
+	/* one slot may fail; with the disk's errors on top, or a root just lost, nothing is promised */
+	if (disk->bad || (x->load.lose_root_writes && driver->calm))
 		return;
+	driver->calm += x->load.lose_root_writes ? MOST_FAILED + 4 : 0;
 	driver_write(driver);
 	if (repeat && rng_percent(&life->rng, 30)) {
 		disk->root_fault = ROOT_UNKNOWN;
@@ -54,7 +57,7 @@ static void fail(struct explorer *x, struct life *life)
 		fail_some(life);
 	}
 	x->load.percent_slip = 60;
-	for (i = 0; i < 3 && !driver->error; i++) {
+	for (i = 0; i < MOST_FAILED && !driver->error; i++) {
 		driver_commit(driver, false);
 		life->failed_commit |= driver->error && driver->failed &&
 				       driver->core.frozen && driver->core.active->nr;

@@ -121,6 +121,59 @@ following()
 	wait $job 2>/dev/null
 }
 
+# durable NAME: milliseconds for each of 50 writes that have to be
+each_durable()
+{
+	d_begun=$(now)
+	dd if=/dev/zero of=/dev/mapper/t bs=4k count=50 oflag=direct,dsync conv=notrunc 2>/dev/null
+	echo "# $1: $((($(now) - d_begun) / 50)) ms for each write with a flush behind it"
+}
+
+# Flushes wait for the replica: what ends is in it, whoever is killed when.
+synchronous()
+{
+	blank_replica
+	echo "owner data t 127.0.0.1 key sync" >owner.conf
+	fmt /dev/vda
+	map --sync block --sync-ms 3000 t /dev/vda
+	start_replica
+	start_owner
+	within "a blank device becomes a replica" 60 state_is owner 'in sync'
+	each_durable "with a replica that is waited for"
+	triadsetup replica sync t off
+	each_durable "without"
+	triadsetup replica sync t block
+	stamp init state blocks=8192 threads=2 max=4 flush=10 discard=5 >/dev/null
+	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
+	job=$!
+	throttle &
+	throttle=$!
+	moves_on "written to"
+	kill -9 $replica
+	wait $replica 2>/dev/null
+	within "its daemon killed: flushes wait" 60 sh -c "dmsetup status t | grep -q ' block waits '"
+	flushes=$(grep -c '^F' report)
+	sleep 3
+	is "$(grep -c '^F' report)" "$flushes" "and none ends"
+	start_replica
+	moves_on "it is back"
+	kill -9 $owner
+	wait $owner 2>/dev/null
+	sleep 2
+	start_owner
+	moves_on "the owner's daemon killed"
+	must "restart of the device meanwhile" triadsetup restart t
+	moves_on "behind that"
+	within "flushes end again" 60 sh -c "[ \$(grep -c '^F' report) -gt $flushes ]"
+
+	# nothing of the owner is there any more, from one moment to the next
+	kill -9 $owner
+	end -TERM $throttle
+	kill -9 $job
+	grep '^F' report >flushed
+	wait $owner $job 2>/dev/null
+}
+
 taking_over()
 {
 	TRIADD_SOCKET=/tmp/replica.sock must "takeover" triadsetup replica takeover -q data
@@ -144,6 +197,7 @@ taking_over()
 	end -TERM $replica
 	triadsetup close r
 	checked "closed again, it" vdb
+	wait
 	triadsetup close t
 }
 
@@ -176,7 +230,7 @@ resting()
 	checked "the replica" vdb
 }
 
-for part in ${*:-resting following taking_over}; do
+for part in ${*:-resting following taking_over synchronous taking_over}; do
 	begins $part
 	$part
 done
