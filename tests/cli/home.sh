@@ -102,7 +102,7 @@ holds "close --json: a failure keeps the name" out 'd["name"] == "nothing" and d
 sed -i 1,3d tab
 expect 0 "open --all: what may be missing is no failure" 'no such device' open --all
 for wrong in 'data' 'data /dev/x - a b' 'data /dev/x - read-olny' 'data /dev/x - read-only=1' \
-	'data /dev/x - on-error=wait' 'data /dev/x - interval-ms=1' 'data /dev/x - hold-ms=x' \
+	'data /dev/x - on-error=wait' 'data /dev/x - interval-ms=1' 'data /dev/x - hold-ms=x' 'data /dev/x - sync=yes' 'data /dev/x - sync-ms=9' \
 	'data /dev/x - cache-blocks' 'never /dev/x' \
 	'data /dev/x - root-device=a,root-device=b,root-device=c,root-device=d'; do
 	{ printf 'never /dev/x - noauto\n'; echo "$wrong"; } >tab

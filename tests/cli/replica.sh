@@ -168,11 +168,11 @@ result $? "and leaves no socket"
 
 if [ -n "$FAKEDM" ]; then
 	export FAKE_DM="$dir/mappings"
-	# told DURABLE KEEP: by the status of "live", whose log is kept from the first record on
+	# told DURABLE KEEP [SYNC]: by the status of "live", whose log is kept from the first record on
 	told()
 	{
-		printf 'live\tu\t0\t0\t8\ttriad\t%s\t%s %s 1 0 %s\n' "$dir/img" \
-			'rw abc 3 ok 9 2 0 100 0 1 0 0 0 0 1 0 100 - 0 0.2.0 - - 9' "$1" "$2" >mappings.new
+		printf 'live\tu\t0\t0\t8\ttriad\t%s\t%s %s 1 0 %s %s\n' "$dir/img" \
+			'rw abc 3 ok 9 2 0 100 0 1 0 0 0 0 1 0 100 - 0 0.2.0 - - 9' "$1" "$2" "${3-}" >mappings.new
 		mv mappings.new mappings
 	}
 	fresh 128M
@@ -191,15 +191,32 @@ if [ -n "$FAKEDM" ]; then
 	result $? "nothing is sent that the module does not call durable"
 	until_true grep -qx 'message live keep 4' mappings.log
 	result $? "the module is asked to keep what comes behind that"
-	told 5 given_up
-	until_true says owner "p['replica_record'] == 5"
+	told 4 given_up
+	until_true says owner "p['replica_record'] == 4"
 	result $? "what is durable is sent"
-	until_true grep -qx 'message live keep 6' mappings.log
+	until_true grep -qx 'message live keep 5' mappings.log
 	result $? "and is not kept any more"
-	asked=$(grep -c 'keep 6' mappings.log)
-	told 5 given_up
-	until_true eval '[ "$(grep -c "keep 6" mappings.log)" -gt $asked ]'
+	asked=$(grep -c 'keep 5' mappings.log)
+	told 4 given_up
+	until_true eval '[ "$(grep -c "keep 5" mappings.log)" -gt $asked ]'
 	result $? "what was given up is asked for again"
+	! grep -q 'message live replicated' mappings.log
+	result $? "the module is not told of replicas that nothing waits for"
+	kill $owner_pid; wait $owner_pid
+	echo "owner live live 127.0.0.1:$port key.live sync" >owner.conf
+	told 4 - 'block yes 0'
+	LD_PRELOAD=$FAKEDM start_owner
+	until_true grep -qx 'message live replicated 4' mappings.log
+	result $? "sync: it is told what the replica has"
+	until_true grep -qx 'message live flush' mappings.log
+	result $? "what nobody flushes is flushed by a message"
+	told 5 - 'block yes 4'
+	until_true grep -qx 'message live replicated 5' mappings.log
+	result $? "and told again when that is more"
+	asked=$(grep -c 'replicated 5' mappings.log)
+	told 5 - 'block yes 0'
+	until_true eval '[ "$(grep -c "replicated 5" mappings.log)" -gt $asked ]'
+	result $? "and another instance is, which knows nothing"
 	export TRIADD_SOCKET=$dir/replica.sock
 	tool replica seal live >out 2>err
 	result $? "seal: by the daemon"
