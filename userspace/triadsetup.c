@@ -135,12 +135,12 @@ static const struct command commands[] = {
 	  cmd_receive },
 	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
 	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
-	{ "replica", "WHAT [NAME]", 1, 3, "jqp", "what triadd does; make its replica take over",
+	{ "replica", "WHAT [NAME] [POLICY]", 1, 3, "jqp", "what triadd does; make its replica take over",
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
-	  "it a device of its own.  Whoever owned it finds itself fenced.  sync NAME WHAT:\n"
-	  "as open --sync, of a device in use.\n",
+	  "it a device of its own.  Whoever owned it finds itself fenced.\n"
+	  "sync NAME POLICY: as open --sync, of a device in use.\n",
 	  cmd_replica },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",
 	  "Shows what each root leads to and what it would lose.  With --slot that is\n"
@@ -185,7 +185,7 @@ static const struct option_help {
 	{ 'E', false, "on-error", "WHAT", "while the disk is gone: fail (default) or hold" },
 	{ 'M', false, "hold-ms", "MS", "with hold: fail after so long; default: never" },
 	{ 'o', false, "keep-max", "BLOCKS", "of the log, kept for who follows it" },
-	{ 'I', false, "sync", "WHAT", "flushes wait for replicas: block, async, ro; or off" },
+	{ 'I', false, "sync", "POLICY", "flushes wait for replicas: block, async, ro" },
 	{ 'J', false, "sync-ms", "MS", "no word of them for so long: do that; 5000" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },

@@ -41,6 +41,8 @@ echo "$bad" >out
 result $? "completion: all options of each command"
 completes "an option" "--hash " format --ha
 completes "the values of an option" "hold " open --on-error h
+completes "the policies" "async " open --sync a
+completes "... as an argument" "block " replica sync data b
 completes "the hashes" "hmac(sha3-256) hmac(sha3-384) hmac(sha3-512) hmac(sha384) " format --hash 'hmac(sha3'
 completes "what cannot be known" " " format --size 1
 touch disk.img
