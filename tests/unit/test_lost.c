@@ -224,6 +224,30 @@ static void a_slot_may_come_and_go_while_it_is_healed(void **state)
 	assert_true(met);
 }
 
+/* The slot is back behind the first root of a healing: slots do not take turns as ever then. */
+static void half_a_healing_by_repeats_is_finished(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 i, half = 0;
+
+	for (i = 0; i < 40; i++) {
+		device_steps(d, 2 + i % 5);
+		assert_int_equal(driver_commit(&d->driver, false), 0);
+		d->disk.dead_slot = letter(d, i % 3);
+		d->disk.dead_flushes = true;
+		heal_half(d, 2);
+		d->disk.dead_slot = -1;
+		assert_int_equal(device_reopen(d, false), 0);
+		half += core->root.branch == core->root.generation;
+		assert_int_equal(device_reopen(d, true), 0);
+		assert_holds_all(d);
+		device_check(d);
+		write_on(d, 4);
+	}
+	assert_true(half > 3);
+}
+
 /* a is lost; then the device of c fails, or that of b, and may flush still. */
 static void no_commit_over_a_second_loss(struct device *d, bool of_c, bool flushes)
 {
@@ -287,6 +311,7 @@ int main(void)
 		T(what_others_put_into_a_lost_slot_is_left_alone),
 		T(without_a_slot_only_roots_are_written_first),
 		T(a_slot_may_come_and_go_while_it_is_healed),
+		T(half_a_healing_by_repeats_is_finished),
 		T(a_second_loss_ends_commits),
 		T(a_commit_does_not_end_with_one_root),
 		T(a_pointer_that_cannot_be_written_is_done_without),
