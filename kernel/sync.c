@@ -80,21 +80,33 @@ static void sync_timer(struct work_struct *work)
 }
 
 /*
- * What lags is up to date when it has all that was durable when it was heard of last: it
- * is then behind by no more than one word of it.
+ * What lags is up to date when it has all that is durable; under load it never has, so
+ * all that was durable at some moment, if it came in less time than flushes may wait.
  */
+static bool is_up_to_date(struct triad *t, u64 seq)
+{
+	u64 durable = t->core.order.durable;
+
+	if (seq >= durable || (seq >= t->sync_target && time_before(jiffies, t->sync_target_until)))
+		return true;
+	if (seq >= t->sync_target || t->sync_target == U64_MAX) {
+		t->sync_target = durable;
+		t->sync_target_until = jiffies + msecs_to_jiffies(t->sync_ms);
+	}
+	return false;
+}
+
 int triad_sync_replicated(struct triad *t, const char *text)
 {
-	u64 seq, durable;
+	u64 seq;
 	int r = kstrtou64(text, 10, &seq);
 
 	if (r)
 		return r;
 	mutex_lock(&t->lock);
-	durable = t->core.order.durable;
 	if (!t->active) {
 		r = -EAGAIN;
-	} else if (seq > durable) {
+	} else if (seq > t->core.order.durable) {
 		r = -ERANGE;
 	} else {
 		if (seq > t->replicated) {
@@ -102,12 +114,11 @@ int triad_sync_replicated(struct triad *t, const char *text)
 			t->sync_moved = true;
 			t->sync_said = false;
 		}
-		if (t->sync_lags && t->mode == TRIAD_MODE_RW && seq >= t->sync_target) {
+		if (t->sync_lags && t->mode == TRIAD_MODE_RW && is_up_to_date(t, seq)) {
 			t->sync_lags = false;
 			DMINFO("%s: a replica is up to date: flushes wait for it", triad_name(t));
 			tell(t);
 		}
-		t->sync_target = durable;
 	}
 	triad_status_note(t);
 	mutex_unlock(&t->lock);

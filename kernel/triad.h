@@ -217,6 +217,7 @@ struct triad {
 	u32 sync_ms;				/* [ctr] */
 	u64 replicated;				/* [lock] replicas have this record and all before */
 	u64 sync_target;			/* [lock] what one that lags must have */
+	unsigned long sync_target_until;	/* [lock] ... before that, in jiffies */
 	bool sync_lags;				/* [lock] nobody waits for it */
 	bool sync_moved;			/* [lock] since the timer was set */
 	bool sync_said;				/* [lock] that flushes wait */

@@ -93,6 +93,7 @@ struct peer {
 	struct triad_origin at;
 	bool has_at;
 	u64 acked, durable;	/* records: the replica has, the owner has */
+	u64 follows;		/* ... that one that follows the log now has; 0: none does */
 	u64 kept;		/* the owner's end: the first one that it still needs */
 	u64 batches, differences, fulls, bytes;
 	u32 epoch;

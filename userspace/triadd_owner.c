@@ -30,6 +30,7 @@ struct device_view {
 	struct options opt;
 	struct dm_source dm;
 	char *path;
+	char uuid[TEXT_SIZE];	/* of the device that was opened */
 	bool mapped;
 	struct view view;
 	struct ship_source source;
@@ -63,7 +64,10 @@ static void tell(void *context, struct ship_told *told)
 	if (!d->mapped)
 		return;
 	pthread_mutex_lock(&triadd_dm);
-	d->gone = !dm_is_ours(d->path) || status_read(d->path, &now);
+	d->gone = !dm_is_ours(d->path) || status_read(d->path, &now) ||
+		  /* another one of that name; one that never ran tells none */
+		  (now.text[STATUS_UUID] && strcmp(now.text[STATUS_UUID], "-") &&
+		   strcmp(now.text[STATUS_UUID], d->uuid));
 	pthread_mutex_unlock(&triadd_dm);
 	if (!d->gone) {
 		d->writable = status_is(&now, STATUS_MODE, "rw");
@@ -81,6 +85,16 @@ static void tell(void *context, struct ship_told *told)
 	/* nothing is read from what is not there any more */
 	if (d->gone)
 		*told = (struct ship_told){ .known = true };
+}
+
+/* There is one where there is a hash. */
+static const struct triad_root *first_root(const struct view *view)
+{
+	int i = 0;
+
+	while (i < TRIAD_NR_SLOTS - 1 && view->slots[i].state != TRIAD_SLOT_VALID)
+		i++;
+	return &view->slots[i].root;
 }
 
 static int open_device(struct device_view *d, struct peer *peer)
@@ -106,6 +120,7 @@ static int open_device(struct device_view *d, struct peer *peer)
 	explicit_bzero(d->dm.key, sizeof(d->dm.key));
 	if (r || !d->view.hash)
 		return -ENODEV;
+	text_uuid(first_root(&d->view)->uuid, d->uuid);
 	d->path = (char *)(strrchr(peer->path, '/') && d->mapped ? strrchr(peer->path, '/') + 1 : peer->path);
 	d->source = (struct ship_source) {
 		.store = &d->view.disk.store, .hash = d->view.hash,
@@ -157,13 +172,16 @@ static void keep(struct device_view *d)
  * What flushes wait for is as much as all of its synchronous replicas have.  Told again
  * when another instance has taken over, which begins with nothing.
  */
-static void tell_replicated(struct device_view *d)
+static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 {
 	u64 least = ~0ULL;
 	char text[64];
 	unsigned int i;
 
-	if (!d->mapped || !d->syncs)
+	pthread_mutex_lock(&d->peer->lock);
+	d->peer->follows = o->state == SHIP_LOG && o->has_acked ? o->acked.next.seq - 1 : 0;
+	pthread_mutex_unlock(&d->peer->lock);
+	if (!d->mapped || !d->syncs || d->gone)
 		return;
 	for (i = 0; i < nr_peers; i++) {
 		struct peer *other = peers[i];
@@ -171,7 +189,7 @@ static void tell_replicated(struct device_view *d)
 		if (other->role != ROLE_OWNER || !other->sync || strcmp(other->path, d->peer->path))
 			continue;
 		pthread_mutex_lock(&other->lock);
-		least = min_t(u64, least, other->acked);
+		least = min_t(u64, least, other->follows);
 		pthread_mutex_unlock(&other->lock);
 	}
 	if (least == ~0ULL || least <= d->replicated)
@@ -375,7 +393,7 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 			note(peer, o, net);
 		}
 		if (peer->sync)
-			tell_replicated(d);
+			tell_replicated(d, o);
 		if (r)
 			return r;
 	}
@@ -408,6 +426,7 @@ static void follow(struct device_view *d, struct ship_owner *o, double *wait)
 	net_close(&net);
 	pthread_mutex_lock(&peer->lock);
 	peer->connected = false;
+	peer->follows = 0;
 	pthread_mutex_unlock(&peer->lock);
 	if (o->fenced && !peer->fenced)
 		fence(d, o->fenced_epoch);

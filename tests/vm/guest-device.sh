@@ -807,10 +807,21 @@ synchronous()
 	must "open --sync async" triadsetup open --sync async --sync-ms 2000 t /dev/vdd
 	is "$(field t 29)" lags "without a replica nothing waits"
 	must "a flush does not" timeout 20 dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 oflag=direct conv=notrunc,fsync
+	replicated $(($(durable) - 1))
+	is "$(field t 29)" lags "nor while the replica has not got all"
+	sleep 3
+	first=$(durable)
+	for i in 1 2; do dd if=/tmp/a of=/dev/mapper/t bs=4k count=2 oflag=direct conv=notrunc,fsync 2>/dev/null; done
+	replicated $first
+	is "$(field t 29)" lags "what it had to have came late"
+	more=$(durable)
+	dd if=/tmp/a of=/dev/mapper/t bs=4k count=2 oflag=direct conv=notrunc,fsync 2>/dev/null
+	replicated $more
+	is "$(field t 29)" yes "what it has next came in time, though there is more by now"
+	triadsetup replica sync t async
+	is "$(field t 29)" lags "set anew it begins anew"
 	replicated "$(durable)"
-	is "$(field t 29)" lags "one word of a replica may be an old one"
-	replicated "$(durable)"
-	is "$(field t 29)" yes "the next shows that it is up to date"
+	is "$(field t 29)" yes "who has all is up to date"
 	durably flush 3 conv=fsync
 	waits flush "now flushes wait for it"
 	ends flush 0 "but not for ever"

@@ -166,12 +166,47 @@ synchronous()
 	moves_on "behind that"
 	within "flushes end again" 60 sh -c "[ \$(grep -c '^F' report) -gt $flushes ]"
 
+	triadsetup replica sync t async
+	within "async: up to date under load" 60 sh -c "dmsetup status t | grep -q ' async yes '"
+	triadsetup replica sync t block
+
 	# nothing of the owner is there any more, from one moment to the next
 	kill -9 $owner
 	end -TERM $throttle
 	kill -9 $job
 	grep '^F' report >flushed
-	wait $owner $job 2>/dev/null
+	wait $owner 2>/dev/null	# the writer may wait for a flush, until the device is fenced
+}
+
+# The daemon does not notice that it is another one; the records have the same numbers.
+another_device()
+{
+	blank_replica
+	echo "owner data t 127.0.0.1 key sync" >owner.conf
+	fmt /dev/vda
+	map t /dev/vda
+	pattern a
+	put a t 3
+	put a t 9
+	start_replica
+	start_owner
+	within "a blank device becomes a replica" 60 state_is owner 'in sync'
+	kill -STOP $owner
+	triadsetup close t
+	fmt /dev/vda
+	map --sync block --sync-ms 1000 t /dev/vda
+	kill -CONT $owner
+	dd if=/tmp/a of=/dev/mapper/t bs=1M oflag=direct conv=notrunc,fsync 2>/dev/null &
+	job=$!
+	within "another device of this name is none that the replica fits" 60 state_is owner stopped
+	is "$(field t 30)" 0 "and nothing of it is taken to be there"
+	end -TERM $owner
+	end -TERM $replica
+	triadsetup replica sync t off
+	wait $job
+	is $? 0 "its flush ends when it waits for nobody any more"
+	triadsetup close t
+	checked "the replica" vdb
 }
 
 taking_over()
@@ -230,7 +265,7 @@ resting()
 	checked "the replica" vdb
 }
 
-for part in ${*:-resting following taking_over synchronous taking_over}; do
+for part in ${*:-resting following taking_over synchronous taking_over another_device}; do
 	begins $part
 	$part
 done

@@ -77,7 +77,7 @@ write_error()
 	sees 7 'read-only, and nobody asked for that: [a-z ]* (Input/output error)' "and says why"
 	sees 7 'triadsetup check /dev/mapper/base' "and what to do"
 	triadsetup status --json t 2>/dev/null | tr -d ' \n' >/tmp/out
-	grep -q '"health":"failed".*"error_number":-5,"version":"[^"]*","next_record":[0-9]*,"durable_record":[0-9]*,"kept_record":[0-9]*,"kept_blocks":[0-9]*,"keep":null,"exit_code":7,"error":{"message":"t:' /tmp/out &&
+	grep -q '"health":"failed".*"error_number":-5,"version":"[^"]*","next_record":[0-9]*,"durable_record":[0-9]*,"kept_record":[0-9]*,"kept_blocks":[0-9]*,"keep":null,"sync":null,"synchronous":null,"replicated_record":0,"exit_code":7,"error":{"message":"t:' /tmp/out &&
 		ok "and in JSON" || not_ok "and in JSON # $(cat /tmp/out)"
 	swap "0 $sectors linear /dev/vda 0"
 	dmsetup suspend t
