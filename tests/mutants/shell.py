@@ -21,8 +21,7 @@ MUTANTS = [
      "triad_committer_wait(t, false)", "a close empties the pointer", "test-device tables"),
     ("flush-not-sent", "write.c", "	submit_bio(&t->flush_bio);", "	bio_endio(&t->flush_bio);",
      "what a flush covers is durable", "test-power 0 12 1"),
-    ("fua-at-once", "write.c", """if (bio->bi_opf & REQ_FUA &&
-		    !triad_order_is_durable(&t->core.order, w->rec.seq)) {""", "if (0) {",
+    ("fua-at-once", "write.c", "if (bio->bi_opf & REQ_FUA && !triad_sync_is_safe(t, w->rec.seq)) {", "if (0) {",
      "an acknowledged FUA write is durable", "test-relatives fua_before_log"),
     ("commit-not-flushed", "store.c",
      "	r = submit_bio_wait(&bio);\n	bio_uninit(&bio);\n	atomic64_inc(&t->stats.flushes);",
@@ -80,7 +79,7 @@ MUTANTS = [
      "a restart makes durable what was acknowledged", "test-restart cache_lost"),
     ("no-flush-before-comparing", "device.c", "	if (legacy && legacy->doubtful)\n		r = triad_store_flush_all(t);\n", "",
      "after an error the disk must flush before it is believed", "test-restart flush_failed"),
-    ("visible-fua-sent-again", "hold.c", "triad_bio(bio)->overwritten ? BLK_STS_IOERR :\n				BLK_STS_DM_REQUEUE", "BLK_STS_DM_REQUEUE",
+    ("visible-fua-sent-again", "hold.c", "		if (!triad_bio(bio)->overwritten)\n", "		if (1)\n",
      "what was seen is not written again over a later write", "test-restart overwritten"),
     ("held-given-back-at-once", "hold.c", "	if (t->mode == TRIAD_MODE_HOLD && t->handover && dm_noflush_suspending(t->ti)) {",
      "	if (t->mode == TRIAD_MODE_HOLD) {", "what is held goes back while a suspend waits, at no other time", "test-restart held"),
@@ -99,4 +98,17 @@ MUTANTS = [
      "who follows hears that the log is gone", "test-device kept"),
     ("suspended-in-silence", "follow.c", "	if (followed)\n		dm_table_event(t->ti->table);\n", "	(void)followed;\n",
      "who follows hears that nothing is kept any more", "test-device kept"),
+
+    # flushes that wait for replicas
+    ("replica-not-awaited", "sync.c", "t->sync_lags || seq <= t->replicated);", "true);",
+     "a flush waits for the replica", "test-device synchronous"),
+    ("replicated-before-durable", "sync.c", "	} else if (seq > t->core.order.durable) {", "	} else if (0) {",
+     "a replica has nothing that is not durable here", "test-device synchronous"),
+    ("waiting-not-given-back", "hold.c", "		give_back_waiting(t, false);\n", "",
+     "a restart does not wait for replicas", "test-device synchronous"),
+    ("written-over-sent-again", "write.c", "if (t->hold || t->sync)", "if (t->hold)",
+     "what later writes have changed is not sent again", "test-device synchronous"),
+    ("fenced-succeeds", "sync.c", "	return triad_order_is_durable(&t->core.order, seq) &&\n",
+     "	return t->mode != TRIAD_MODE_RW || triad_order_is_durable(&t->core.order, seq) &&\n",
+     "who is fenced is not told that a replica has it", "test-device synchronous"),
 ]
