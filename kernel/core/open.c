@@ -282,7 +282,10 @@ int triad_core_open(struct triad_core *core, u64 device_blocks)
 		core->backup_seq = core->slot_b < 0 ? core->root.next_seq :
 				   core->slots[core->slot_b].root.next_seq;
 		core->interval.budget = triad_div64(core->geo.usable - core->space.used, 3);
-		/* also behind half a healing, whose first root may have had no planes of its own */
+		/*
+		 * Also behind half a healing, whose first root may have had no planes of its own:
+		 * no test shows that this is needed, 1.5 million states of the explorer neither.
+		 */
 		core->doubtful = triad_core_needs_heal(core);
 		r = triad_commit_init(core);
 	}
