@@ -299,7 +299,8 @@ int status_worth(const struct status *status)
 {
 	if (status_is(status, STATUS_MODE, "fail") || status->error)
 		return TOOL_DAMAGED;
-	return status_is(status, STATUS_HEALTH, "ok") && !status->number[STATUS_CHECKSUM_ERRORS] ?
+	return status_is(status, STATUS_HEALTH, "ok") && !status->number[STATUS_CHECKSUM_ERRORS] &&
+	       !status_is(status, STATUS_SYNCHRONOUS, "waits") ?
 	       TOOL_OK : TOOL_DEGRADED;
 }
 
