@@ -138,7 +138,7 @@ synchronous()
 	map --sync block --sync-ms 3000 t /dev/vda
 	start_replica
 	start_owner
-	within "a blank device becomes a replica" 60 state_is owner 'in sync'
+	within "a blank device becomes a replica" 60 state_is owner "in sync" || return	# else flushes wait for ever
 	each_durable "with a replica that is waited for"
 	triadsetup replica sync t off
 	each_durable "without"
