@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 #   make demo     the main job, on a stock kernel in QEMU (KERNEL=6.1|6.12|7.3)
+#   make demo-replica   two machines, one of which is destroyed with its disk
 #   make demo-restart   the driver restarted, crashed and upgraded in use; draws restart.png
 #   make check    every test that fits in 25 minutes, on the kernels of this Debian
 #   make          the module for KDIR (default: the running kernel) and the tool
@@ -55,6 +56,11 @@ demo:
 	scripts/setup demo
 	$(MAKE) -s -C userspace
 	scripts/demo
+
+demo-replica:
+	scripts/setup demo
+	$(MAKE) -s -C userspace
+	scripts/demo-replica
 
 demo-restart:
 	scripts/setup demo-restart
@@ -164,6 +170,6 @@ clean:
 	rm -rf *.o *.ko *.mod *.mod.c modules.order Module.symvers .*.cmd .tmp_versions \
 		kernel/*.o kernel/.*.cmd kernel/core/*.o kernel/core/.*.cmd
 
-.PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-restart check check-6.1 \
+.PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-replica demo-restart check check-6.1 \
 	check-6.12 check-7.3 device-long power-long restart-long s390x crash-long trace-long uml debug apps packages-check libblkid-check \
 	bench bench-recovery bench-size clean
