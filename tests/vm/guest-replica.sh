@@ -157,6 +157,11 @@ synchronous()
 	is "$(grep -c '^F' report)" "$flushes" "and none ends"
 	start_replica
 	moves_on "it is back"
+	ip link set lo down
+	within "the link is cut: flushes wait" 60 sh -c "dmsetup status t | grep -q ' block waits '"
+	ip link set lo up
+	ip addr add 127.0.0.1/8 dev lo 2>/dev/null
+	moves_on "the link is back"
 	kill -9 $owner
 	wait $owner 2>/dev/null
 	sleep 2
