@@ -139,6 +139,15 @@ static int message(struct device_view *d, const char *text)
 	return error;
 }
 
+/* One that names a record. */
+static int message_record(struct device_view *d, const char *word, u64 seq)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s %" PRIu64, word, seq);
+	return message(d, text);
+}
+
 /*
  * The log is kept from the record on that the slowest of its replicas needs.  It is asked for
  * again whenever it is another one, or what was asked for is forgotten or given up.
@@ -146,7 +155,6 @@ static int message(struct device_view *d, const char *text)
 static void keep(struct device_view *d)
 {
 	u64 first = ~0ULL;
-	char text[64];
 	unsigned int i;
 
 	if (!d->mapped || !d->tells)
@@ -163,8 +171,7 @@ static void keep(struct device_view *d)
 	}
 	if (first == ~0ULL || first == d->keeps)
 		return;
-	snprintf(text, sizeof(text), "keep %" PRIu64, first);
-	if (!message(d, text))
+	if (!message_record(d, "keep", first))
 		d->keeps = first;
 }
 
@@ -175,7 +182,6 @@ static void keep(struct device_view *d)
 static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 {
 	u64 least = ~0ULL;
-	char text[64];
 	unsigned int i;
 
 	pthread_mutex_lock(&d->peer->lock);
@@ -194,8 +200,7 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 	}
 	if (least == ~0ULL || least <= d->replicated)
 		return;
-	snprintf(text, sizeof(text), "replicated %" PRIu64, least);
-	if (!message(d, text))
+	if (!message_record(d, "replicated", least))
 		d->replicated = least;
 }
 
@@ -205,12 +210,9 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
  */
 static void ask_for_event(struct device_view *d, u64 seq)
 {
-	char text[64];
-
 	if (d->look < 0 || !d->tells || d->asked == seq)
 		return;
-	snprintf(text, sizeof(text), "notify %" PRIu64, seq);
-	if (!message(d, text))
+	if (!message_record(d, "notify", seq))
 		d->asked = seq;
 }
 

@@ -69,6 +69,16 @@ throttle()
 	done
 }
 
+# begin_writing FLUSH: so many of a hundred operations are one
+begin_writing()
+{
+	stamp init state blocks=8192 threads=2 max=4 flush=$1 discard=5 >/dev/null
+	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
+	job=$!
+	throttle &
+	throttle=$!
+}
+
 following()
 {
 	blank_replica
@@ -77,11 +87,7 @@ following()
 	start_replica
 	start_owner
 	within "a blank device becomes a replica" 60 state_is owner 'in sync'
-	stamp init state blocks=8192 threads=2 max=4 flush=2 discard=5 >/dev/null
-	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
-	job=$!
-	throttle &
-	throttle=$!
+	begin_writing 2
 	moves_on "written to"
 	[ "$(number owner batches)" -gt 0 ] && ok "by the log" || not_ok "by the log"
 	kill -9 $replica
@@ -121,7 +127,7 @@ following()
 	wait $job 2>/dev/null
 }
 
-# durable NAME: milliseconds for each of 50 writes that have to be
+# each_durable NAME: milliseconds for each of 50 writes that have to be
 each_durable()
 {
 	d_begun=$(now)
@@ -143,11 +149,7 @@ synchronous()
 	triadsetup replica sync t off
 	each_durable "without"
 	triadsetup replica sync t block
-	stamp init state blocks=8192 threads=2 max=4 flush=10 discard=5 >/dev/null
-	stamp write state /dev/mapper/t report >/dev/null 2>&1 &
-	job=$!
-	throttle &
-	throttle=$!
+	begin_writing 10
 	moves_on "written to"
 	kill -9 $replica
 	wait $replica 2>/dev/null
