@@ -415,6 +415,43 @@ static int take_over(const struct options *opt)
 	return 0;
 }
 
+/* ---- coming back -------------------------------------------------------------------------------- */
+
+/* What was the device becomes a replica of itself, for whoever took over to bring on. */
+static int demote(struct view *view, const struct options *opt)
+{
+	struct triad_core *core = &view->core;
+	char text[POSITION_SIZE];
+	int r;
+
+	if (triad_root_is_replica(&core->root))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.", "%s: it is a replica already", view->path);
+	r = view_may_write(view);
+	if (r)
+		return r;
+	if (triad_core_lost_log(core))
+		return tool_fail(TOOL_DAMAGED, "Nothing was changed.", "%s: flushed records of its log are "
+				 "damaged", view->path);
+	if (core->root.root_layout != TRIAD_ROOTS_INSIDE)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  triadsetup move-roots brings them back.",
+				 "%s: its roots lie on other devices, those of a replica do not", view->path);
+	if (view->key)
+		return tool_fail(TOOL_USAGE, "Nothing was changed.", "%s: it has a key, and triadd none for it",
+				 view->path);
+	r = replica_demote(core);
+	if (r)
+		return tool_fail(tool_exit_of(r), "What it holds is as it was.  Give the same command again.",
+				 "%s: %s", view->path, strerror(-r));
+	position_text(&core->root.origin, text);
+	if (opt->json)
+		json_add_text(json_document(), "position", text);
+	else if (!opt->batch)
+		printf("%s: a replica, of itself: it holds %s.\n"
+		       "What only it holds is there until triadd brings it on: triadsetup export saves it,\n"
+		       "and triadsetup receive --promote makes it a device again.\n", view->path, text);
+	return 0;
+}
+
 /* Of a device in use.  A suspended one forgets it. */
 static int set_sync(const struct options *opt)
 {
@@ -454,11 +491,13 @@ int cmd_replica(const struct options *opt)
 		return opt->json && opt->prometheus ?
 		       tool_fail(TOOL_USAGE, "Take one of them.", "replica status: --prometheus is a form of "
 				 "its own, without --json") : status(opt);
-	if (strcmp(what, "seal") && strcmp(what, "takeover"))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal, takeover or sync.",
+	if (strcmp(what, "seal") && strcmp(what, "takeover") && strcmp(what, "rejoin"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal, takeover, rejoin or sync.",
 				 "replica: '%s' is not known", what);
 	if (!names)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: name the replica, or its image",
 				 what);
+	if (!strcmp(what, "rejoin"))
+		return view_change(opt, opt->args[1], demote);
 	return strcmp(what, "seal") ? take_over(opt) : seal(opt);
 }

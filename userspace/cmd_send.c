@@ -444,7 +444,8 @@ static int judge_since(struct send *s, const struct triad_origin *now)
 static int send_begin(struct send *s)
 {
 	struct stream_begin begin;
-	int r = replica_begin(&s->source.view.core, s->is_full ? NULL : &s->from, &begin);
+	int r = replica_begin(&s->source.view.core, s->is_full ? NULL : &s->from,
+			      (u32)s->from.generation + 1, &begin);
 
 	s->nr_expected = begin.nr_blocks + begin.nr_holes;
 	if (!r)

@@ -71,13 +71,13 @@ static int count_block(void *context, const struct content_block *block)
 	return 0;
 }
 
-int replica_begin(struct triad_core *core, const struct triad_origin *since,
+int replica_begin(struct triad_core *core, const struct triad_origin *from, u32 since,
 		  struct stream_begin *begin)
 {
 	struct content_range range = {
-		.since = since ? (u32)since->generation + 1 : 0,
+		.since = from ? since : 0,
 		.to = core->geo.logical_blocks,
-		.holes = since,
+		.holes = from,
 		.only_names = true,
 	};
 	int r;
@@ -85,15 +85,15 @@ int replica_begin(struct triad_core *core, const struct triad_origin *since,
 	*begin = (struct stream_begin) {
 		.logical_blocks = core->geo.logical_blocks,
 		.checksum_kind = core->root.checksum_kind,
-		.is_full = !since,
+		.is_full = !from,
 	};
-	if (since)
-		begin->from = *since;
+	if (from)
+		begin->from = *from;
 	memcpy(begin->label, core->root.label, sizeof(begin->label));
 	snprintf(begin->hash, sizeof(begin->hash), "%s", core->root.hash);
 	r = replica_position(core, &begin->at);
 	memcpy(begin->uuid, begin->at.uuid, sizeof(begin->uuid));
-	if (r || (since && position_same(&begin->at, since)))
+	if (r || (from && position_same(&begin->at, from)))
 		return r;
 	return content_changes(core, &range, count_block, begin);
 }
@@ -355,14 +355,31 @@ int replica_seal(struct triad_core *core, u32 epoch)
 	return r;
 }
 
+int replica_demote(struct triad_core *core)
+{
+	struct triad_root replica = core->root;
+	int i, r = replica_position(core, &replica.origin);
+
+	if (!r)
+		r = replica_ready(core, 0);
+	replica.incompat |= TRIAD_INCOMPAT_REPLICA;
+	core->stamp = &replica;
+	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
+		r = triad_commit_alone(core, true);
+	core->stamp = NULL;
+	return r;
+}
+
 int replica_promote(struct triad_core *core)
 {
-	struct triad_root own = { .epoch = core->root.epoch };
+	struct triad_root own = { .epoch = core->root.epoch, .origin = core->root.origin };
 	int r;
 
 	if (core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE)
 		return -EAGAIN;
 	r = replica_ready(core, 0);
+	/* where it grows out of another history; which is told by its state, and not by its branch */
+	own.origin.branch = core->root.generation + 1;
 	core->stamp = &own;
 	core->branches_off = true;
 	if (!r)

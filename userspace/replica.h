@@ -35,8 +35,11 @@ enum position_age {
 enum position_age position_age(const struct triad_origin *from, const struct triad_root *now);
 bool position_is_none(const struct triad_origin *position);
 
-/* What a stream begins with: of all, or of what changed since a position; with what it has. */
-int replica_begin(struct triad_core *core, const struct triad_origin *since,
+/*
+ * What a stream begins with: of all; or, from a position, of what changed since a generation, whose
+ * low half is given.
+ */
+int replica_begin(struct triad_core *core, const struct triad_origin *from, u32 since,
 		  struct stream_begin *begin);
 
 struct receive {
@@ -86,7 +89,13 @@ int replica_take(struct triad_core *core, struct receive *rx);
  */
 int replica_seal(struct triad_core *core, u32 epoch);
 
-/* No replica any more: a device of its own, and a new branch of it.  -EAGAIN: it is incomplete. */
+/*
+ * No replica any more: a device of its own, and a new branch of it.  -EAGAIN: it is incomplete.
+ * Its roots keep the position it had, with the first generation of its own in place of the branch.
+ */
 int replica_promote(struct triad_core *core);
+
+/* The other way: a device becomes a replica of itself, as it is; in all three roots on return. */
+int replica_demote(struct triad_core *core);
 
 #endif

@@ -21,6 +21,7 @@
 #define SHIP_WINDOW	(16u << 20)	/* that an owner may be ahead of its replica */
 #define SHIP_STAGED	(SHIP_CHUNK + 3 * (u32)STREAM_FRAME)
 #define SHIP_BATCH	1024u		/* blocks of one commit of the replica */
+#define SHIP_CHANGED	(1u << 17)	/* ranges that whoever was one with the device before tells, at most */
 #define SHIP_FLIGHTS	32u		/* commits that are sent and not acknowledged */
 
 /* Bytes to be sent. */
@@ -126,6 +127,7 @@ enum ship_state {
 	SHIP_NEW,
 	SHIP_GREETED,		/* the replica is to say where it is */
 	SHIP_ATTACHED,		/* it said so */
+	SHIP_BRANCHED,		/* it is to say what changed there since both were one */
 	SHIP_LOG,
 	SHIP_DIFFERENCE,
 	SHIP_FULL,
@@ -159,6 +161,9 @@ struct ship_owner {
 	u64 floor;		/* the record behind what the replica has, if that is known */
 	bool wants_commit;	/* no root has got there yet */
 	u32 since;		/* of this pass: generation's low half, 0: all */
+	u64 branched;		/* with this generation the device went its own way */
+	struct stream_range *changed;	/* SHIP_CHANGED; sent before all else */
+	u32 nr_changed, next_changed;
 	struct triad_root first;	/* of this pass */
 	u64 lba;
 	u32 nr_passes;
@@ -199,6 +204,7 @@ struct ship_replica {
 	struct ship_out out;
 	struct stream_hello hello;
 	bool greeted, stopped;
+	bool branched;			/* the owner grew out of what is here */
 	struct receive rx;
 	struct writer *writer;
 	struct stream_in *in;

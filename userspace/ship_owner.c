@@ -39,6 +39,8 @@ void ship_owner_free(struct ship_owner *o)
 	close_root(o);
 	ship_log_free(&o->log);
 	ship_out_free(&o->out);
+	triad_free(o->changed);
+	o->changed = NULL;
 }
 
 void ship_owner_connected(struct ship_owner *o)
@@ -46,6 +48,7 @@ void ship_owner_connected(struct ship_owner *o)
 	close_root(o);
 	ship_out_connected(&o->out);
 	o->state = SHIP_NEW;
+	o->nr_changed = 0;
 	o->credit = 0;
 	o->why[0] = 0;
 	o->refusal = STREAM_REFUSE_OTHER;
@@ -93,6 +96,7 @@ static void begin_difference(struct ship_owner *o, bool full, u64 floor)
 	o->state = full ? SHIP_FULL : SHIP_DIFFERENCE;
 	o->begun = o->moved = false;
 	o->lba = 0;
+	o->next_changed = 0;
 	o->nr_passes = 0;
 	o->since = full ? 0 : (u32)o->sent.generation + 1;
 	memset(&o->first, 0, sizeof(o->first));
@@ -130,12 +134,17 @@ static int attach(struct ship_owner *o)
 	known = o->position.kind == STREAM_KIND_WHOLE && recall(o, at);
 	o->nr_flights = 0;
 	o->sent = *at;
-	if (o->position.kind != STREAM_KIND_BLANK && !position_is_none(at) &&
-	    memcmp(at->uuid, look.c.uuid, sizeof(at->uuid)))
-		return stop(o, "it is a replica of another device: %s", position_text(at, text));
 	if (o->position.kind != STREAM_KIND_BLANK && o->position.logical_blocks < look.c.logical_blocks)
 		return stop(o, "it is too small: it holds %" PRIu64 " MiB, and the device %" PRIu64,
 			    o->position.logical_blocks >> 8, look.c.logical_blocks >> 8);
+	if (o->position.kind != STREAM_KIND_BLANK && !position_is_none(at) &&
+	    memcmp(at->uuid, look.c.uuid, sizeof(at->uuid))) {
+		if (memcmp(at->uuid, look.c.origin.uuid, sizeof(at->uuid)))
+			return stop(o, "it is a replica of another device: %s", position_text(at, text));
+		o->state = SHIP_BRANCHED;
+		o->branched = look.c.origin.branch;
+		return stream_branched(&o->out.stream, &look.c.origin);
+	}
 	if (o->position.kind != STREAM_KIND_WHOLE) {
 		begin_difference(o, true, 0);
 		return 0;
@@ -153,6 +162,38 @@ static int attach(struct ship_owner *o)
 		o->acked = o->log.mark;
 		o->has_acked = true;
 	}
+	return 0;
+}
+
+/* ---- whoever was one with it before -------------------------------------------------------- */
+
+/*
+ * This device was a replica once, and the other end holds what became of the device that it was a
+ * replica of.  What differs is what changed there since, which it tells, and what changed here.
+ */
+static int take_changed(struct ship_owner *o, const struct stream_in *in)
+{
+	u64 end = 0;
+	u32 i;
+
+	if (!o->changed)
+		o->changed = triad_alloc(SHIP_CHANGED * sizeof(*o->changed));
+	if (!o->changed)
+		return -ENOMEM;
+	for (i = 0; i < in->nr; i++) {
+		if (o->nr_changed)
+			end = o->changed[o->nr_changed - 1].lba + o->changed[o->nr_changed - 1].nr;
+		if (o->nr_changed == SHIP_CHANGED || in->range[i].lba < end)
+			return -EPROTO;
+		o->changed[o->nr_changed++] = in->range[i];
+	}
+	if (in->more)
+		return 0;
+	begin_difference(o, o->position.kind == STREAM_KIND_INCOMPLETE, 0);
+	if (o->state == SHIP_DIFFERENCE)
+		o->since = o->branched;
+	else
+		o->nr_changed = 0;
 	return 0;
 }
 
@@ -195,7 +236,9 @@ int ship_owner_frame(struct ship_owner *o, const struct stream_in *in)
 		o->state = SHIP_ATTACHED;
 		return 0;
 	case STREAM_ACK:
-		return take_ack(o, &in->ack);
+		return take_ack(o, &in->at);
+	case STREAM_CHANGED:
+		return o->state == SHIP_BRANCHED ? take_changed(o, in) : -EPROTO;
 	case STREAM_CREDIT:
 		o->credit = max_t(u64, o->credit, in->credit);
 		return 0;
@@ -285,6 +328,7 @@ static int check_root(struct ship_owner *o)
 struct piece {
 	struct ship_owner *o;
 	u64 next;		/* LBA that did not fit any more */
+	u32 next_changed;	/* range that it lies in */
 };
 
 static int stage_block(void *context, const struct content_block *block)
@@ -305,8 +349,11 @@ static int stage_block(void *context, const struct content_block *block)
 static int stage_begin(struct ship_owner *o)
 {
 	struct stream_begin begin;
-	int r = replica_begin(&o->core, o->state == SHIP_FULL ? NULL : &o->sent, &begin);
+	int r = replica_begin(&o->core, o->state == SHIP_FULL ? NULL : &o->sent, o->since, &begin);
+	u32 i;
 
+	for (i = 0; i < o->nr_changed; i++)
+		begin.nr_blocks += o->changed[i].nr;
 	return r ? r : stream_begin(&o->out.stream, &begin);
 }
 
@@ -333,10 +380,31 @@ static int end_difference(struct ship_owner *o)
 	else
 		o->nr_differences++;
 	close_root(o);
+	o->nr_changed = 0;
 	o->log.durable = 0;
 	o->state = SHIP_LOG;
 	sent(o);
 	return ship_owner_ping(o);
+}
+
+/* Of what changed at the other end: all that is here, or is not. */
+static int stage_changed(struct ship_owner *o, struct piece *p)
+{
+	int r = 0;
+
+	for (; p->next_changed < o->nr_changed && !r; p->next_changed += !r) {
+		const struct stream_range *changed = &o->changed[p->next_changed];
+		struct content_range range = {
+			.from = max_t(u64, p->next, changed->lba),
+			.to = min_t(u64, changed->lba + changed->nr, o->core.geo.logical_blocks),
+			.holes = true,
+		};
+
+		r = content_changes(&o->core, &range, stage_block, p);
+	}
+	if (!r)
+		p->next = 0;
+	return r;
 }
 
 static int stage_piece(struct ship_owner *o, struct piece *p)
@@ -347,8 +415,12 @@ static int stage_piece(struct ship_owner *o, struct piece *p)
 	};
 	int r;
 
-	p->next = o->core.geo.logical_blocks;
-	r = content_changes(&o->core, &range, stage_block, p);
+	if (o->next_changed < o->nr_changed) {
+		r = stage_changed(o, p);
+	} else {
+		p->next = range.to;
+		r = content_changes(&o->core, &range, stage_block, p);
+	}
 	return r < 0 ? r : stream_flush(&o->out.stream);
 }
 
@@ -368,7 +440,7 @@ static bool goes_on(struct ship_owner *o)
 static int ship_difference(struct ship_owner *o)
 {
 	struct ship_out_mark staged = ship_out_mark(&o->out);
-	struct piece p = { .o = o };
+	struct piece p = { .o = o, .next = o->lba, .next_changed = o->next_changed };
 	bool ends = false;
 	int gone, r = o->is_open ? 0 : open_root(o);
 
@@ -380,7 +452,9 @@ static int ship_difference(struct ship_owner *o)
 		r = stage_begin(o);
 	} else if (o->lba < o->core.geo.logical_blocks) {
 		r = stage_piece(o, &p);
-	} else if (!goes_on(o)) {
+	} else if (goes_on(o)) {
+		p.next = 0;
+	} else {
 		r = stage_end(o);
 		ends = true;
 	}
@@ -388,10 +462,9 @@ static int ship_difference(struct ship_owner *o)
 	if (!gone && !r) {
 		if (ends)
 			r = end_difference(o);
-		else if (!o->begun)
-			o->begun = true;
-		else if (p.next)
-			o->lba = p.next;
+		o->begun = true;
+		o->lba = p.next;
+		o->next_changed = p.next_changed;
 		return r ? r : 1;
 	}
 	/* nothing of it counts: again, with the root that is current now */
@@ -418,6 +491,7 @@ static int go_on(struct ship_owner *o)
 			return 0;
 		return o->state == SHIP_LOG ? ship_records(o) : ship_difference(o);
 	case SHIP_GREETED:
+	case SHIP_BRANCHED:
 	case SHIP_STOPPED:
 		break;
 	}

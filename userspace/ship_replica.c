@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "content.h"
 #include "writer.h"
 
 int ship_replica_init(struct ship_replica *rep)
@@ -32,7 +33,7 @@ void ship_replica_free(struct ship_replica *rep)
 void ship_replica_connected(struct ship_replica *rep)
 {
 	ship_out_connected(&rep->out);
-	rep->greeted = rep->stopped = false;
+	rep->greeted = rep->stopped = rep->branched = false;
 	rep->credit = 0;
 	rep->why[0] = 0;
 }
@@ -127,6 +128,26 @@ static int stage_credit(struct ship_replica *rep)
 	return stream_credit(&rep->out.stream, rep->credit);
 }
 
+/* It is a replica of whoever is the owner, or of nobody yet. */
+static bool is_its_own(const struct ship_replica *rep)
+{
+	const struct triad_origin *at = rep->core ? &rep->core->root.origin : NULL;
+
+	return !at || position_is_none(at) || !memcmp(at->uuid, rep->hello.uuid, sizeof(at->uuid));
+}
+
+static int another(struct ship_replica *rep)
+{
+	return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is a replica of another device");
+}
+
+/* Whoever owned it before is to be refused from now on. */
+static int follow(struct ship_replica *rep)
+{
+	return rep->core && rep->hello.epoch > rep->core->root.epoch ?
+	       raise_epoch(rep, rep->hello.epoch) : 0;
+}
+
 static int take_hello(struct ship_replica *rep)
 {
 	struct stream_position position = { .batch_blocks = rep->batch_blocks };
@@ -139,12 +160,9 @@ static int take_hello(struct ship_replica *rep)
 		return fenced(rep);
 	if (rep->is_device)
 		return refuse(rep, STREAM_REFUSE_OTHER, -EPERM, "what is there is no replica");
-	if (root && !position_is_none(&root->origin) &&
-	    memcmp(root->origin.uuid, rep->hello.uuid, sizeof(rep->hello.uuid)))
-		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is a replica of another device");
-	/* whoever owned it before is to be refused from now on */
-	if (root && rep->hello.epoch > root->epoch)
-		r = raise_epoch(rep, rep->hello.epoch);
+	/* another's position may be one that the owner grew out of: it says so then */
+	if (is_its_own(rep))
+		r = follow(rep);
 	/* who was killed may have written that root, and not flushed it */
 	if (!r && root)
 		r = rep->core->store->ops->flush(rep->core->store);
@@ -159,6 +177,93 @@ static int take_hello(struct ship_replica *rep)
 	}
 	r = stream_position(&rep->out.stream, &position);
 	return r ? r : stage_credit(rep);
+}
+
+/* ---- the owner was a replica of what is here ------------------------------------------------- */
+
+struct changes {
+	struct ship_replica *rep;
+	bool stage;			/* else they are counted */
+	u64 gap;			/* so near to each other they are one */
+	struct stream_range range[STREAM_RANGES];
+	u32 nr, total;
+};
+
+static int add_change(void *context, const struct content_block *block)
+{
+	struct changes *c = context;
+	struct stream_range *last = c->nr ? &c->range[c->nr - 1] : NULL;
+	int r = 0;
+
+	if (last && block->lba <= last->lba + last->nr + c->gap) {
+		last->nr = max_t(u64, last->nr, block->lba + block->nr - last->lba);
+		return 0;
+	}
+	if (++c->total > SHIP_CHANGED)
+		return c->stage ? -EFBIG : 1;
+	if (c->nr == STREAM_RANGES) {
+		if (c->stage)
+			r = stream_changed(&c->rep->out.stream, c->range, c->nr, true);
+		c->nr = 0;
+	}
+	c->range[c->nr++] = (struct stream_range) { block->lba, block->nr };
+	return r;
+}
+
+/* All that was written here since a generation; where that is too much, with what lies between. */
+static int stage_changes(struct ship_replica *rep, u64 generation)
+{
+	struct content_range range = {
+		.since = (u32)generation + 1, .to = rep->core->geo.logical_blocks,
+		.holes = true, .only_names = true,
+	};
+	struct changes *c = triad_alloc(sizeof(*c));
+	u64 gap = 0;
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	do {
+		*c = (struct changes) { .rep = rep, .gap = gap };
+		r = content_changes(rep->core, &range, add_change, c);
+		gap = 2 * gap + 1;
+	} while (r == 1);
+	*c = (struct changes) { .rep = rep, .gap = c->gap, .stage = true };
+	if (!r)
+		r = content_changes(rep->core, &range, add_change, c);
+	if (!r)
+		r = stream_changed(&rep->out.stream, c->range, c->nr, false);
+	triad_free(c);
+	return r;
+}
+
+/*
+ * What was the device that the owner was a replica of tells what it wrote since; any other replica
+ * of that is at the very same position, or cannot tell.
+ */
+static int take_branched(struct ship_replica *rep)
+{
+	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
+	struct triad_origin at = rep->in->at;
+	bool whole = root && !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE);
+	int r;
+
+	if (!root || is_its_own(rep) || memcmp(at.uuid, root->origin.uuid, sizeof(at.uuid)))
+		return another(rep);
+	/* it is told without its branch: the newest that it can be of */
+	at.branch = min_t(u64, root->branch, at.generation);
+	if (whole && memcmp(at.state, root->origin.state, sizeof(at.state)) &&
+	    (memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid)) ||
+	     position_age(&at, root) != POSITION_FITS))
+		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is not known here what differs since "
+			      "the device was a replica itself: all of it goes into a blank image");
+	rep->branched = true;
+	r = follow(rep);
+	if (!r && whole && memcmp(at.state, root->origin.state, sizeof(at.state)))
+		r = stage_changes(rep, at.generation);
+	else if (!r)
+		r = stream_changed(&rep->out.stream, NULL, 0, false);
+	return r ? failed(rep, r) : 0;
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */
@@ -205,6 +310,8 @@ static int take_begin(struct ship_replica *rep)
 	/* sealed since */
 	if (rep->hello.epoch < epoch_of(rep))
 		return fenced(rep);
+	if (!is_its_own(rep) && !rep->branched)
+		return another(rep);
 	if (begin->is_full ? whole : !whole || !position_same(&begin->from, &rep->core->root.origin))
 		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "what comes does not follow what is here");
 	if (!rep->core)
@@ -282,6 +389,8 @@ int ship_replica_frame(struct ship_replica *rep, struct stream_in *in)
 	switch (in->type) {
 	case STREAM_HELLO:
 		return take_hello(rep);
+	case STREAM_BRANCHED:
+		return take_branched(rep);
 	case STREAM_BEGIN:
 		return take_begin(rep);
 	case STREAM_BLOCKS:

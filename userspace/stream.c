@@ -133,18 +133,25 @@ static int send_blocks(struct stream_out *out)
 	return r;
 }
 
+static void encode_ranges(struct stream_run_disk *run, const struct stream_range *range, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		run[i].lba = cpu_to_le64(range[i].lba);
+		run[i].nr = cpu_to_le64(range[i].nr);
+	}
+}
+
 static int send_holes(struct stream_out *out)
 {
 	struct stream_run_disk *run = payload(out->frame);
-	u32 i, nr = out->nr_ranges;
+	u32 nr = out->nr_ranges;
 	int r;
 
 	if (!nr)
 		return 0;
-	for (i = 0; i < nr; i++) {
-		run[i].lba = cpu_to_le64(out->range[i].lba);
-		run[i].nr = cpu_to_le64(out->range[i].nr);
-	}
+	encode_ranges(run, out->range, nr);
 	out->nr_ranges = 0;
 	r = send_frame(out, STREAM_HOLES, nr * sizeof(*run));
 	out->nr_holes += r ? 0 : nr;
@@ -266,13 +273,34 @@ int stream_position(struct stream_out *out, const struct stream_position *positi
 	return send_frame(out, STREAM_POSITION, sizeof(*d));
 }
 
-int stream_ack(struct stream_out *out, const struct triad_origin *at)
+static int send_at(struct stream_out *out, enum stream_type type, const struct triad_origin *at)
 {
-	struct stream_ack_disk *d = payload(out->frame);
+	struct stream_at_disk *d = payload(out->frame);
 
 	memset(d, 0, sizeof(*d));
 	encode_position(&d->at, at);
-	return send_frame(out, STREAM_ACK, sizeof(*d));
+	return send_frame(out, type, sizeof(*d));
+}
+
+int stream_ack(struct stream_out *out, const struct triad_origin *at)
+{
+	return send_at(out, STREAM_ACK, at);
+}
+
+int stream_branched(struct stream_out *out, const struct triad_origin *at)
+{
+	return send_at(out, STREAM_BRANCHED, at);
+}
+
+int stream_changed(struct stream_out *out, const struct stream_range *range, u32 nr, bool more)
+{
+	struct stream_changed_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	d->nr = cpu_to_le32(nr);
+	d->more = more;
+	encode_ranges(d->run, range, nr);
+	return send_frame(out, STREAM_CHANGED, sizeof(*d));
 }
 
 int stream_credit(struct stream_out *out, u64 bytes)
@@ -341,7 +369,10 @@ static u32 longest(enum stream_type type)
 	case STREAM_POSITION:
 		return sizeof(struct stream_position_disk);
 	case STREAM_ACK:
-		return sizeof(struct stream_ack_disk);
+	case STREAM_BRANCHED:
+		return sizeof(struct stream_at_disk);
+	case STREAM_CHANGED:
+		return sizeof(struct stream_changed_disk);
 	case STREAM_CREDIT:
 		return sizeof(struct stream_credit_disk);
 	case STREAM_PING:
@@ -417,14 +448,27 @@ static int take_begin(struct stream_in *in, u32 length)
 	    begin->logical_blocks > TRIAD_MAX_BLOCKS ||
 	    begin->checksum_kind > TRIAD_CHECKSUM_XXH64 || d->is_full > 1 || d->is_log > (in->session && !d->is_full))
 		return bad(in, -EUCLEAN, "it says what cannot be");
-	if (!begin->is_full && memcmp(begin->uuid, begin->from.uuid, sizeof(begin->uuid)))
+	/* in a session it may: ship_replica.c knows whether */
+	if (!begin->is_full && !in->session && memcmp(begin->uuid, begin->from.uuid, sizeof(begin->uuid)))
 		return bad(in, -EUCLEAN, "it begins at another device's position");
 	return 0;
 }
 
-static bool is_inside(const struct stream_in *in, u64 lba, u64 nr)
+static bool is_inside(u64 lba, u64 nr, u64 size)
 {
-	return nr && lba < in->begin.logical_blocks && nr <= in->begin.logical_blocks - lba;
+	return nr && lba < size && nr <= size - lba;
+}
+
+static bool take_ranges(struct stream_in *in, const struct stream_run_disk *run, u64 size)
+{
+	u32 i;
+
+	for (i = 0; i < in->nr; i++) {
+		in->range[i] = (struct stream_range) { le64_to_cpu(run[i].lba), le64_to_cpu(run[i].nr) };
+		if (!is_inside(in->range[i].lba, in->range[i].nr, size))
+			return false;
+	}
+	return true;
 }
 
 static int take_blocks(struct stream_in *in, u32 length)
@@ -437,7 +481,7 @@ static int take_blocks(struct stream_in *in, u32 length)
 	in->lba = le64_to_cpu(run->lba);
 	in->nr = le64_to_cpu(run->nr);
 	in->data = (const u8 *)(run + 1);
-	if (!is_inside(in, in->lba, in->nr))
+	if (!is_inside(in->lba, in->nr, in->begin.logical_blocks))
 		return bad(in, -EUCLEAN, "its blocks lie outside of the device");
 	in->nr_blocks += in->nr;
 	return 0;
@@ -446,16 +490,12 @@ static int take_blocks(struct stream_in *in, u32 length)
 static int take_holes(struct stream_in *in, u32 length)
 {
 	const struct stream_run_disk *run = payload(in->frame);
-	u32 i;
 
 	if (!length || length % sizeof(*run))
 		return bad(in, -EUCLEAN, "it has another length");
 	in->nr = length / sizeof(*run);
-	for (i = 0; i < in->nr; i++) {
-		in->range[i] = (struct stream_range) { le64_to_cpu(run[i].lba), le64_to_cpu(run[i].nr) };
-		if (!is_inside(in, in->range[i].lba, in->range[i].nr))
-			return bad(in, -EUCLEAN, "its holes lie outside of the device");
-	}
+	if (!take_ranges(in, run, in->begin.logical_blocks))
+		return bad(in, -EUCLEAN, "its holes lie outside of the device");
 	in->nr_holes += in->nr;
 	return 0;
 }
@@ -540,6 +580,17 @@ static int take_refuse(struct stream_in *in)
 	return 0;
 }
 
+static int take_changed(struct stream_in *in)
+{
+	const struct stream_changed_disk *d = payload(in->frame);
+
+	in->nr = le32_to_cpu(d->nr);
+	in->more = d->more;
+	if (in->nr > STREAM_RANGES || d->more > 1 || !take_ranges(in, d->run, TRIAD_MAX_BLOCKS))
+		return bad(in, -EUCLEAN, "it says what cannot be");
+	return 0;
+}
+
 static int take(struct stream_in *in, u32 length)
 {
 	int r = check_frame(in, length);
@@ -568,7 +619,11 @@ static int take(struct stream_in *in, u32 length)
 		r = take_position(in);
 		break;
 	case STREAM_ACK:
-		decode_position(&in->ack, payload(in->frame));
+	case STREAM_BRANCHED:
+		decode_position(&in->at, &((struct stream_at_disk *)payload(in->frame))->at);
+		break;
+	case STREAM_CHANGED:
+		r = take_changed(in);
 		break;
 	case STREAM_CREDIT:
 		in->credit = le64_to_cpu(((struct stream_credit_disk *)payload(in->frame))->bytes);

@@ -32,6 +32,8 @@ enum stream_type {
 	STREAM_CREDIT,
 	STREAM_PING,
 	STREAM_REFUSE,
+	STREAM_BRANCHED,
+	STREAM_CHANGED,
 };
 
 struct stream_header_disk {
@@ -98,10 +100,19 @@ struct stream_position_disk {
 };
 static_assert(sizeof(struct stream_position_disk) == 64, "stream position");
 
-struct stream_ack_disk {
+/* Of ACK and BRANCHED. */
+struct stream_at_disk {
 	struct triad_origin_disk at;
 	u8 reserved[4];
 };
+
+struct stream_changed_disk {
+	__le32 nr;
+	u8 more;			/* frames of it follow */
+	u8 reserved[3];
+	struct stream_run_disk run[STREAM_RANGES];
+};
+static_assert(sizeof(struct stream_changed_disk) == 4104, "stream changed");
 
 struct stream_credit_disk {
 	__le64 bytes;			/* of frames, since the session began */
@@ -234,6 +245,9 @@ int stream_ack(struct stream_out *out, const struct triad_origin *at);
 int stream_credit(struct stream_out *out, u64 bytes);
 int stream_ping(struct stream_out *out, const struct stream_ping *ping);
 int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse);
+int stream_branched(struct stream_out *out, const struct triad_origin *at);
+/* As many of ranges as a frame takes; the last one of a list says so, and may have none. */
+int stream_changed(struct stream_out *out, const struct stream_range *range, u32 nr, bool more);
 
 struct stream_in {
 	stream_io read;		/* of a session: not used */
@@ -254,7 +268,8 @@ struct stream_in {
 	struct stream_end end;
 	struct stream_hello hello;
 	struct stream_position position;
-	struct triad_origin ack;
+	struct triad_origin at;	/* ack, branched */
+	bool more;		/* changed, whose ranges are as those of holes */
 	u64 credit;
 	struct stream_ping ping;
 	struct stream_refuse refuse;

@@ -300,6 +300,7 @@ static void fence(struct device_view *d, u32 epoch)
 
 static const char *const states[] = {
 	[SHIP_NEW] = "connecting", [SHIP_GREETED] = "connecting", [SHIP_ATTACHED] = "connecting",
+	[SHIP_BRANCHED] = "connecting",
 	[SHIP_LOG] = "log", [SHIP_DIFFERENCE] = "difference", [SHIP_FULL] = "full",
 	[SHIP_STOPPED] = "stopped",
 };

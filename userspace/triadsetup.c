@@ -139,7 +139,8 @@ static const struct command commands[] = {
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
-	  "it a device of its own.  Whoever owned it finds itself fenced.\n"
+	  "it a device of its own.  Whoever owned it finds itself fenced.  rejoin: what was\n"
+	  "the device becomes a replica, for whoever took over to bring on.\n"
 	  "sync NAME POLICY: as open --sync, of a device in use.\n",
 	  cmd_replica },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",

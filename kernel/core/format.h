@@ -178,7 +178,7 @@ struct triad_root_disk {
 	__le64 time;			/* of the commit, seconds since 1970 */
 	__le64 branch;			/* generation of the last heal or rollback, 0: none */
 	__le64 repeats;			/* roots before it that repeated their predecessor, and it */
-	struct triad_origin_disk origin;	/* of a replica, else zero */
+	struct triad_origin_disk origin;	/* of a replica, and of what was one; else zero */
 	__le32 crc;			/* crc32c of bytes 0-475 */
 	u8 seal[TRIAD_HASH_SIZE];	/* H of bytes 0-479 */
 };

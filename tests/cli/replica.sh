@@ -164,6 +164,46 @@ kill $replica_pid; wait $replica_pid
 [ ! -e replica.sock ]
 result $? "and leaves no socket"
 
+# ---- coming back ------------------------------------------------------------------------------------
+
+on img 'write 50 7 3' flush 'write 9000 3 3' flush 'discard 1020 5' close
+position=$(tool position img)
+tool dump --json img root >before 2>/dev/null
+refuse 1 "rejoin: of one" 'name the replica' replica rejoin
+tool replica rejoin --json img >rejoined.json 2>err
+result $? "rejoin: what was the device becomes a replica"
+holds "rejoin: it tells of what" rejoined.json "d['position'] == '$position'"
+is_at img "$position"
+result $? "rejoin: of itself"
+refuse 1 "rejoin: once" 'replica already' replica rejoin img
+tool receive -q --promote img && is_at img "$position"
+[ $? != 0 ]
+result $? "rejoin: can be taken back"
+on img 'write 60 2 8' close
+position=$(tool position img)
+tool replica rejoin img >out 2>err && grep -q "holds $position" out
+result $? "rejoin: in words"
+echo "owner data img.replica 127.0.0.1:$port key" >owner.conf
+printf 'listen 127.0.0.1:%s\nreplica data img key\n' $port >replica.conf
+rm -f owner.log replica.log
+start_replica
+start_owner
+until_true is_at img "$(tool position img.replica)"
+result $? "what was the device follows the one that took over"
+until_true says owner "p['state'] == 'in sync' and p['differences'] == 1 and p['fulls'] == 0"
+result $? "by what differs"
+on img.replica 'write 9000 5 5' close
+until_true is_at img "$(tool position img.replica)" && says owner "p['differences'] == 1"
+result $? "and then by the log"
+kill_owner
+kill_replica
+alike img img.replica
+result $? "and holds what that holds"
+tool replica takeover -q --json img >took.json 2>err
+holds "it takes over in its turn" took.json "d['epoch'] == 2"
+on img 'write 1 5 5' close
+result $? "and can be written"
+
 # ---- a device that is open, as its module tells ------------------------------------------------------
 
 if [ -n "$FAKEDM" ]; then

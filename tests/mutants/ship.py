@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Mutants of replication: (name, file of userspace/, text, replacement, what breaks, killer).
 
-The killer is "sim": the simulator finds it within some hundred schedules.
+The killer is "sim", the simulator, which finds it within some hundred schedules; or a unit test.
 """
 
 MUTANTS = [
@@ -38,4 +38,18 @@ MUTANTS = [
      "a hole that comes behind a block empties it", "sim"),
     ("left-over-kept", "ship_replica.c", "	return rep->reopen(rep);\n}", "	return 0;\n}",
      "what was received in part is dropped", "sim"),
+    ("changed-not-told", "ship_replica.c", "		r = stage_changes(rep, at.generation);\n", "		r = stream_changed(&rep->out.stream, NULL, 0, false);\n",
+     "whoever comes back tells what it wrote since", "test_rejoin"),
+    ("changed-since-too-new", "ship_replica.c", "		.since = (u32)generation + 1, .to", "		.since = (u32)generation + 2, .to",
+     "all of it", "test_rejoin"),
+    ("own-since-too-new", "ship_owner.c", "		o->since = o->branched;\n", "		o->since = o->branched + 9;\n",
+     "what changed here since the replica took over is sent", "test_rejoin"),
+    ("own-since-lost", "ship_owner.c", "		o->since = o->branched;\n", "		o->since = 1;\n",
+     "and no more", "test_rejoin"),
+    ("holes-of-changed", "ship_owner.c", "			.holes = true,\n", "			.holes = false,\n",
+     "what is empty here is emptied there", "test_rejoin"),
+    ("anybody-follows", "ship_replica.c", "	if (is_its_own(rep))\n		r = follow(rep);\n", "	r = follow(rep);\n",
+     "only its owner raises a replica's epoch", "test_ship"),
+    ("anybody-begins", "ship_replica.c", "	if (!is_its_own(rep) && !rep->branched)\n		return another(rep);\n", "",
+     "only its owner writes to a replica", "test_ship"),
 ]

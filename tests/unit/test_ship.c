@@ -138,16 +138,21 @@ static int greets(u32 epoch, u8 uuid)
 	return arrives();
 }
 
-static int begins(const struct triad_origin *from, bool full)
+static int begins_of(u8 uuid, const struct triad_origin *from, bool full)
 {
 	struct stream_begin begin = {
-		.uuid = { 7 }, .logical_blocks = LBAS, .at = next, .is_full = full, .is_log = !full,
+		.uuid = { uuid }, .logical_blocks = LBAS, .at = next, .is_full = full, .is_log = !full,
 	};
 
 	if (from)
 		begin.from = *from;
 	assert_int_equal(stream_begin(&said.stream, &begin), 0);
 	return arrives();
+}
+
+static int begins(const struct triad_origin *from, bool full)
+{
+	return begins_of(7, from, full);
 }
 
 static void refuses(enum stream_refusal code)
@@ -180,7 +185,7 @@ static void a_batch_is_one_commit_and_is_acknowledged(void **state)
 	assert_int_equal(stream_end(&said.stream, &end), 0);
 	assert_int_equal(arrives(), 0);
 	assert_int_equal(answered(), STREAM_CREDIT);
-	assert_true(position_same(&answer->ack, &next));
+	assert_true(position_same(&answer->at, &next));
 	assert_true(position_same(&r->core.root.origin, &next));
 }
 
@@ -241,7 +246,31 @@ static void a_seal_ends_what_is_under_way(void **state)
 static void another_device_is_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(greets(5, 8), -EPERM);
+	assert_int_equal(greets(6, 8), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_int_equal(r->core.root.epoch, 5);
+	assert_int_equal(begins_of(8, &origin, false), -EPERM);
+	refuses(STREAM_REFUSE_HISTORY);
+}
+
+static void nobody_grew_out_of_another_device(void **state)
+{
+	struct triad_origin other = origin;
+
+	(void)state;
+	other.uuid[0] = 9;
+	assert_int_equal(greets(6, 8), 0);
+	assert_int_equal(stream_branched(&said.stream, &other), 0);
+	assert_int_equal(arrives(), -EPERM);
+	refuses(STREAM_REFUSE_HISTORY);
+}
+
+static void its_own_device_did_not_grow_out_of_it(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(stream_branched(&said.stream, &origin), 0);
+	assert_int_equal(arrives(), -EPERM);
 	refuses(STREAM_REFUSE_HISTORY);
 }
 
@@ -391,6 +420,8 @@ static void a_replica_that_is_ahead_is_left_alone(void **state)
 		assert_int_equal(ship_owner_init(&owner, &from), 0);
 		ship_owner_connected(&owner);
 		assert_int_equal(ship_owner_step(&owner), 0);
+		said_to->type = STREAM_CHANGED;
+		assert_int_equal(ship_owner_frame(&owner, said_to), -EPROTO);
 		said_to->type = STREAM_POSITION;
 		*position = (struct stream_position) {
 			.kind = STREAM_KIND_WHOLE, .batch_blocks = 1, .logical_blocks = 1 << 20,
@@ -421,6 +452,8 @@ int main(void)
 		TEST(a_seal_outlives_every_root),
 		TEST(a_seal_ends_what_is_under_way),
 		TEST(another_device_is_refused),
+		TEST(nobody_grew_out_of_another_device),
+		TEST(its_own_device_did_not_grow_out_of_it),
 		TEST(nothing_comes_before_a_greeting),
 		TEST(a_replica_is_not_begun_anew),
 		TEST(what_does_not_follow_is_refused),

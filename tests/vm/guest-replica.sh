@@ -243,6 +243,45 @@ taking_over()
 	triadsetup close t
 }
 
+# Both are closed: they hold the same.
+alike()
+{
+	triadsetup export -q /dev/vda a.img && triadsetup export -q /dev/vdb b.img && cmp a.img b.img &&
+		ok "$1" || not_ok "$1"
+	rm -f a.img b.img
+}
+
+# What was the device follows the one that took over, and takes over in its turn.
+coming_back()
+{
+	must "rejoin: what was the device becomes a replica" triadsetup replica rejoin -q /dev/vda
+	map t /dev/vda
+	is "$(field t 1)" ro "which opens read-only"
+	triadsetup close t
+	echo "owner data r 127.0.0.1 key" >owner.conf
+	printf 'listen 127.0.0.1\nreplica data /dev/vda key\n' >replica.conf
+	map r /dev/vdb
+	pattern a
+	put a r 3
+	start_replica
+	start_owner
+	within "it is brought on" 60 state_is owner 'in sync'
+	is "$(number owner differences) $(number owner fulls)" "1 0" "by what differs"
+	put a r 40
+	within "and follows" 60 has "$(field r 24)"
+	end -TERM $owner
+	end -TERM $replica
+	triadsetup close r
+	alike "both hold the same"
+	checked "it" vda
+	must "it takes over" triadsetup replica takeover -q /dev/vda
+	map t /dev/vda
+	is "$(field t 1)" rw "and is the device again"
+	triadsetup close t
+	echo "owner data t 127.0.0.1 key" >owner.conf
+	printf 'listen 127.0.0.1\nreplica data /dev/vdb key\n' >replica.conf
+}
+
 # At rest both hold the same.
 resting()
 {
@@ -266,13 +305,11 @@ resting()
 	end -TERM $owner
 	end -TERM $replica
 	triadsetup close t
-	triadsetup export -q /dev/vda a.img && triadsetup export -q /dev/vdb b.img && cmp a.img b.img &&
-		ok "both hold the same" || not_ok "both hold the same"
-	rm -f a.img b.img
+	alike "both hold the same"
 	checked "the replica" vdb
 }
 
-for part in ${*:-resting following taking_over synchronous taking_over another_device}; do
+for part in ${*:-resting following taking_over synchronous taking_over coming_back another_device}; do
 	begins $part
 	$part
 done
