@@ -9,6 +9,7 @@
 #include "locate.h"
 #include "loop.h"
 #include "report.h"
+#include "reserve.h"
 #include "tab.h"
 
 static bool opens_read_only(const struct view *view, const struct options *opt)
@@ -152,10 +153,17 @@ static void let_loops_go(struct loops *loops)
 		close(loops->loop[--loops->nr].fd);
 }
 
+static void release(const char *path, const char *const *roots, unsigned int nr_roots)
+{
+	reserve_release(path);
+	while (nr_roots)
+		reserve_release(roots[--nr_roots]);
+}
+
 static int map(struct view *view, const struct options *opt, const char *name,
 	       struct loops *loops)
 {
-	bool read_only = opens_read_only(view, opt);
+	bool read_only = opens_read_only(view, opt), reserved = opt->reserve && !read_only;
 	char uuid[TEXT_SIZE], dm_uuid[TEXT_SIZE + 160];
 	u64 sectors = sectors_of(view);
 	const char *which;
@@ -176,9 +184,17 @@ static int map(struct view *view, const struct options *opt, const char *name,
 	snprintf(dm_uuid, sizeof(dm_uuid), DM_UUID_PREFIX "%s-%s", text_uuid(view_current(view)->uuid, uuid),
 		 name);
 	dm_uuid[128] = 0;	/* device-mapper keeps that much */
+	if (reserved)
+		r = reserve_disk(&view->disk, opt->take);
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
-	r = dm_create(name, dm_uuid, sectors, params, read_only);
+	if (!r) {
+		r = dm_create(name, dm_uuid, sectors, params, read_only);
+		if (reserved && r)
+			release(view->path, opt->root_device, opt->nr_root_devices);
+		else if (reserved)
+			reserve_note(name);
+	}
 	forget(params);
 	return r;
 }
@@ -212,6 +228,8 @@ static int open_device(const struct options *opt, const char *name, const char *
 	if (json_document())
 		json_add_text(json_document(), "name", name);
 	r = check_new_name(name);
+	if (!r && opt->reserve && (opt->read_only || opt->backup))
+		r = tool_fail(TOOL_USAGE, "Nothing was changed.", "--reserve is for who writes");
 	if (r)
 		return r;
 	r = judge(&view, opt, path);
@@ -255,6 +273,8 @@ static struct options options_of(const struct tab_entry *entry, const struct opt
 	opt.verbose = typed->verbose;
 	opt.read_only |= typed->read_only;
 	opt.backup |= typed->backup;
+	opt.reserve |= typed->reserve;
+	opt.take |= typed->take;
 	if (typed->nr_root_devices) {
 		memcpy(opt.root_device, typed->root_device, sizeof(opt.root_device));
 		opt.nr_root_devices = typed->nr_root_devices;
@@ -343,6 +363,24 @@ static int open_all(const struct tab *tab, const struct options *typed)
 	return result;
 }
 
+static int close_one(const char *name, bool deferred)
+{
+	struct dm_source source;
+	const char *roots[TRIAD_NR_SLOTS];
+	bool known = !deferred && dm_source(name, &source);
+	unsigned int i;
+	int r = dm_remove(name, deferred);
+
+	if (!known)
+		return r;
+	explicit_bzero(source.key, sizeof(source.key));
+	for (i = 0; i < source.nr_roots; i++)
+		roots[i] = source.root[i];
+	if (!r && reserve_forget(name))
+		release(source.device, roots, source.nr_roots);
+	return r;
+}
+
 /* In reverse: one may lie on another. */
 static int close_all(const struct tab *tab, const struct options *opt)
 {
@@ -353,7 +391,7 @@ static int close_all(const struct tab *tab, const struct options *opt)
 	for (i = tab->nr; i-- > 0; ) {
 		if (!dm_is_ours(tab->entry[i].name))
 			continue;
-		r = dm_remove(tab->entry[i].name, opt->deferred);
+		r = close_one(tab->entry[i].name, opt->deferred);
 		tell_one(list, tab->entry[i].name, r);
 		result = result ? result : r;
 	}
@@ -414,7 +452,7 @@ int cmd_close(const struct options *opt)
 	if (json_document())
 		json_add_text(json_document(), "name", opt->args[0]);
 	r = check_name(opt->args[0]);
-	return r ? r : dm_remove(opt->args[0], opt->deferred);
+	return r ? r : close_one(opt->args[0], opt->deferred);
 }
 
 int cmd_table(const struct options *opt)

@@ -50,6 +50,7 @@ static bool *flag_of(struct tab_entry *e, const char *name)
 	       !strcmp(name, "nofail") ? &e->nofail :
 	       !strcmp(name, "_netdev") ? &e->netdev :
 	       !strcmp(name, "x-initrd.attach") ? &e->initrd :
+	       !strcmp(name, "reserve") ? &e->opt.reserve :
 	       !strcmp(name, "read-only") ? &e->opt.read_only :
 	       !strcmp(name, "backup") ? &e->opt.backup : NULL;
 }

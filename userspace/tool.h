@@ -63,6 +63,7 @@ struct options {
 	bool udev;
 	bool all;		/* that triadtab names */
 	bool deferred;
+	bool reserve, take;	/* the disk, from other hosts */
 	bool prometheus;
 	bool status;		/* only say how far it is */
 	bool anew;		/* not where it was left */

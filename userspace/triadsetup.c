@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoIJA", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoIJWGA", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
 	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
@@ -188,6 +188,8 @@ static const struct option_help {
 	{ 'o', false, "keep-max", "BLOCKS", "of the log, kept for who follows it" },
 	{ 'I', false, "sync", "POLICY", "flushes wait for replicas: block, async, ro" },
 	{ 'J', false, "sync-ms", "MS", "no word of them for so long: do that; 5000" },
+	{ 'W', false, "reserve", NULL, "the disk: no other host writes to it" },
+	{ 'G', false, "take", NULL, "from the host that has it reserved" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
@@ -356,6 +358,12 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'B':
 		opt->deferred = true;
+		return 0;
+	case 'W':
+		opt->reserve = true;
+		return 0;
+	case 'G':
+		opt->reserve = opt->take = true;
 		return 0;
 	case 'U':
 		opt->udev = true;
