@@ -9,6 +9,7 @@
  *	r  a root block	    l  a record	    n  a map node    s  a plane or summary
  *	p  a table line
  *	x  a stream for a replica (receive.h)
+ *	y  a session of triadd, one end of it (session.h)
  *
  * A failure is a signal, a sanitizer's report, an access outside the device, a write
  * where none is allowed, 1 GiB of memory, or more time than libFuzzer's -timeout.
@@ -23,6 +24,7 @@
 #include "parsers.h"
 #include "receive.h"
 #include "report.h"
+#include "session.h"
 #include "tool.h"
 #include "use.h"
 
@@ -208,6 +210,9 @@ int LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
 		break;
 	case RECEIVE:
 		fuzz_receive(image, bytes + 1, size - 1);
+		break;
+	case SESSION:
+		fuzz_session(image, bytes + 1, size - 1);
 		break;
 	default:
 		return -1;
