@@ -109,6 +109,6 @@ MUTANTS = [
     ("written-over-sent-again", "write.c", "if (t->hold || t->sync)", "if (t->hold)",
      "what later writes have changed is not sent again", "test-device synchronous"),
     ("fenced-succeeds", "sync.c", "	return triad_order_is_durable(&t->core.order, seq) &&\n",
-     "	return t->mode != TRIAD_MODE_RW || triad_order_is_durable(&t->core.order, seq) &&\n",
+     "	if (t->mode != TRIAD_MODE_RW)\n		return true;\n	return triad_order_is_durable(&t->core.order, seq) &&\n",
      "who is fenced is not told that a replica has it", "test-device synchronous"),
 ]
