@@ -542,6 +542,25 @@ out:
 	return r;
 }
 
+bool dm_find_status(const char *name, char **line, bool *suspended)
+{
+	struct dm_task *task = new_task(DM_DEVICE_STATUS, name);
+	char *type = NULL, *params = NULL;
+	struct dm_info info;
+	u64 start, sectors;
+
+	*line = NULL;
+	if (task && dm_task_no_flush(task) && dm_task_run(task) && dm_task_get_info(task, &info) && info.exists) {
+		dm_get_next_target(task, NULL, &start, &sectors, &type, &params);
+		if (is_our_target(type))
+			*line = strdup(params ? params : "");
+		*suspended = info.suspended;
+	}
+	if (task)
+		dm_task_destroy(task);
+	return *line;
+}
+
 /* ---- another instance takes over ----------------------------------------------- */
 
 int dm_live_get(const char *name, struct dm_live *live)

@@ -39,6 +39,9 @@ int dm_remove(const char *name, bool deferred);
 /* The status line of a mapped device; the caller frees it. */
 int dm_status(const char *name, char **line, bool *suspended, u64 *sectors);
 
+/* The same for who asks often; false, and nothing said, if there is none. */
+bool dm_find_status(const char *name, char **line, bool *suspended);
+
 /* What a mapping is made of, and what another instance of it is made from. */
 struct dm_live {
 	char name[160];

@@ -87,7 +87,7 @@ struct ship_log {
 	struct triad_record record;
 	u8 *window;
 	u64 window_pba;
-	u32 window_nr;
+	u32 window_nr, window_most;
 	u8 *payload;
 };
 

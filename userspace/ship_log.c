@@ -14,6 +14,7 @@
 #include "ship.h"
 
 #define WINDOW		64u
+#define FEW		8u		/* of it for each record, if there are not many */
 #define MARKS_AHEAD	1024u	/* headers that are looked at for a mark of durability */
 
 /* ---- what is staged ---------------------------------------------------------------- */
@@ -163,7 +164,7 @@ static int read_header(struct ship_log *log, u64 pba, u8 **block)
 
 	if (pba < log->window_pba || pba >= log->window_pba + log->window_nr) {
 		log->window_pba = pba;
-		log->window_nr = min_t(u64, WINDOW, log->source->device_blocks - pba);
+		log->window_nr = min_t(u64, log->window_most, log->source->device_blocks - pba);
 		r = store->ops->read(store, pba, log->window_nr, log->window);
 		if (r) {
 			log->window_nr = 1;
@@ -208,6 +209,7 @@ static int take_geometry(struct ship_log *log, const struct triad_root *root)
 	    !triad_geometry_valid_pba(&log->geo, root->next))
 		return -EUCLEAN;
 	log->window_nr = 0;
+	log->window_most = WINDOW;
 	return 0;
 }
 
@@ -331,9 +333,16 @@ static int read_payload(struct ship_log *log)
 	int r = 0;
 
 	for (i = 0; i < rec->nr_runs && !r; i++) {
-		r = store->ops->read(store, rec->runs[i].start, rec->runs[i].nr,
-				     log->payload + (size_t)done * TRIAD_BLOCK_SIZE);
-		done += rec->runs[i].nr;
+		const struct triad_extent *run = &rec->runs[i];
+		u8 *to = log->payload + (size_t)done * TRIAD_BLOCK_SIZE;
+
+		/* a short one lies behind its header, and was read with it */
+		if (run->start >= log->window_pba && run->start + run->nr <= log->window_pba + log->window_nr)
+			memcpy(to, log->window + (run->start - log->window_pba) * TRIAD_BLOCK_SIZE,
+			       (size_t)run->nr * TRIAD_BLOCK_SIZE);
+		else
+			r = store->ops->read(store, run->start, run->nr, to);
+		done += run->nr;
 	}
 	for (i = 0; i < rec->nr_blocks && !r; i++)
 		if (triad_checksum(log->mark.root.checksum_kind,
@@ -424,6 +433,10 @@ int ship_log_read(struct ship_log *log, struct ship_out *out, u32 max)
 	if (source->tell)
 		source->tell(source->context, &told);
 	log->durable = told.durable;
+	/* few records that may be short, or all that comes */
+	log->window_most = WINDOW;
+	if (told.known && told.durable - before.next.seq < WINDOW / FEW)
+		log->window_most = FEW * (told.durable - before.next.seq + 1);
 	if (told.known && told.durable < before.next.seq)
 		return 0;
 	if (!told.known) {

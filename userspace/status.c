@@ -113,6 +113,16 @@ int status_read(const char *name, struct status *status)
 	return r;
 }
 
+bool status_find(const char *name, struct status *status)
+{
+	memset(status, 0, sizeof(*status));
+	if (!dm_find_status(name, &status->line, &status->suspended))
+		return false;
+	if (!parse(status))
+		memset(status->text, 0, sizeof(status->text));
+	return true;
+}
+
 int dm_build_of(const char *name, char *version, size_t size)
 {
 	struct status status;

@@ -61,6 +61,7 @@ struct status {
 
 /* As dm_status(), of what its line tells alone; what it does not tell is NULL.  Free it in any case. */
 int status_read(const char *name, struct status *status);
+bool status_find(const char *name, struct status *status);	/* ... dm_find_status() */
 
 /* An exit code, and it has said what is wrong.  Free it in any case. */
 int status_get(const char *name, struct status *status);

@@ -64,7 +64,7 @@ static void tell(void *context, struct ship_told *told)
 	if (!d->mapped)
 		return;
 	pthread_mutex_lock(&triadd_dm);
-	d->gone = !dm_is_ours(d->path) || status_read(d->path, &now) ||
+	d->gone = !status_find(d->path, &now) ||
 		  /* another one of that name; one that never ran tells none */
 		  (now.text[STATUS_UUID] && strcmp(now.text[STATUS_UUID], "-") &&
 		   strcmp(now.text[STATUS_UUID], d->uuid));
