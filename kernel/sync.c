@@ -15,9 +15,15 @@ bool triad_sync_is_safe(const struct triad *t, u64 seq)
 	       (t->sync == TRIAD_SYNC_OFF || t->sync_lags || seq <= t->replicated);
 }
 
+/* All that flushes have answered for is in a replica, also what they did not wait for then. */
+static bool is_settled(const struct triad *t)
+{
+	return !t->sync_lags && (t->sync != TRIAD_SYNC_ASYNC || t->replicated >= t->sync_target);
+}
+
 const char *triad_sync_state(const struct triad *t)
 {
-	return t->sync == TRIAD_SYNC_OFF ? "-" : t->sync_lags ? "lags" :
+	return t->sync == TRIAD_SYNC_OFF ? "-" : !is_settled(t) ? "lags" :
 	       t->sync_said ? "waits" : "yes";
 }
 
@@ -98,12 +104,14 @@ static bool is_up_to_date(struct triad *t, u64 seq)
 
 int triad_sync_replicated(struct triad *t, const char *text)
 {
+	bool settled;
 	u64 seq;
 	int r = kstrtou64(text, 10, &seq);
 
 	if (r)
 		return r;
 	mutex_lock(&t->lock);
+	settled = is_settled(t);
 	if (!t->active) {
 		r = -EAGAIN;
 	} else if (seq > t->core.order.durable) {
@@ -116,9 +124,11 @@ int triad_sync_replicated(struct triad *t, const char *text)
 		}
 		if (t->sync_lags && t->mode == TRIAD_MODE_RW && is_up_to_date(t, seq)) {
 			t->sync_lags = false;
+			t->sync_target = t->core.order.durable;
 			DMINFO("%s: a replica is up to date: flushes wait for it", triad_name(t));
-			tell(t);
 		}
+		if (is_settled(t) != settled)
+			tell(t);
 	}
 	triad_status_note(t);
 	mutex_unlock(&t->lock);

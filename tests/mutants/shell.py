@@ -108,6 +108,8 @@ MUTANTS = [
      "a restart does not wait for replicas", "test-device synchronous"),
     ("written-over-sent-again", "write.c", "if (t->hold || t->sync)", "if (t->hold)",
      "what later writes have changed is not sent again", "test-device synchronous"),
+    ("up-to-date-too-soon", "sync.c", "t->sync_target = t->core.order.durable;\n			DMINFO", "t->sync_target = 0;\n			DMINFO",
+     "what says to be synchronous has all that was answered before", "test-device synchronous"),
     ("fenced-succeeds", "sync.c", "	return triad_order_is_durable(&t->core.order, seq) &&\n",
      "	if (t->mode != TRIAD_MODE_RW)\n		return true;\n	return triad_order_is_durable(&t->core.order, seq) &&\n",
      "who is fenced is not told that a replica has it", "test-device synchronous"),
