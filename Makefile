@@ -163,6 +163,12 @@ bench bench-recovery:
 	$(MAKE) -s -C userspace
 	scripts/$@
 
+# A replica beside DRBD 8.4.
+bench-replica:
+	scripts/setup bench-replica
+	$(MAKE) -s -C userspace
+	scripts/$@
+
 clean:
 	$(MAKE) -C userspace clean
 	$(MAKE) -C tests clean
@@ -172,4 +178,4 @@ clean:
 
 .PHONY: all module tool module-6.1 module-6.12 module-7.3 install uninstall deb demo demo-replica demo-restart check check-6.1 \
 	check-6.12 check-7.3 device-long power-long restart-long s390x crash-long trace-long uml debug apps packages-check libblkid-check \
-	bench bench-recovery bench-size clean
+	bench bench-recovery bench-replica bench-size clean
