@@ -123,9 +123,10 @@ static void print_peer(struct json_object *peer)
 	if (why)
 		printf("  %s\n", why);
 	if (text_of(peer, "position"))
-		printf("  the replica is at record %" PRIu64 ", the device at %" PRIu64 "%s; epoch %" PRIu64 "\n",
+		printf("  the replica is at record %" PRIu64 ", the device at %" PRIu64 "%s; epoch %" PRIu64 "%s\n",
 		       number_of(peer, "replica_record"), number_of(peer, "owner_record"),
-		       behind ? " when it was heard of" : "", number_of(peer, "epoch"));
+		       behind ? " when it was heard of" : "", number_of(peer, "epoch"),
+		       flag_of(peer, "synchronous") ? "; flushes wait for it" : "");
 	if (heard >= 0)
 		printf("  last heard %.0f s ago; in this session %s, %" PRIu64 " batch%s of records, %" PRIu64
 		       " difference%s\n", heard, text_size(number_of(peer, "bytes"), size),

@@ -372,6 +372,7 @@ static struct json_object *peer_json(struct peer *peer)
 	if (peer->role == ROLE_OWNER) {
 		snprintf(where, sizeof(where), "%s:%s", peer->host, peer->port);
 		json_add_text(out, "host", where);
+		json_add_bool(out, "synchronous", peer->sync);
 	}
 	json_add_text(out, "state", peer->state);
 	json_add_bool(out, "connected", peer->connected);

@@ -248,6 +248,9 @@ if [ -n "$FAKEDM" ]; then
 	LD_PRELOAD=$FAKEDM start_owner
 	until_true grep -qx 'message live replicated 4' mappings.log
 	result $? "sync: it is told what the replica has"
+	shown() { says owner "p['synchronous']" && TRIADD_SOCKET=$dir/owner.sock tool replica status | grep -q 'flushes wait for it'; }
+	until_true shown
+	result $? "sync: and status says that flushes wait"
 	until_true grep -qx 'message live flush' mappings.log
 	result $? "what nobody flushes is flushed by a message"
 	told 5 - 'block yes 4'
