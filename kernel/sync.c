@@ -18,13 +18,13 @@ bool triad_sync_is_safe(const struct triad *t, u64 seq)
 /* All that flushes have answered for is in a replica, also what they did not wait for then. */
 static bool is_settled(const struct triad *t)
 {
-	return !t->sync_lags && (t->sync != TRIAD_SYNC_ASYNC || t->replicated >= t->sync_target);
+	return !t->sync_lags && t->replicated >= t->sync_target;
 }
 
 const char *triad_sync_state(const struct triad *t)
 {
-	return t->sync == TRIAD_SYNC_OFF ? "-" : !is_settled(t) ? "lags" :
-	       t->sync_said ? "waits" : "yes";
+	return t->sync == TRIAD_SYNC_OFF ? "-" : t->sync_said ? "waits" :
+	       is_settled(t) ? "yes" : "lags";
 }
 
 static void tell(struct triad *t)
@@ -140,7 +140,7 @@ int triad_sync_replicated(struct triad *t, const char *text)
 static void begin(struct triad *t)
 {
 	t->sync_lags = t->sync == TRIAD_SYNC_ASYNC || t->mode != TRIAD_MODE_RW;
-	t->sync_target = U64_MAX;
+	t->sync_target = t->sync_lags ? U64_MAX : 0;
 	t->sync_said = false;
 }
 
@@ -155,6 +155,9 @@ int triad_sync_set(struct triad *t, const char *word)
 	if (t->active) {
 		WRITE_ONCE(t->sync, sync);
 		begin(t);
+		/* what was answered under another policy */
+		if (!t->sync_lags)
+			t->sync_target = t->core.order.durable;
 		triad_status_note(t);
 	} else {
 		r = -EAGAIN;

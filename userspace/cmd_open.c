@@ -163,7 +163,7 @@ static void release(const char *path, const char *const *roots, unsigned int nr_
 static int map(struct view *view, const struct options *opt, const char *name,
 	       struct loops *loops)
 {
-	bool read_only = opens_read_only(view, opt), reserved = opt->reserve && !read_only;
+	bool read_only = opens_read_only(view, opt), reserved = opt->reserve && !read_only, had = false;
 	char uuid[TEXT_SIZE], dm_uuid[TEXT_SIZE + 160];
 	u64 sectors = sectors_of(view);
 	const char *which;
@@ -185,7 +185,7 @@ static int map(struct view *view, const struct options *opt, const char *name,
 		 name);
 	dm_uuid[128] = 0;	/* device-mapper keeps that much */
 	if (reserved)
-		r = reserve_disk(&view->disk, opt->take);
+		r = reserve_disk(&view->disk, opt->take, &had);
 	/* device-mapper claims the device for itself */
 	disk_close(&view->disk);
 	if (!r) {
@@ -193,7 +193,7 @@ static int map(struct view *view, const struct options *opt, const char *name,
 		if (reserved && r)
 			release(view->path, opt->root_device, opt->nr_root_devices);
 		else if (reserved)
-			reserve_note(name);
+			reserve_note(name, had);
 	}
 	forget(params);
 	return r;
@@ -307,6 +307,9 @@ static int open_entry(const struct tab_entry *entry, const struct options *typed
 
 	/* as who starts a service twice: it is what was asked for */
 	if (dm_is_ours(entry->name)) {
+		if (typed->reserve)
+			return tool_fail(TOOL_BUSY, "Nothing was changed.", "%s: it is open already; a disk is reserved "
+					 "when it is opened", entry->name);
 		if (json_document())
 			json_add_text(json_document(), "name", entry->name);
 		else if (typed->verbose)
@@ -367,8 +370,9 @@ static int close_one(const char *name, bool deferred)
 {
 	struct dm_source source;
 	const char *roots[TRIAD_NR_SLOTS];
-	bool known = !deferred && dm_source(name, &source);
+	bool known = dm_source(name, &source);
 	unsigned int i;
+	u32 events;
 	int r = dm_remove(name, deferred);
 
 	if (!known)
@@ -376,7 +380,8 @@ static int close_one(const char *name, bool deferred)
 	explicit_bzero(source.key, sizeof(source.key));
 	for (i = 0; i < source.nr_roots; i++)
 		roots[i] = source.root[i];
-	if (!r && reserve_forget(name))
+	/* deferred, it may be there still: then whoever opens it next on this host has it */
+	if (!r && !dm_exists(name, &events) && reserve_forget(name))
 		release(source.device, roots, source.nr_roots);
 	return r;
 }

@@ -441,7 +441,8 @@ static int demote(struct view *view, const struct options *opt)
 				 view->path);
 	r = replica_demote(core);
 	if (r)
-		return tool_fail(tool_exit_of(r), "What it holds is as it was.  Give the same command again.",
+		return tool_fail(tool_exit_of(r), "What it holds is as it was.  triadsetup receive --promote undoes it;\n"
+				 "  then give the same command again.",
 				 "%s: %s", view->path, strerror(-r));
 	position_text(&core->root.origin, text);
 	if (opt->json)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "report.h"
@@ -42,7 +43,7 @@ static int own_key(u64 *key)
 
 /*
  * The key of whoever has it reserved, 0: nobody.  Only SCSI disks can be asked, by the command itself:
- * Linux has had no call for that.
+ * Linux has had no call for that.  Nor can an NVMe namespace be left again by Linux's calls.
  */
 static int read_holder(int fd, u64 *key)
 {
@@ -71,7 +72,10 @@ static int register_key(int fd, u64 old, u64 new, u32 flags)
 {
 	struct pr_registration reg = { .old_key = old, .new_key = new, .flags = flags };
 
-	return ioctl(fd, IOC_PR_REGISTER, &reg) ? errno ?: EIO : 0;
+	int r = ioctl(fd, IOC_PR_REGISTER, &reg);
+
+	/* a status of the disk's is positive */
+	return r < 0 ? errno : r ? EBADE : 0;
 }
 
 static void give_back(int fd, u64 key)
@@ -88,57 +92,92 @@ static int cannot(const char *path, const char *what)
 			 "writing to it.", "%s: %s", path, what);
 }
 
-static int taken(const char *path, u64 holder)
+static int taken(const char *path, u64 holder, u64 key)
 {
-	char by[64] = "";
+	static const char advice[] = "Nothing was changed.  If that host is gone, or to be stopped: --take";
 
-	if (holder)
-		snprintf(by, sizeof(by), ", key %016" PRIx64, holder);
-	return tool_fail(TOOL_BUSY, "Nothing was changed.  If that host is gone, or to be stopped: --take",
-			 "%s: another host has it reserved%s", path, by);
+	return holder == key ?
+	       tool_fail(TOOL_BUSY, advice, "%s: it is reserved with this host's key, through another path or by a "
+			 "copy of this host", path) :
+	       tool_fail(TOOL_BUSY, advice, "%s: another host has it reserved, key %016" PRIx64, path, holder);
+}
+
+/*
+ * A reservation is of a whole disk: partitions and volumes of one would take and give it for each
+ * other.  NULL, or why not.
+ */
+static const char *is_no_disk(int fd)
+{
+	char path[64], uuid[8] = "";
+	struct stat st;
+	int sysfs;
+
+	if (fstat(fd, &st))
+		return strerror(errno);
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", major(st.st_rdev), minor(st.st_rdev));
+	if (!access(path, F_OK))
+		return "a partition takes no reservations, its disk does";
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/dm/uuid", major(st.st_rdev), minor(st.st_rdev));
+	sysfs = open(path, O_RDONLY | O_CLOEXEC);
+	if (sysfs < 0)
+		return NULL;
+	if (read(sysfs, uuid, sizeof(uuid) - 1) < 0)
+		uuid[0] = 0;
+	close(sysfs);
+	return strncmp(uuid, "mpath-", 6) ? "a volume takes no reservations, its disk does" : NULL;
 }
 
 /* From whoever has it: no write of that one begins any more. */
-static int preempt(int fd, const char *path, u64 key)
+static int preempt(int fd, const char *path, u64 key, u64 holder)
 {
-	struct pr_preempt of = { .old_key = key, .type = PR_WRITE_EXCLUSIVE_REG_ONLY };
-	u64 holder;
-	int r = read_holder(fd, &holder);
-
-	if (r)
-		return cannot(path, "who has it reserved cannot be told, so it cannot be taken from him");
 	/* so the drivers put them into the command; Documentation/block/pr.rst says it the other way round */
-	of.new_key = holder;
+	struct pr_preempt of = {
+		.old_key = key, .new_key = holder, .type = PR_WRITE_EXCLUSIVE_REG_ONLY,
+	};
+
 	/* not "and abort": Linux's own target (6.12) waits for itself with it, for ever */
-	if (!ioctl(fd, IOC_PR_PREEMPT, &of)) {
-		usleep(UNDER_WAY_US);
-		return 0;
-	}
-	return tool_fail(TOOL_DEVICE, unchanged, "%s: the reservation cannot be taken over", path);
+	if (ioctl(fd, IOC_PR_PREEMPT, &of))
+		return tool_fail(TOOL_DEVICE, unchanged, "%s: the reservation cannot be taken over", path);
+	usleep(UNDER_WAY_US);
+	return 0;
 }
 
-static int reserve(const char *path, u64 key, bool take)
+/* *had: another one had it. */
+static int reserve(const char *path, u64 key, bool take, bool *had)
 {
 	struct pr_reservation want = { .key = key, .type = PR_WRITE_EXCLUSIVE_REG_ONLY };
-	int r = 0, error, fd = open(path, DISK);
+	int r = 0, error = 0, fd = open(path, DISK);
+	const char *why;
 	u64 holder = 0;
 
 	if (fd < 0)
 		return tool_fail_open(path, -errno, true);
-	error = register_key(fd, 0, key, PR_FL_IGNORE_KEY);
-	if (error == EPERM || error == EACCES)
-		r = tool_fail(TOOL_PERMISSION, unchanged, "%s: %s", path, strerror(error));
-	else if (error)
-		r = cannot(path, "the disk takes no reservations");
-	else if (ioctl(fd, IOC_PR_RESERVE, &want))
-		r = take ? preempt(fd, path, key) : (read_holder(fd, &holder), taken(path, holder));
-	if (r && !error)
-		register_key(fd, key, 0, 0);
+	why = is_no_disk(fd);
+	if (!why && read_holder(fd, &holder))
+		why = "the disk takes no reservations that can be asked for (SCSI has them)";
+	if (why) {
+		r = cannot(path, why);
+	} else if (holder && holder != key && !take) {
+		r = taken(path, holder, key);
+	} else {
+		error = register_key(fd, 0, key, PR_FL_IGNORE_KEY);
+		if (error == EPERM || error == EACCES)
+			r = tool_fail(TOOL_PERMISSION, unchanged, "%s: %s", path, strerror(error));
+		else if (error)
+			r = cannot(path, "the disk takes no reservations");
+		else if (ioctl(fd, IOC_PR_RESERVE, &want)) {
+			read_holder(fd, &holder);
+			*had = true;
+			r = take ? preempt(fd, path, key, holder) : taken(path, holder, key);
+			if (r)
+				register_key(fd, key, 0, 0);
+		}
+	}
 	close(fd);
 	return r;
 }
 
-int reserve_disk(const struct disk *disk, bool take)
+int reserve_disk(const struct disk *disk, bool take, bool *had)
 {
 	unsigned int i;
 	u64 key;
@@ -146,10 +185,11 @@ int reserve_disk(const struct disk *disk, bool take)
 
 	if (r)
 		return r;
-	r = reserve(disk->data.path, key, take);
+	*had = false;
+	r = reserve(disk->data.path, key, take, had);
 	for (i = 0; i < disk->nr_roots && !r; i++)
 		if (disk->roots[i].fd >= 0)
-			r = reserve(disk->roots[i].path, key, take);
+			r = reserve(disk->roots[i].path, key, take, had);
 	if (r)
 		while (i-- > 0)
 			reserve_release(i ? disk->roots[i - 1].path : disk->data.path);
@@ -176,22 +216,28 @@ static const char *mark_of(const char *name, char path[256])
 	return path;
 }
 
-void reserve_note(const char *name)
+void reserve_note(const char *name, bool had)
 {
 	char path[256];
 	int fd;
 
 	mkdir(TOOL_RUN_DIR, 0755);
-	fd = open(mark_of(name, path), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
+	fd = open(mark_of(name, path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0 || (had && write(fd, "taken\n", 6) != 6))
 		tool_warn("%s: %s; close will not give the reservation back", path, strerror(errno));
-	else
+	if (fd >= 0)
 		close(fd);
 }
 
 bool reserve_forget(const char *name)
 {
 	char path[256];
+	struct stat st;
 
-	return !unlink(mark_of(name, path));
+	if (stat(mark_of(name, path), &st) || unlink(path))
+		return false;
+	if (st.st_size)
+		tool_warn("%s: its disk stays reserved for this host: the one that it was taken from may have it open "
+			  "still.\n  Once that is not so: open it with --reserve, and close it.", name);
+	return !st.st_size;
 }

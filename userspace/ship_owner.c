@@ -16,6 +16,7 @@
 #include "content.h"
 
 #define MOST_PASSES	128u
+#define PIECE_RANGES	64u	/* each may be far from the one before */
 
 int ship_owner_init(struct ship_owner *o, struct ship_source *source)
 {
@@ -311,6 +312,8 @@ static int open_root(struct ship_owner *o)
 		close_root(o);
 		return -EAGAIN;
 	}
+	/* what c reaches is durable: so far the replica is behind, at least */
+	o->durable = max_t(u64, o->durable, look.c.next_seq - 1);
 	if (!o->first.generation)
 		o->first = look.c;
 	else if (!ship_same_root(&o->first, &look.c))
@@ -390,9 +393,10 @@ static int end_difference(struct ship_owner *o)
 /* Of what changed at the other end: all that is here, or is not. */
 static int stage_changed(struct ship_owner *o, struct piece *p)
 {
+	u32 end = min_t(u32, o->nr_changed, p->next_changed + PIECE_RANGES);
 	int r = 0;
 
-	for (; p->next_changed < o->nr_changed && !r; p->next_changed += !r) {
+	for (; p->next_changed < end && !r; p->next_changed += !r) {
 		const struct stream_range *changed = &o->changed[p->next_changed];
 		struct content_range range = {
 			.from = max_t(u64, p->next, changed->lba),

@@ -259,8 +259,9 @@ static int take_branched(struct ship_replica *rep)
 			      "the device was a replica itself: all of it goes into a blank image");
 	rep->branched = true;
 	r = follow(rep);
+	/* a root that was lost behind it was healed by another of its number, with births of that */
 	if (!r && whole && memcmp(at.state, root->origin.state, sizeof(at.state)))
-		r = stage_changes(rep, at.generation);
+		r = stage_changes(rep, at.generation - (root->branch == at.generation));
 	else if (!r)
 		r = stream_changed(&rep->out.stream, NULL, 0, false);
 	return r ? failed(rep, r) : 0;

@@ -142,6 +142,8 @@ static const char *parse(struct tab_entry *e)
 		unescape(option);
 		why = take_option(e, option);
 	}
+	if (!why && e->initrd && e->opt.reserve)
+		why = "an initramfs does not know this host's name: reserve does not go with x-initrd.attach";
 	return why;
 }
 

@@ -312,7 +312,7 @@ static void look(void)
 	assert(triad_root_is_replica(&use.core.root));
 	assert(use.core.root.epoch >= EPOCH && use.core.root.epoch == epoch);
 	assert(position_same(&use.core.root.origin, &origin) ||
-	       position_same(&use.core.root.origin, &end.core.root.origin));
+	       position_same(&use.core.root.origin, &end.to));
 	use_read(&use, 3000);
 	use_close(&use);
 }

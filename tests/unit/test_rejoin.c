@@ -266,11 +266,15 @@ static void take_over(u32 nr)
 	assert_int_equal(driver_commit(own, false), 0);
 }
 
-/* What was the device lies in s, and is no device any more. */
-static void come_back(void)
+/* What was the device lies in s, and is no device any more.  lost: its current root was. */
+static void come_back(bool lost)
 {
+	unsigned int slot = a->driver.core.slot_c;
+
 	driver_close(&a->driver);
 	memcpy(s.disk.view, a->disk.view, disk_blocks * sizeof(u32));
+	if (lost)
+		s.disk.view[TRIAD_SLOT_PBA(slot)] = content_value(0);
 	assert_int_equal(open_core(&s, false), 0);
 	assert_int_equal(replica_demote(&s.core), 0);
 	triad_core_close(&s.core);
@@ -307,7 +311,7 @@ static void what_differs_is_sent_and_no_more(void **state)
 	device_write(a, 700, 3);
 	first_owner_writes(0);
 	take_over(3);
-	come_back();
+	come_back(false);
 	serve(&s);
 	assert_int_equal(talk(&from, &s, 1000000), SHIP_LOG);
 	assert_in_range(nr_sent, 1, 63);
@@ -333,7 +337,7 @@ static void it_is_brought_on_however_often_it_is_cut_short(void **state)
 		first_owner_writes(rng_below(&rng, 60));
 		take_over(rng_below(&rng, 60));
 		beside = rng_below(&rng, 2) * rng_below(&rng, 100);
-		come_back();
+		come_back(false);
 		serve(&s);
 		while (talk(&from, &s, 1 + 4 * cuts + rng_below(&rng, 12)) != SHIP_LOG ||
 		       memcmp(s.core.root.origin.uuid, s.core.root.uuid, TRIAD_UUID_SIZE) == 0)
@@ -341,6 +345,24 @@ static void it_is_brought_on_however_often_it_is_cut_short(void **state)
 		assert_int_equal(talk(&from, &s, 1000000), SHIP_LOG);
 		holds_the_same(&s);
 	}
+}
+
+/* Its last root did not outlive the crash: what it wrote since has births that were there before. */
+static void its_current_root_was_lost(void **state)
+{
+	struct ship_source from = new_owner();
+
+	(void)state;
+	first_owner_writes(30);
+	replicate(&r);
+	device_write(a, 700, 3);
+	device_write(a, 900, 5);
+	assert_int_equal(driver_flush(&a->driver), 0);
+	take_over(10);
+	come_back(true);
+	serve(&s);
+	assert_int_equal(talk(&from, &s, 1000000), SHIP_LOG);
+	holds_the_same(&s);
 }
 
 /* Until something was received it can be undone, and what only it held is there. */
@@ -355,7 +377,7 @@ static void a_device_again(void **state)
 	first_owner_writes(30);
 	was = device_state(a);
 	take_over(10);
-	come_back();
+	come_back(false);
 	serve(&s);
 	assert_int_equal(talk(&from, &s, 6), SHIP_DIFFERENCE);
 	unserve(&s);
@@ -458,7 +480,7 @@ static void only_who_grew_out_of_it(void **state)
 	first_owner_writes(30);
 	replicate(&r);
 	take_over(10);
-	come_back();
+	come_back(false);
 	close_own();
 	assert_int_equal(open_core(&r, false), 0);
 	other.origin = r.core.root.origin;
@@ -483,7 +505,7 @@ static void a_history_that_does_not_fit_is_refused(void **state)
 	replicate(&r);
 	first_owner_writes(30);
 	take_over(10);
-	come_back();
+	come_back(false);
 	close_own();
 	assert_int_equal(open_core(&r, false), 0);
 	early.origin = r.core.root.origin;
@@ -503,6 +525,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(what_differs_is_sent_and_no_more),
 		TEST(it_is_brought_on_however_often_it_is_cut_short),
+		TEST(its_current_root_was_lost),
 		TEST(a_device_again),
 		TEST(a_cut_leaves_the_one_or_the_other),
 		TEST(another_replica_that_was_as_far_goes_on),

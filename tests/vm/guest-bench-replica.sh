@@ -150,7 +150,7 @@ run()
 for delay in $delays; do
 	far delay $delay
 	delay $delay
-	echo "# a ping takes $(ping -c 5 -q $other | sed -n 's,.* = [^/]*/\([^/]*\)/.*,\1,p') ms"
+	echo "@ping $delay $(ping -c 5 -q $other | sed -n 's,.* = [^/]*/\([^/]*\)/.*,\1,p')"
 	round=0
 	while [ $round -lt $rounds ]; do
 		for target in $targets; do

@@ -79,9 +79,14 @@ must "the one who took it goes on" same c u 30
 on 1 triadsetup close t
 must "closed there" test ! -e /dev/mapper/t
 on 1 triadsetup open --reserve t $one 2>/dev/null && not_ok "it is not given back by that" || ok "it is not given back by that"
-on 2 triadsetup close u
+on 2 triadsetup close u >/tmp/out 2>&1
+grep -q 'stays reserved' /tmp/out && ok "whoever took it keeps it: the other one may come back" ||
+	not_ok "whoever took it keeps it: the other one may come back # $(cat /tmp/out)"
 checked "closed, it" sdc
-must "it is given back then" on 1 triadsetup open --reserve t $one
+refused 5 'another host' "which finds it reserved" on 1 triadsetup open --reserve t $one
+must "opened again without taking it" on 2 triadsetup open --reserve u $two
+on 2 triadsetup close --deferred u
+must "it is given back" on 1 triadsetup open --reserve t $one
 for p in a:1 b:8 c:30; do
 	must "with all that was written, at ${p#*:} MiB" same ${p%:*} t ${p#*:}
 done
@@ -93,7 +98,7 @@ on 1 triadsetup close t
 refused 5 'another host' "a host that is gone has it still" on 2 triadsetup open --reserve u $two
 must "until it is taken" on 2 triadsetup open --take u $two
 must "with all that it had flushed" same c u 40
-on 2 triadsetup close u
+on 2 triadsetup close u 2>/dev/null
 must "the same host opens it again behind that" on 2 triadsetup open --reserve u $two
 on 2 triadsetup close u
 
@@ -101,6 +106,9 @@ fmt $plain
 refused 9 'takes no reservations' "a disk that takes none" on 1 triadsetup open --reserve t $plain
 must "is not mapped" test ! -e /dev/mapper/t
 refused 1 'who writes' "nobody reserves what he only reads" on 1 triadsetup open --reserve --read-only t $one
+dmsetup create volume --table "0 $(blockdev --getsz $two) linear $two 0"
+refused 9 'its disk does' "a volume on it has none of its own" on 2 triadsetup open --reserve u /dev/mapper/volume
+dmsetup remove volume
 rm -f /etc/machine-id
 refused 9 'machine-id' "a host without a name is told" triadsetup open --reserve t $one
 checked "all the time, it" sdb
