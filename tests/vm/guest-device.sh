@@ -891,28 +891,19 @@ large_partition()
 	is "$(blockdev --getsz $part)" 8386560 "a partition at sector 63"
 }
 
-limits()
+# scsi_disk PARAMETER...: of scsi_debug; a kernel of our own has none
+scsi_disk()
 {
-	large_partition
-	must_fail "whose discards are misaligned" \
-		grep -qx 0 /sys/block/${disk#/dev/}/${part#/dev/}/discard_alignment
-	fmt $part
-	map t $part
-	is "$(limit discard_alignment)" 0 "discards have no alignment but the block's"
-	must "more than 1 GiB is discarded" blkdiscard /dev/mapper/t
-	must "and from any block on" blkdiscard -o 4096 -l $((3 << 30)) /dev/mapper/t
-	dmesg -c >/dev/null
-	must_fail "a disk whose partition is open is refused" dmsetup create bad --noudevsync \
-		--table "$(dmsetup table t | sed "s|triad [^ ]*|triad $disk|")"
-	said "The data device cannot be opened"
-	dmsetup remove bad 2>/dev/null
-	triadsetup close t
-	losetup -d $disk
-	rm /tmp/large
+	modprobe -q sd_mod
+	modprobe -q scsi_debug "$@" && return
+	echo "# skipped: this kernel has no scsi_debug"
+	return 1
+}
 
-	modprobe sd_mod
-	modprobe scsi_debug dev_size_mb=65 physblk_exp=3 lowest_aligned=1 lbpu=1 \
-		unmap_granularity=16 unmap_alignment=3 opt_xferlen_exp=13
+scsi_limits()
+{
+	scsi_disk dev_size_mb=65 physblk_exp=3 lowest_aligned=1 lbpu=1 \
+		unmap_granularity=16 unmap_alignment=3 opt_xferlen_exp=13 || return
 	for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/sda ] || sleep 0.3; done
 	is "$(cat /sys/block/sda/alignment_offset)" 512 "a disk that begins in the middle of a block"
 	fmt /dev/sda
@@ -935,6 +926,28 @@ limits()
 	is "$(limit queue/rotational)" 1 "root devices are asked, too"
 	triadsetup close t
 	rmmod scsi_debug
+}
+
+limits()
+{
+	large_partition
+	must_fail "whose discards are misaligned" \
+		grep -qx 0 /sys/block/${disk#/dev/}/${part#/dev/}/discard_alignment
+	fmt $part
+	map t $part
+	is "$(limit discard_alignment)" 0 "discards have no alignment but the block's"
+	must "more than 1 GiB is discarded" blkdiscard /dev/mapper/t
+	must "and from any block on" blkdiscard -o 4096 -l $((3 << 30)) /dev/mapper/t
+	dmesg -c >/dev/null
+	must_fail "a disk whose partition is open is refused" dmsetup create bad --noudevsync \
+		--table "$(dmsetup table t | sed "s|triad [^ ]*|triad $disk|")"
+	said "The data device cannot be opened"
+	dmsetup remove bad 2>/dev/null
+	triadsetup close t
+	losetup -d $disk
+	rm /tmp/large
+
+	scsi_limits
 
 	# device-mapper offers it only where every device below has it
 	modprobe brd rd_nr=1 rd_size=66560
@@ -1516,8 +1529,7 @@ polled()
 		echo "# skipped: this kernel has no io_uring"
 		return
 	fi
-	modprobe sd_mod
-	modprobe scsi_debug dev_size_mb=96 submit_queues=2 poll_queues=1
+	scsi_disk dev_size_mb=96 submit_queues=2 poll_queues=1 || return
 	until d=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null); do
 		sleep 0.1
 	done
@@ -1538,8 +1550,7 @@ polled()
 # a disk that unmaps by writing zeroes, and that has atomic writes
 scsi()
 {
-	modprobe sd_mod
-	modprobe scsi_debug dev_size_mb=96 lbpws=1 lbprz=1 atomic_wr=1
+	scsi_disk dev_size_mb=96 lbpws=1 lbprz=1 atomic_wr=1 || return
 	until d=$(ls /sys/bus/pseudo/drivers/scsi_debug/adapter0/host*/target*/*/block 2>/dev/null); do
 		sleep 0.1
 	done
