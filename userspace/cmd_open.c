@@ -190,9 +190,10 @@ static int map(struct view *view, const struct options *opt, const char *name,
 	disk_close(&view->disk);
 	if (!r) {
 		r = dm_create(name, dm_uuid, sectors, params, read_only);
-		if (reserved && r)
+		/* whoever had it is kept out, also if it cannot be used here */
+		if (reserved && r && !had)
 			release(view->path, opt->root_device, opt->nr_root_devices);
-		else if (reserved)
+		else if (reserved && !r)
 			reserve_note(name, had);
 	}
 	forget(params);

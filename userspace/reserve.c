@@ -190,7 +190,7 @@ int reserve_disk(const struct disk *disk, bool take, bool *had)
 	for (i = 0; i < disk->nr_roots && !r; i++)
 		if (disk->roots[i].fd >= 0)
 			r = reserve(disk->roots[i].path, key, take, had);
-	if (r)
+	if (r && !*had)
 		while (i-- > 0)
 			reserve_release(i ? disk->roots[i - 1].path : disk->data.path);
 	return r;

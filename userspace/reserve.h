@@ -14,7 +14,7 @@
 /*
  * For this host, all devices of a disk, whose paths must be block devices.  With take from
  * whoever holds it, which loses what it has not written.  *had: another one had it.  An exit code, and the
- * reason was said; nothing is reserved then.
+ * reason was said; nothing is reserved then, but for what was taken from somebody.
  */
 int reserve_disk(const struct disk *disk, bool take, bool *had);
 
