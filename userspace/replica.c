@@ -342,32 +342,33 @@ int replica_ready(struct triad_core *core, u64 entries)
 	return r ? r : widen(core, entries);
 }
 
-int replica_seal(struct triad_core *core, u32 epoch)
+/* In all three roots, and nothing in the log. */
+static int stamp_all(struct triad_core *core, const struct triad_root *stamp)
 {
-	struct triad_root sealed = core->root;
 	int i, r = replica_ready(core, 0);
 
-	sealed.epoch = epoch;
-	core->stamp = &sealed;
+	core->stamp = stamp;
 	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
 		r = triad_commit_alone(core, true);
 	core->stamp = NULL;
 	return r;
 }
 
+int replica_seal(struct triad_core *core, u32 epoch)
+{
+	struct triad_root sealed = core->root;
+
+	sealed.epoch = epoch;
+	return stamp_all(core, &sealed);
+}
+
 int replica_demote(struct triad_core *core)
 {
 	struct triad_root replica = core->root;
-	int i, r = replica_position(core, &replica.origin);
+	int r = replica_position(core, &replica.origin);
 
-	if (!r)
-		r = replica_ready(core, 0);
 	replica.incompat |= TRIAD_INCOMPAT_REPLICA;
-	core->stamp = &replica;
-	for (i = 0; i < TRIAD_NR_SLOTS && !r; i++)
-		r = triad_commit_alone(core, true);
-	core->stamp = NULL;
-	return r;
+	return r ? r : stamp_all(core, &replica);
 }
 
 int replica_promote(struct triad_core *core)

@@ -245,14 +245,17 @@ static int take_branched(struct ship_replica *rep)
 {
 	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
 	struct triad_origin at = rep->in->at;
-	bool whole = root && !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE);
+	bool differs;
 	int r;
 
 	if (!root || is_its_own(rep) || memcmp(at.uuid, root->origin.uuid, sizeof(at.uuid)))
 		return another(rep);
 	/* it is told without its branch: the newest that it can be of */
 	at.branch = min_t(u64, root->branch, at.generation);
-	if (whole && memcmp(at.state, root->origin.state, sizeof(at.state)) &&
+	/* of what is incomplete nothing is told: all comes */
+	differs = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
+		  memcmp(at.state, root->origin.state, sizeof(at.state));
+	if (differs &&
 	    (memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid)) ||
 	     position_age(&at, root) != POSITION_FITS))
 		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is not known here what differs since "
@@ -260,7 +263,7 @@ static int take_branched(struct ship_replica *rep)
 	rep->branched = true;
 	r = follow(rep);
 	/* a root that was lost behind it was healed by another of its number, with births of that */
-	if (!r && whole && memcmp(at.state, root->origin.state, sizeof(at.state)))
+	if (!r && differs)
 		r = stage_changes(rep, at.generation - (root->branch == at.generation));
 	else if (!r)
 		r = stream_changed(&rep->out.stream, NULL, 0, false);

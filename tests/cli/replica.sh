@@ -168,7 +168,6 @@ result $? "and leaves no socket"
 
 on img 'write 50 7 3' flush 'write 9000 3 3' flush 'discard 1020 5' close
 position=$(tool position img)
-tool dump --json img root >before 2>/dev/null
 refuse 1 "rejoin: of one" 'name the replica' replica rejoin
 tool replica rejoin --json img >rejoined.json 2>err
 result $? "rejoin: what was the device becomes a replica"

@@ -26,7 +26,6 @@ static struct end {
 	struct ship_owner owner;
 	struct ship_out *out;
 	struct stream_in *in, *said;	/* to it, and by it */
-	u64 said_bytes;
 	struct triad_origin at;		/* that a position or beginning would name */
 	struct triad_origin to;		/* of the last end */
 } end;

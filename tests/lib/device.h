@@ -46,6 +46,29 @@ static inline void device_destroy(struct device *d)
 	assert_int_equal(test_alloc.live, 0);
 }
 
+/* A disk of a replica, or of what may become one: open, and formatted. */
+static inline int image_open(struct triad_core *core, struct disk *disk, struct triad_hash *hash,
+			     bool receives)
+{
+	memset(core, 0, sizeof(*core));
+	core->store = &disk->store;
+	core->hash = hash;
+	core->receives = receives;
+	return triad_core_open(core, disk_blocks);
+}
+
+static inline void image_format(struct disk *disk, struct triad_hash *hash, struct triad_root *root,
+				u32 logical_blocks)
+{
+	struct triad_geometry geo;
+	const char *why;
+
+	assert_int_equal(triad_geometry_init(&geo, disk_blocks, logical_blocks, 1536, 32, 1536, &why), 0);
+	memcpy(root->hash, "test", 4);
+	triad_random(root->uuid, sizeof(root->uuid));
+	assert_int_equal(triad_core_format(&disk->store, hash, root, &geo), 0);
+}
+
 /* One record of equal blocks, written and published. */
 static inline void device_write(struct device *d, u32 lba, u32 nr)
 {

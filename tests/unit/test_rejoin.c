@@ -32,11 +32,7 @@ static u32 beside;			/* steps of it that sessions have beside them */
 
 static int open_core(struct image *im, bool receives)
 {
-	memset(&im->core, 0, sizeof(im->core));
-	im->core.store = &im->disk.store;
-	im->core.hash = &im->hash;
-	im->core.receives = receives;
-	return triad_core_open(&im->core, disk_blocks);
+	return image_open(&im->core, &im->disk, &im->hash, receives);
 }
 
 static int reopen(struct ship_replica *ship)
@@ -69,15 +65,10 @@ static void unserve(struct image *im)
 static void make(struct image *im)
 {
 	struct triad_root root = { .incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE };
-	struct triad_geometry geo;
-	const char *why;
 
 	memset(im, 0, sizeof(*im));
 	disk_init(&im->disk, disk_new_view(), &rng);
-	assert_int_equal(triad_geometry_init(&geo, disk_blocks, LBAS, 1536, 32, 1536, &why), 0);
-	memcpy(root.hash, "test", 4);
-	triad_random(root.uuid, sizeof(root.uuid));
-	assert_int_equal(triad_core_format(&im->disk.store, &im->hash, &root, &geo), 0);
+	image_format(&im->disk, &im->hash, &root, LBAS);
 }
 
 /* ---- sessions -------------------------------------------------------------------------------- */

@@ -88,11 +88,7 @@ struct replica {
 
 static int open_core(struct replica *r, bool receives)
 {
-	memset(&r->core, 0, sizeof(r->core));
-	r->core.store = &r->disk.store;
-	r->core.hash = &r->hash;
-	r->core.receives = receives;
-	return triad_core_open(&r->core, disk_blocks);
+	return image_open(&r->core, &r->disk, &r->hash, receives);
 }
 
 /* The stream is taken by what is opened; closed again. */
@@ -120,16 +116,11 @@ static struct replica *replica_create(void)
 {
 	struct triad_root root = { .incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE };
 	struct replica *r = calloc(1, sizeof(*r));
-	struct triad_geometry geo;
-	const char *why;
 
 	r->rng.state = 9;
 	disk_init(&r->disk, disk_new_view(), &r->rng);
 	r->content = calloc(DISK_BLOCKS, sizeof(*r->content));
-	assert_int_equal(triad_geometry_init(&geo, disk_blocks, LBAS, 1536, 32, 1536, &why), 0);
-	memcpy(root.hash, "test", 4);
-	triad_random(root.uuid, sizeof(root.uuid));
-	assert_int_equal(triad_core_format(&r->disk.store, &r->hash, &root, &geo), 0);
+	image_format(&r->disk, &r->hash, &root, LBAS);
 	return r;
 }
 

@@ -29,12 +29,8 @@ static const struct triad_origin next = {
 
 static int open_core(void)
 {
-	memset(&r->core, 0, sizeof(r->core));
-	r->core.store = &r->disk.store;
-	r->core.hash = &r->hash;
-	r->core.receives = true;
 	r->ship.core = &r->core;
-	return triad_core_open(&r->core, disk_blocks);
+	return image_open(&r->core, &r->disk, &r->hash, true);
 }
 
 static int reopen(struct ship_replica *ship)
@@ -49,8 +45,6 @@ static int setup(void **state)
 	struct triad_root root = {
 		.incompat = TRIAD_INCOMPAT_REPLICA, .origin = origin, .epoch = 5,
 	};
-	struct triad_geometry geo;
-	const char *why;
 
 	(void)state;
 	content_release(0);
@@ -59,10 +53,7 @@ static int setup(void **state)
 	answer = calloc(1, sizeof(*answer));
 	r->rng.state = 3;
 	disk_init(&r->disk, disk_new_view(), &r->rng);
-	assert_int_equal(triad_geometry_init(&geo, disk_blocks, LBAS, 1536, 32, 1536, &why), 0);
-	memcpy(root.hash, "test", 4);
-	triad_random(root.uuid, sizeof(root.uuid));
-	assert_int_equal(triad_core_format(&r->disk.store, &r->hash, &root, &geo), 0);
+	image_format(&r->disk, &r->hash, &root, LBAS);
 	assert_int_equal(ship_replica_init(&r->ship), 0);
 	assert_int_equal(ship_out_init(&said), 0);
 	r->ship.reopen = reopen;
