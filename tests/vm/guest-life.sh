@@ -4,7 +4,8 @@
 #
 #   guest-life.sh N EXT4 XFS BTRFS [END]
 #
-# vda holds stamp's state, vdb a bare device for stamp, vdc ext4, vdd xfs, vde btrfs.
+# vda holds stamp's state, vdb a bare device for stamp, vdc ext4, vdd xfs, vde btrfs; vdf tells which
+# life it is to a machine that is frozen until then (N is 0), or that another kernel has taken over.
 # First everything that the life before left is verified: check --data, the prefix, the
 # filesystems' own checks, and files up to the given numbers, which were synced and
 # acknowledged.  Then all of it is written to until the power goes, or the machine ends by itself:
@@ -16,9 +17,14 @@ shift
 die() { echo "life $life: $*"; cat /tmp/out 2>/dev/null; exit 3; }
 quiet() { "$@" >/tmp/out 2>&1 || die "$*"; }
 
-# The kernel that came up so: the host has learned what was acknowledged, and tells on the last disk.
 if [ -n "${next-}" ]; then
 	echo back >/dev/report
+elif [ "$life" = 0 ]; then
+	modprobe -a ext4 xfs btrfs
+	echo frozen >/dev/report
+fi
+# The host has learned what was acknowledged.
+if [ -n "${next-}" ] || [ "$life" = 0 ]; then
 	until
 		# shellcheck disable=SC2046 # words
 		set -- $(dd if=/dev/vdf bs=512 count=1 iflag=direct 2>/dev/null | tr -d '\0')
