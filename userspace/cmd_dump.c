@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "report.h"
+#include "stream.h"
 #include "view.h"
 
 /* ---- root -------------------------------------------------------------------- */
@@ -157,6 +158,7 @@ static void print_extents(const char *name, const struct triad_extent *v, u32 nr
 static int dump_record(struct triad_core *core, const struct triad_record *rec, void *context)
 {
 	struct json_object *list = context, *out;
+	char from[POSITION_SIZE], to[POSITION_SIZE];
 
 	(void)core;
 	if (!list) {
@@ -167,6 +169,9 @@ static int dump_record(struct triad_core *core, const struct triad_record *rec, 
 		print_extents(rec->flags & TRIAD_RECORD_INTENT ? "zones" : "LBA", rec->extents,
 			      rec->nr_extents);
 		print_extents("PBA", rec->runs, rec->nr_runs);
+		if (rec->flags & TRIAD_RECORD_ARRIVAL)
+			printf("  with the records from %" PRIu64 " on from %s\n  to %s\n", rec->arrival.first,
+			       position_text(&rec->arrival.from, from), position_text(&rec->arrival.to, to));
 		return 0;
 	}
 	out = json_object_new_object();
@@ -179,6 +184,11 @@ static int dump_record(struct triad_core *core, const struct triad_record *rec, 
 	json_add(out, rec->flags & TRIAD_RECORD_INTENT ? "zones" : "extents",
 		 extents_json(rec->extents, rec->nr_extents));
 	json_add(out, "runs", extents_json(rec->runs, rec->nr_runs));
+	if (rec->flags & TRIAD_RECORD_ARRIVAL) {
+		json_add_number(out, "first", rec->arrival.first);
+		json_add_text(out, "from", position_text(&rec->arrival.from, from));
+		json_add_text(out, "to", position_text(&rec->arrival.to, to));
+	}
 	json_object_array_add(list, out);
 	return 0;
 }

@@ -15,6 +15,7 @@ struct info {
 	bool open;
 	char users[2304];		/* of the mapping, or of the disk */
 	const struct triad_root *root;	/* NULL: it could not be read */
+	const struct triad_origin *at;	/* of a replica */
 	bool degraded;
 	bool occupied;			/* something else lies in a root's place */
 	bool lost_log;
@@ -79,7 +80,7 @@ static void print(const struct info *info)
 	printf("  %-12s %s\n", "UUID", text_uuid(root->uuid, text));
 	if (triad_root_is_replica(root))
 		printf("  %-12s %s\n", "replica", root->incompat & TRIAD_INCOMPAT_INCOMPLETE ?
-		       "not complete: receive into it again" : position_text(&root->origin, position));
+		       "not complete: receive into it again" : position_text(info->at, position));
 	print_where(info);
 	if (info->usable)
 		printf("  %-12s %s of %s, %.1f %%\n", "how full",
@@ -200,10 +201,13 @@ static int show(struct info *info, const struct options *opt)
 		info->root = view_current(&view);
 		info->degraded = view.choice.degraded;
 		info->occupied = view.choice.occupied;
+		info->at = &view.core.origin;
+		if (!info->open)
+			r = look_closed(info, &view);
+		else if (triad_root_is_replica(info->root))
+			r = view_open(&view);
 		if (info->open)
 			look_open(info);
-		else
-			r = look_closed(info, &view);
 	}
 	if (!r && opt->json)
 		fill_json(info);

@@ -187,7 +187,7 @@ static int refuse(const struct job *job, const char *why, const char *advice)
 	char a[POSITION_SIZE], b[POSITION_SIZE];
 
 	return tool_fail(TOOL_UNPROVABLE, advice, "%s: %s:\n  it is at %s,\n  and what comes is %s %s",
-			 job->view.path, why, position_text(&view_current(&job->view)->origin, a),
+			 job->view.path, why, position_text(&job->view.core.origin, a),
 			 begin->is_full ? "all of" : "since",
 			 position_text(begin->is_full ? &begin->at : &begin->from, b));
 }
@@ -195,9 +195,9 @@ static int refuse(const struct job *job, const char *why, const char *advice)
 /* May this stream follow what the replica holds? */
 static int judge(const struct job *job)
 {
-	const struct triad_root *root = view_current(&job->view);
+	const struct triad_root *root = &job->view.core.root;
 	const struct stream_begin *begin = &job->in->begin;
-	const struct triad_origin *here = &root->origin;
+	const struct triad_origin *here = &job->view.core.origin;
 	bool incomplete = root->incompat & TRIAD_INCOMPAT_INCOMPLETE;
 
 	if (root->logical_blocks < begin->logical_blocks)
@@ -205,7 +205,7 @@ static int judge(const struct job *job)
 	if (!position_is_none(here) && memcmp(here->uuid, begin->uuid, sizeof(here->uuid)))
 		return refuse(job, "it is a replica of another device", "Nothing was changed.  Name the right replica, or a "
 			      "blank device.");
-	if (!begin->is_full && !position_same(here, &begin->from))
+	if (!begin->is_full && !triad_origin_same(here, &begin->from))
 		return refuse(job, "it is at another position", "Nothing was changed.  Send what is missing, with --since "
 			      "as it is said here, or all of it.");
 	if (begin->is_full && !incomplete && !job->opt->force && here->branch == begin->at.branch &&
@@ -269,7 +269,7 @@ static int failed(const struct job *job, int error)
 		return tool_fail(TOOL_UNPROVABLE, left(job), "%s: with this it would not hold what the "
 				 "sender has: it is of another history.\n  It is at %s,\n  and what comes "
 				 "leads to %s", path,
-				 job->fresh ? "none" : position_text(&job->view.core.root.origin, a),
+				 job->fresh ? "none" : position_text(&job->view.core.origin, a),
 				 position_text(&job->in->end.to, b));
 	if (error == -ENOSPC)
 		return tool_fail(TOOL_OUTPUT, left(job), "%s: it is full", path);
@@ -368,9 +368,9 @@ static int receive(struct job *job)
 	} else if (!root) {
 		r = plan_fresh(job);
 	} else {
-		r = judge(job);
+		r = open_replica(job);
 		if (!r)
-			r = open_replica(job);
+			r = judge(job);
 	}
 	if (r)
 		return r;
@@ -402,7 +402,7 @@ static int promote(struct job *job)
 		r = open_replica(job);
 	if (r)
 		return r;
-	held = view->core.root.origin;
+	held = view->core.origin;
 	r = job->opt->dry_run ? 0 : replica_promote(&view->core);
 	if (r)
 		return tool_fail(tool_exit_of(r), "It is a replica still, or none any more: see triadsetup "

@@ -260,7 +260,7 @@ static int open_image(struct takeover *t, bool to_write)
 	return r;
 }
 
-static int open_core(struct takeover *t)
+static int open_core(struct takeover *t, bool to_write)
 {
 	struct view *view = &t->view;
 	int r;
@@ -270,7 +270,7 @@ static int open_core(struct takeover *t)
 	if (!r && triad_core_lost_log(&view->core))
 		r = tool_fail(TOOL_DAMAGED, "Nothing was changed.", "%s: flushed records of its log are "
 			      "damaged", t->path);
-	return r ? r : view_may_write(view);
+	return r || !to_write ? r : view_may_write(view);
 }
 
 /* By the daemon, if it has the image; else here. */
@@ -296,7 +296,7 @@ static int seal_it(struct takeover *t, u32 *epoch)
 	json_object_put(answer);
 	r = open_image(t, true);
 	if (!r)
-		r = open_core(t);
+		r = open_core(t, true);
 	if (!r) {
 		*epoch = t->view.core.root.epoch + 1;
 		r = replica_seal(&t->view.core, *epoch);
@@ -333,8 +333,9 @@ static int seal(const struct options *opt)
 static void describe(const struct takeover *t, char *text, size_t size)
 {
 	const struct triad_root *root = view_current(&t->view);
-	char position[POSITION_SIZE], when[TEXT_SIZE];
+	char where[POSITION_SIZE], when[TEXT_SIZE];
 	struct json_object *peer = t->peer;
+	const char *position = peer ? text_of(peer, "position") : NULL;
 	double heard = peer ? seconds_of(peer) : -1;
 	u64 behind = peer ? number_of(peer, "records_behind") : 0;
 	FILE *f = fmemopen(text, size, "w");
@@ -342,8 +343,8 @@ static void describe(const struct takeover *t, char *text, size_t size)
 	*text = 0;
 	if (!f)
 		return;
-	fprintf(f, "%s\n  holds %s,\n  received %s.\n", t->path, position_text(&root->origin, position),
-		text_time(root->time, when));
+	fprintf(f, "%s\n  holds %s,\n  last committed %s.\n", t->path,
+		position ? position : position_text(&t->view.core.origin, where), text_time(root->time, when));
 	if (heard < 0)
 		fprintf(f, "  How far its owner was is not known here.  What that wrote since is missing.\n");
 	else if (behind)
@@ -366,9 +367,9 @@ static int promote(struct takeover *t, struct triad_origin *held)
 	int r = open_image(t, true);
 
 	if (!r)
-		r = open_core(t);
+		r = open_core(t, true);
 	if (!r) {
-		*held = t->view.core.root.origin;
+		*held = t->view.core.origin;
 		r = replica_promote(&t->view.core);
 		if (r)
 			r = tool_fail(tool_exit_of(r), "It is sealed.  Give the same command again.", "%s: %s",
@@ -389,6 +390,9 @@ static int take_over(const struct options *opt)
 	disk_none(&t.view.disk);
 	find(&t, opt->args[1]);
 	r = open_image(&t, false);
+	/* a daemon that has it tells where it is, and writes to it */
+	if (!r && !(t.peer && text_of(t.peer, "position")))
+		r = open_core(&t, false);
 	if (!r) {
 		describe(&t, text, sizeof(text));
 		r = tool_confirm(opt, t.path, text);

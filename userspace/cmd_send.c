@@ -423,7 +423,7 @@ static int judge_since(struct send *s, const struct triad_origin *now)
 	if (memcmp(from->uuid, now->uuid, sizeof(now->uuid)))
 		return refuse(s, now, "this position is of another device", full);
 	if (triad_root_is_replica(&s->source.view.core.root))
-		return position_same(from, now) ? 0 :
+		return triad_origin_same(from, now) ? 0 :
 		       refuse(s, now, "a replica does not know what changed since",
 			      "Nothing was sent.  Send from the device itself, or all of it: without "
 			      "--since.");
@@ -523,7 +523,7 @@ static int send_from(struct send *s)
 		.any = !s->is_full,
 		.generation = s->from.generation,
 	};
-	s->nr_regions = position_same(&now, &s->from) ? 0 : 1;
+	s->nr_regions = triad_origin_same(&now, &s->from) ? 0 : 1;
 	s->begun = seconds_now();
 	r = send_begin(s);
 	if (!r)

@@ -40,7 +40,7 @@ int replica_position(const struct triad_core *core, struct triad_origin *positio
 	struct triad_position next = { .seq = core->next_seq };
 
 	if (triad_root_is_replica(&core->root)) {
-		*position = core->root.origin;
+		*position = core->origin;
 		return 0;
 	}
 	memcpy(next.chain, core->chain, sizeof(next.chain));
@@ -59,7 +59,7 @@ bool position_is_none(const struct triad_origin *position)
 {
 	static const struct triad_origin none;
 
-	return position_same(position, &none);
+	return triad_origin_same(position, &none);
 }
 
 static int count_block(void *context, const struct content_block *block)
@@ -93,7 +93,7 @@ int replica_begin(struct triad_core *core, const struct triad_origin *from, u32 
 	snprintf(begin->hash, sizeof(begin->hash), "%s", core->root.hash);
 	r = replica_position(core, &begin->at);
 	memcpy(begin->uuid, begin->at.uuid, sizeof(begin->uuid));
-	if (r || (from && position_same(&begin->at, from)))
+	if (r || (from && triad_origin_same(&begin->at, from)))
 		return r;
 	return content_changes(core, &range, count_block, begin);
 }
@@ -223,10 +223,19 @@ static int commit(struct receive *rx)
 	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA;
 	rx->stamp.origin = rx->in->end.to;
 	core->stamp = &rx->stamp;
-	/* behind records come others: the session goes on */
 	for (i = 0; i < (rx->incomplete ? TRIAD_NR_SLOTS : 1) && !r; i++)
-		r = triad_commit_alone(core, !rx->in->begin.is_log);
+		r = triad_commit_alone(core, true);
 	return r;
+}
+
+/* Records lead where they lead, and a record says so. */
+static int arrive(struct receive *rx)
+{
+	struct triad_arrival arrival = {
+		.first = rx->first, .from = rx->in->begin.from, .to = rx->in->end.to,
+	};
+
+	return writer_arrive(rx->writer, &arrival);
 }
 
 int receive_begin(struct receive *rx)
@@ -243,6 +252,8 @@ int receive_begin(struct receive *rx)
 	rx->incomplete = core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE;
 	rx->writer->make_room = make_room;
 	rx->writer->context = rx;
+	rx->writer->writes_over = !rx->in->begin.is_log;
+	rx->first = core->next_seq;
 	/* all that there is: nothing else stays */
 	return rx->in->begin.is_full ? discard(rx, 0, core->geo.logical_blocks) : 0;
 }
@@ -258,10 +269,12 @@ int receive_frame(struct receive *rx)
 
 int receive_end(struct receive *rx)
 {
-	int r = writer_flush(rx->writer);
+	int r;
 
-	/* records lead where they lead */
-	if (!r && !rx->in->begin.is_log)
+	if (rx->in->begin.is_log)
+		return arrive(rx);
+	r = writer_flush(rx->writer);
+	if (!r)
 		r = compare(rx);
 	return r ? r : commit(rx);
 }
@@ -359,6 +372,7 @@ int replica_seal(struct triad_core *core, u32 epoch)
 	struct triad_root sealed = core->root;
 
 	sealed.epoch = epoch;
+	sealed.origin = core->origin;
 	return stamp_all(core, &sealed);
 }
 
@@ -373,7 +387,7 @@ int replica_demote(struct triad_core *core)
 
 int replica_promote(struct triad_core *core)
 {
-	struct triad_root own = { .epoch = core->root.epoch, .origin = core->root.origin };
+	struct triad_root own = { .epoch = core->root.epoch, .origin = core->origin };
 	int r;
 
 	if (core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE)

@@ -50,6 +50,7 @@ struct receive {
 	bool incomplete;		/* one of these landed, or is about to */
 	void (*progress)(struct receive *rx);
 	u64 nr_blocks;			/* written so far */
+	u64 first;			/* its first record */
 	struct triad_root stamp;
 	struct node_cache *cache;
 };

@@ -237,7 +237,7 @@ static int search(struct ship_log *log, const struct triad_root *root, bool seen
 	for (nr = 0; !r && nr <= log->geo.usable; nr++) {
 		*passed |= pos.seq == c->next_seq && !memcmp(pos.chain, c->chain, sizeof(pos.chain));
 		r = replica_position_at(log->source->hash, root, &pos, &here);
-		if (!r && position_same(&here, at)) {
+		if (!r && triad_origin_same(&here, at)) {
 			log->mark = (struct ship_mark) {
 				.root = *root, .seen_as_c = seen_as_c, .next = pos, .at = *at,
 			};

@@ -108,12 +108,12 @@ static bool recall(struct ship_owner *o, const struct triad_origin *at)
 {
 	u32 i;
 
-	if (o->has_acked && position_same(&o->acked.at, at)) {
+	if (o->has_acked && triad_origin_same(&o->acked.at, at)) {
 		o->log.mark = o->acked;
 		return true;
 	}
 	for (i = 0; i < o->nr_flights; i++) {
-		if (position_same(&o->flight[i].at, at)) {
+		if (triad_origin_same(&o->flight[i].at, at)) {
 			o->log.mark = o->acked = o->flight[i];
 			o->has_acked = true;
 			return true;
@@ -205,7 +205,7 @@ static int take_ack(struct ship_owner *o, const struct triad_origin *at)
 	u32 i;
 
 	for (i = 0; i < o->nr_flights; i++)
-		if (position_same(&o->flight[i].at, at))
+		if (triad_origin_same(&o->flight[i].at, at))
 			break;
 	if (i == o->nr_flights)
 		return -EPROTO;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The replica's end: a stream becomes a commit, and is acknowledged when that is durable.
+ * The replica's end: records become records of its own log, the last of which says where it has
+ * arrived; other streams become a commit.  They are acknowledged when that is durable.
  *
- * What was received in part lies in the replica's log, of which nothing counts.  It is given back
+ * What was received in part lies in the replica's log, and does not count.  It is given back
  * when the replica is opened anew; so whatever goes wrong in the middle ends with that.
  */
 #include "ship.h"
@@ -131,7 +132,7 @@ static int stage_credit(struct ship_replica *rep)
 /* It is a replica of whoever is the owner, or of nobody yet. */
 static bool is_its_own(const struct ship_replica *rep)
 {
-	const struct triad_origin *at = rep->core ? &rep->core->root.origin : NULL;
+	const struct triad_origin *at = rep->core ? &rep->core->origin : NULL;
 
 	return !at || position_is_none(at) || !memcmp(at->uuid, rep->hello.uuid, sizeof(at->uuid));
 }
@@ -169,7 +170,7 @@ static int take_hello(struct ship_replica *rep)
 	if (r)
 		return failed(rep, r);
 	if (root) {
-		position.at = root->origin;
+		position.at = rep->core->origin;
 		position.epoch = root->epoch;
 		position.logical_blocks = root->logical_blocks;
 		position.kind = root->incompat & TRIAD_INCOMPAT_INCOMPLETE ?
@@ -254,7 +255,7 @@ static int take_branched(struct ship_replica *rep)
 	at.branch = min_t(u64, root->branch, at.generation);
 	/* of what is incomplete nothing is told: all comes */
 	differs = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
-		  memcmp(at.state, root->origin.state, sizeof(at.state));
+		  memcmp(at.state, rep->core->origin.state, sizeof(at.state));
 	if (differs &&
 	    (memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid)) ||
 	     position_age(&at, root) != POSITION_FITS))
@@ -282,20 +283,22 @@ static u64 entries_of(const struct stream_begin *begin)
 
 /*
  * For records the replica stays open, and room is made before them: a commit that changes
- * nothing gives back what the one before held for its own sake.
+ * nothing gives back what the one before held for its own sake.  What was received in part is
+ * behind two commits then, too, so that no root's log leads over it to what follows.
  */
 static int make_ready(struct ship_replica *rep)
 {
 	const struct stream_begin *begin = &rep->in->begin;
 	struct triad_core *core = rep->core;
-	u32 i, nr = 2 * rep->batch_blocks + 64;
+	u32 i, nr = min_t(u32, 2 * rep->batch_blocks + 64, core->geo.interval_blocks / 2);
+	bool has_rest = core->has_rest;
 	int r = 0;
 
 	if (!begin->is_log)
 		return replica_ready(core, rep->rx.in_steps ? 0 : entries_of(begin));
 	if (triad_core_needs_heal(core))
 		r = triad_core_heal(core);
-	for (i = 0; i < 2 && !r && !triad_log_room(core, nr, nr, TRIAD_FANOUT); i++)
+	for (i = 0; i < 2 && !r && (has_rest || !triad_log_room(core, nr, nr, TRIAD_FANOUT)); i++)
 		r = triad_commit_alone(core, false);
 	return r;
 }
@@ -316,7 +319,7 @@ static int take_begin(struct ship_replica *rep)
 		return fenced(rep);
 	if (!is_its_own(rep) && !rep->branched)
 		return another(rep);
-	if (begin->is_full ? whole : !whole || !position_same(&begin->from, &rep->core->root.origin))
+	if (begin->is_full ? whole : !whole || !triad_origin_same(&begin->from, &rep->core->origin))
 		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "what comes does not follow what is here");
 	if (!rep->core)
 		r = rep->make(rep);
@@ -353,7 +356,7 @@ static int take_end(struct ship_replica *rep)
 	if (!begin->is_log)
 		r = rep->reopen(rep);
 	if (!r)
-		r = stream_ack(&rep->out.stream, &rep->core->root.origin);
+		r = stream_ack(&rep->out.stream, &rep->core->origin);
 	return r ? failed(rep, r) : stage_credit(rep);
 }
 

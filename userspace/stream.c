@@ -62,29 +62,6 @@ bool position_parse(const char *text, struct triad_origin *position)
 	return true;
 }
 
-bool position_same(const struct triad_origin *x, const struct triad_origin *y)
-{
-	return !memcmp(x->uuid, y->uuid, sizeof(x->uuid)) && x->branch == y->branch &&
-	       x->generation == y->generation && !memcmp(x->state, y->state, sizeof(x->state));
-}
-
-static void encode_position(struct triad_origin_disk *d, const struct triad_origin *position)
-{
-	memcpy(d->uuid, position->uuid, sizeof(d->uuid));
-	d->branch = cpu_to_le64(position->branch);
-	d->generation = cpu_to_le64(position->generation);
-	memcpy(d->state, position->state, sizeof(d->state));
-}
-
-static void decode_position(struct triad_origin *position, const struct triad_origin_disk *d)
-{
-	memset(position, 0, sizeof(*position));
-	memcpy(position->uuid, d->uuid, sizeof(d->uuid));
-	position->branch = le64_to_cpu(d->branch);
-	position->generation = le64_to_cpu(d->generation);
-	memcpy(position->state, d->state, sizeof(d->state));
-}
-
 /* ---- out ------------------------------------------------------------------------ */
 
 static void *payload(u8 *frame)
@@ -172,8 +149,8 @@ int stream_begin(struct stream_out *out, const struct stream_begin *begin)
 	d->logical_blocks = cpu_to_le64(begin->logical_blocks);
 	d->nr_blocks = cpu_to_le64(begin->nr_blocks);
 	d->nr_holes = cpu_to_le64(begin->nr_holes);
-	encode_position(&d->from, &begin->from);
-	encode_position(&d->at, &begin->at);
+	triad_origin_encode(&d->from, &begin->from);
+	triad_origin_encode(&d->at, &begin->at);
 	d->checksum_kind = begin->checksum_kind;
 	d->is_full = begin->is_full;
 	d->is_log = begin->is_log;
@@ -230,7 +207,7 @@ int stream_end(struct stream_out *out, struct stream_end *end)
 	end->nr_blocks = out->nr_blocks;
 	end->nr_holes = out->nr_holes;
 	memset(d, 0, sizeof(*d));
-	encode_position(&d->to, &end->to);
+	triad_origin_encode(&d->to, &end->to);
 	d->nr_blocks = cpu_to_le64(end->nr_blocks);
 	d->nr_holes = cpu_to_le64(end->nr_holes);
 	d->nr_mapped = cpu_to_le64(end->nr_mapped);
@@ -265,7 +242,7 @@ int stream_position(struct stream_out *out, const struct stream_position *positi
 	struct stream_position_disk *d = payload(out->frame);
 
 	memset(d, 0, sizeof(*d));
-	encode_position(&d->at, &position->at);
+	triad_origin_encode(&d->at, &position->at);
 	d->epoch = cpu_to_le32(position->epoch);
 	d->logical_blocks = cpu_to_le64(position->logical_blocks);
 	d->batch_blocks = cpu_to_le32(position->batch_blocks);
@@ -278,7 +255,7 @@ static int send_at(struct stream_out *out, enum stream_type type, const struct t
 	struct stream_at_disk *d = payload(out->frame);
 
 	memset(d, 0, sizeof(*d));
-	encode_position(&d->at, at);
+	triad_origin_encode(&d->at, at);
 	return send_frame(out, type, sizeof(*d));
 }
 
@@ -316,7 +293,7 @@ int stream_ping(struct stream_out *out, const struct stream_ping *ping)
 	struct stream_ping_disk *d = payload(out->frame);
 
 	memset(d, 0, sizeof(*d));
-	encode_position(&d->at, &ping->at);
+	triad_origin_encode(&d->at, &ping->at);
 	d->seq = cpu_to_le64(ping->seq);
 	d->durable = cpu_to_le64(ping->durable);
 	return send_frame(out, STREAM_PING, sizeof(*d));
@@ -438,8 +415,8 @@ static int take_begin(struct stream_in *in, u32 length)
 	begin->logical_blocks = le64_to_cpu(d->logical_blocks);
 	begin->nr_blocks = le64_to_cpu(d->nr_blocks);
 	begin->nr_holes = le64_to_cpu(d->nr_holes);
-	decode_position(&begin->from, &d->from);
-	decode_position(&begin->at, &d->at);
+	triad_origin_decode(&begin->from, &d->from);
+	triad_origin_decode(&begin->at, &d->at);
 	begin->checksum_kind = d->checksum_kind;
 	begin->is_full = d->is_full;
 	begin->is_log = d->is_log;
@@ -509,7 +486,7 @@ static int take_end(struct stream_in *in, u32 length)
 
 	if (length != sizeof(*d))
 		return bad(in, -EUCLEAN, "it has another length");
-	decode_position(&end->to, &d->to);
+	triad_origin_decode(&end->to, &d->to);
 	end->nr_blocks = le64_to_cpu(d->nr_blocks);
 	end->nr_holes = le64_to_cpu(d->nr_holes);
 	end->nr_mapped = le64_to_cpu(d->nr_mapped);
@@ -547,7 +524,7 @@ static int take_position(struct stream_in *in)
 	const struct stream_position_disk *d = payload(in->frame);
 	struct stream_position *position = &in->position;
 
-	decode_position(&position->at, &d->at);
+	triad_origin_decode(&position->at, &d->at);
 	position->epoch = le32_to_cpu(d->epoch);
 	position->logical_blocks = le64_to_cpu(d->logical_blocks);
 	position->batch_blocks = le32_to_cpu(d->batch_blocks);
@@ -561,7 +538,7 @@ static int take_ping(struct stream_in *in)
 {
 	const struct stream_ping_disk *d = payload(in->frame);
 
-	decode_position(&in->ping.at, &d->at);
+	triad_origin_decode(&in->ping.at, &d->at);
 	in->ping.seq = le64_to_cpu(d->seq);
 	in->ping.durable = le64_to_cpu(d->durable);
 	return 0;
@@ -620,7 +597,7 @@ static int take(struct stream_in *in, u32 length)
 		break;
 	case STREAM_ACK:
 	case STREAM_BRANCHED:
-		decode_position(&in->at, &((struct stream_at_disk *)payload(in->frame))->at);
+		triad_origin_decode(&in->at, &((struct stream_at_disk *)payload(in->frame))->at);
 		break;
 	case STREAM_CHANGED:
 		r = take_changed(in);

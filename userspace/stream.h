@@ -143,7 +143,6 @@ static_assert(sizeof(struct stream_refuse_disk) == 256, "stream refuse");
 /* "UUID:BRANCH:GENERATION:STATE"; text has POSITION_SIZE bytes and is returned. */
 const char *position_text(const struct triad_origin *position, char *text);
 bool position_parse(const char *text, struct triad_origin *position);
-bool position_same(const struct triad_origin *x, const struct triad_origin *y);
 
 /* ---- frames -------------------------------------------------------------------- */
 

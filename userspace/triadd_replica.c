@@ -189,10 +189,10 @@ static void note(struct image *im, const struct net *net)
 	pthread_mutex_lock(&peer->lock);
 	if (root) {
 		peer->has_at = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
-			       !position_is_none(&root->origin);
-		peer->at = root->origin;
+			       !position_is_none(&ship->core->origin);
+		peer->at = ship->core->origin;
 		peer->epoch = root->epoch;
-		if (peer->has_at && position_same(&ship->seq_at, &root->origin))
+		if (peer->has_at && triad_origin_same(&ship->seq_at, &ship->core->origin))
 			peer->acked = ship->seq;
 	}
 	if (ship->is_device)

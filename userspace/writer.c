@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 /* Runs and extents of one record that surely fit into its header beside the checksums. */
-#define MAX_EXTENTS	64u
+#define MAX_EXTENTS	TRIAD_RECORD_ARRIVAL_EXTENTS
 
 /* ---- a store whose roots stay in memory ---------------------------------------- */
 
@@ -82,6 +82,9 @@ static int need_room(struct writer *w, u32 nr_blocks, u32 nr_entries, u32 nr_lea
 	return triad_log_start(core);
 }
 
+static_assert(offsetof(struct writer, data) == offsetof(struct writer, header) + TRIAD_BLOCK_SIZE,
+	      "one behind the other");
+
 /* Seal it, write it, publish it. */
 static int end_record(struct writer *w)
 {
@@ -90,10 +93,14 @@ static int end_record(struct writer *w)
 	struct triad_store *store = core->store;
 	u32 i, done = 0;
 	int r = triad_log_seal(core, rec, w->header);
+	bool joined = rec->nr_runs && rec->runs[0].start == rec->place + 1;
 
+	/* the first run mostly lies behind the header, as it does in memory */
+	if (joined)
+		done = rec->runs[0].nr;
 	if (!r)
-		r = store->ops->write(store, rec->place, 1, w->header);
-	for (i = 0; i < rec->nr_runs && !r; i++) {
+		r = store->ops->write(store, rec->place, 1 + done, w->header);
+	for (i = joined; i < rec->nr_runs && !r; i++) {
 		r = store->ops->write(store, rec->runs[i].start, rec->runs[i].nr, w->data[done]);
 		done += rec->runs[i].nr;
 	}
@@ -126,20 +133,22 @@ static int write_over(struct writer *w)
 	return r;
 }
 
-/* What was gathered, as one record. */
-static int write_record(struct writer *w)
+/* What was gathered, as one record, with which the replica may arrive. */
+static int write_record(struct writer *w, const struct triad_arrival *arrival)
 {
 	struct triad_record *rec = &w->record;
 	struct triad_core *core = w->core;
-	int r = core->receives ? write_over(w) : 0;
+	int r = w->writes_over ? write_over(w) : 0;
 	u32 i, run;
 
-	if (r || !w->nr)
+	if (r || (!w->nr && !arrival))
 		return r;
 	r = need_room(w, w->nr, w->nr, 0);
 	if (r)
 		return r;
-	triad_log_begin(core, rec, 0);
+	triad_log_begin(core, rec, arrival ? TRIAD_RECORD_ARRIVAL : 0);
+	if (arrival)
+		rec->arrival = *arrival;
 	for (i = 0; i < w->nr && !r; i += run) {
 		for (run = 1; i + run < w->nr && w->lba[i + run] == w->lba[i] + run; run++)
 			;
@@ -163,7 +172,7 @@ static bool is_full(const struct writer *w, u64 lba)
 
 int writer_put(struct writer *w, u64 lba, const u8 *data)
 {
-	int r = is_full(w, lba) ? write_record(w) : 0;
+	int r = is_full(w, lba) ? write_record(w, NULL) : 0;
 
 	if (r)
 		return r;
@@ -180,7 +189,21 @@ int writer_put(struct writer *w, u64 lba, const u8 *data)
 
 int writer_flush(struct writer *w)
 {
-	return w->nr ? write_record(w) : 0;
+	return w->nr ? write_record(w, NULL) : 0;
+}
+
+int writer_arrive(struct writer *w, const struct triad_arrival *arrival)
+{
+	struct triad_core *core = w->core;
+	int r = write_record(w, arrival);
+
+	if (!r)
+		r = core->store->ops->flush(core->store);
+	if (r)
+		return r;
+	triad_order_made_durable(&core->order, w->record.seq);
+	core->origin = arrival->to;
+	return 0;
 }
 
 int writer_discard(struct writer *w, u64 lba, u64 nr)

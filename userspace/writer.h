@@ -19,6 +19,7 @@ struct writer {
 	bool opened;
 	/* Optional, before a commit that only makes room: 0, or an error that ends it all. */
 	int (*make_room)(struct writer *w);
+	bool writes_over;		/* blocks of the same LBA: what is in the log does not count yet */
 	void *context;			/* for it */
 	struct triad_record record;
 	u8 header[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
@@ -47,6 +48,12 @@ int writer_discard(struct writer *w, u64 lba, u64 nr);
 
 /* Write out what was gathered; an LBA may be put once more then. */
 int writer_flush(struct writer *w);
+
+/*
+ * With what was written the replica has arrived; durable on return.  -ENOSPC also when it needed a
+ * commit before.
+ */
+int writer_arrive(struct writer *w, const struct triad_arrival *arrival);
 
 /* Commit what was written; the log is empty then. */
 int writer_commit(struct writer *w);

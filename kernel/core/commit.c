@@ -240,6 +240,7 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 
 	commit->clean = clean;
 	commit->root = core->root;
+	commit->root.origin = core->origin;
 	capture(core);
 	commit->reserved = core->interval.nr_nodes;
 	space->nodes.nr = 0;
@@ -721,6 +722,8 @@ void triad_commit_land(struct triad_core *core)
 	struct triad_commit *commit = &core->commit;
 
 	move_letters(core);
+	core->origin = core->root.origin;
+	core->has_rest = false;
 	core->doubtful = false;
 	memset(core->suspects, 0, core->geo.nr_zones);
 	core->spare = core->frozen;

@@ -94,6 +94,19 @@ struct triad_seen {
 	u8 before[sizeof(struct triad_root_disk)];	/* found there before that */
 };
 
+/*
+ * The records of a replica's log that count: those that led to where it is.  Between two ranges lies
+ * what was received in part; two commits follow before the next range begins.  So from whatever
+ * root a log begins, it has two, or three when these commits were cut short.
+ */
+#define TRIAD_MAX_COUNTED	4u
+
+struct triad_counted {
+	struct triad_extent range[TRIAD_MAX_COUNTED];	/* of records' numbers */
+	u32 nr;
+	u64 open;		/* the first record with data behind the last range, or 0 */
+};
+
 /* Where the next record of a log goes, its number, and the hash that it carries. */
 struct triad_position {
 	u64 place;
@@ -134,6 +147,9 @@ struct triad_core {
 	bool branches_off;	/* the next root begins a branch, though nothing was bad */
 	bool one_root;		/* see triad_core_open_at */
 	bool receives;		/* set before the opening: of a replica, to be written all the same */
+	struct triad_origin origin;	/* where a replica is: as its log says, if it does; else as c */
+	struct triad_counted counted;
+	bool has_rest;		/* data lies in the log that does not count */
 	const struct triad_root *stamp;	/* whose incompat, origin and epoch the next roots get, or NULL */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];

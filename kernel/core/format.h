@@ -111,8 +111,8 @@ enum triad_root_layout {
 
 /*
  * The first two are said by the root in one place, while or after it went to another: neither
- * opens.  A replica holds a state of another device, which the root names: it is only read, and
- * of its log nothing counts, since that may be a part of what is being received.
+ * opens.  A replica holds a state of another device, which the root names, or the last record of
+ * its log that tells of an arrival: it is only read, and what is received behind that does not count.
  */
 enum triad_incompat {
 	TRIAD_INCOMPAT_MOVING = 1 << 0,	/* the copy in the new place: not valid yet */
@@ -198,6 +198,7 @@ enum triad_record_flags {
 	TRIAD_RECORD_DISCARD = 1 << 0,	/* ranges, no payload */
 	TRIAD_RECORD_OPENING = 1 << 1,	/* first of a session, random nonce */
 	TRIAD_RECORD_INTENT = 1 << 2,	/* zones whose planes a commit may write */
+	TRIAD_RECORD_ARRIVAL = 1 << 3,	/* a replica has arrived somewhere with it */
 };
 
 /*
@@ -207,11 +208,22 @@ enum triad_record_flags {
  *   __le32 csums[nr_blocks]	one for each payload block
  * or, with TRIAD_RECORD_DISCARD, nr_extents pairs of __le64 LBA, length,
  * or, with TRIAD_RECORD_INTENT, nr_extents pairs of __le64 first zone, length.
+ * Behind the checksums, with TRIAD_RECORD_ARRIVAL, a struct triad_arrival_disk.
  */
 #define TRIAD_RECORD_BODY_SIZE	(TRIAD_BLOCK_SIZE - 128u)
 #define TRIAD_RECORD_MAX_RANGES	(TRIAD_RECORD_BODY_SIZE / 16u)
 
 #define TRIAD_RECORD_RANGES	(TRIAD_RECORD_DISCARD | TRIAD_RECORD_INTENT)
+
+/*
+ * With the records from first to this one a replica that is where from says is where to says.
+ * Elsewhere none of them counts.
+ */
+struct triad_arrival_disk {
+	__le64 first;
+	struct triad_origin_disk from, to;
+} __attribute__((packed));
+static_assert(sizeof(struct triad_arrival_disk) == 96, "arrival");
 
 struct triad_record_disk {
 	__le64 magic;

@@ -5,6 +5,9 @@
 static_assert(sizeof(__le64) + TRIAD_RECORD_MAX_BLOCKS *
 	      (sizeof(__le64) + sizeof(__le32)) <= TRIAD_RECORD_BODY_SIZE,
 	      "1 MiB in 256 runs fits one header");
+static_assert(TRIAD_RECORD_ARRIVAL_EXTENTS * sizeof(__le64) + TRIAD_RECORD_MAX_BLOCKS *
+	      (sizeof(__le64) + sizeof(__le32)) + sizeof(struct triad_arrival_disk) <=
+	      TRIAD_RECORD_BODY_SIZE, "and in fewer extents with an arrival");
 
 void triad_record_begin(struct triad_record *rec, u64 place, u64 seq, u16 flags)
 {
@@ -56,13 +59,28 @@ static size_t used_bytes(const struct triad_record *rec)
 		2u * rec->nr_extents : (size_t)rec->nr_extents + rec->nr_runs;
 
 	return offsetof(struct triad_record_disk, body) +
-	       words * sizeof(__le64) + rec->nr_blocks * sizeof(__le32);
+	       words * sizeof(__le64) + rec->nr_blocks * sizeof(__le32) +
+	       (rec->flags & TRIAD_RECORD_ARRIVAL ? sizeof(struct triad_arrival_disk) : 0);
 }
 
 static int link(const struct triad_record *rec, struct triad_hash *hash,
 		const void *block, u8 chain[TRIAD_HASH_SIZE])
 {
 	return triad_hash(hash, block, used_bytes(rec), NULL, 0, chain);
+}
+
+static void pack_arrival(struct triad_arrival_disk *d, const struct triad_arrival *arrival)
+{
+	d->first = cpu_to_le64(arrival->first);
+	triad_origin_encode(&d->from, &arrival->from);
+	triad_origin_encode(&d->to, &arrival->to);
+}
+
+static void unpack_arrival(struct triad_arrival *arrival, const struct triad_arrival_disk *d)
+{
+	arrival->first = le64_to_cpu(d->first);
+	triad_origin_decode(&arrival->from, &d->from);
+	triad_origin_decode(&arrival->to, &d->to);
 }
 
 static __le64 pack(const struct triad_extent *e)
@@ -135,6 +153,8 @@ int triad_record_seal(const struct triad_record *rec, struct triad_hash *hash,
 	csum = (__le32 *)word;
 	for (i = 0; i < rec->nr_blocks; i++)
 		*csum++ = cpu_to_le32(rec->csums[i]);
+	if (rec->flags & TRIAD_RECORD_ARRIVAL)
+		pack_arrival((struct triad_arrival_disk *)csum, &rec->arrival);
 
 	d->crc = cpu_to_le32(triad_record_crc(d));
 	return link(rec, hash, d, chain);
@@ -148,6 +168,9 @@ static int check(const struct triad_record *rec, const struct triad_geometry *ge
 	u32 i;
 
 	if (!triad_geometry_valid_pba(geo, rec->next) || rec->next == rec->place)
+		return -EUCLEAN;
+	if (rec->flags & TRIAD_RECORD_ARRIVAL &&
+	    (!rec->arrival.first || rec->arrival.first > rec->seq))
 		return -EUCLEAN;
 	for (i = 0; i < rec->nr_extents; i++) {
 		const struct triad_extent *e = &rec->extents[i];
@@ -196,8 +219,9 @@ int triad_record_decode_summed(struct triad_record *rec, const struct triad_geom
 	rec->nr_extents = le16_to_cpu(d->nr_extents);
 	rec->nr_runs = le16_to_cpu(d->nr_runs);
 	rec->nr_blocks = le16_to_cpu(d->nr_blocks);
-	if (rec->flags & ~(TRIAD_RECORD_RANGES | TRIAD_RECORD_OPENING) ||
+	if (rec->flags & ~(TRIAD_RECORD_RANGES | TRIAD_RECORD_OPENING | TRIAD_RECORD_ARRIVAL) ||
 	    (rec->flags & TRIAD_RECORD_RANGES) == TRIAD_RECORD_RANGES ||
+	    (rec->flags & TRIAD_RECORD_RANGES && rec->flags & TRIAD_RECORD_ARRIVAL) ||
 	    rec->nr_extents > TRIAD_RECORD_MAX_BLOCKS ||
 	    rec->nr_runs > TRIAD_RECORD_MAX_BLOCKS ||
 	    rec->nr_blocks > TRIAD_RECORD_MAX_BLOCKS ||
@@ -218,6 +242,8 @@ int triad_record_decode_summed(struct triad_record *rec, const struct triad_geom
 	csum = (const __le32 *)word;
 	for (i = 0; i < rec->nr_blocks; i++)
 		rec->csums[i] = le32_to_cpu(*csum++);
+	if (rec->flags & TRIAD_RECORD_ARRIVAL)
+		unpack_arrival(&rec->arrival, (const struct triad_arrival_disk *)csum);
 
 	r = check(rec, geo);
 	if (r)

@@ -9,6 +9,7 @@
 #define TRIAD_RECORD_H
 
 #include "geometry.h"
+#include "root.h"
 
 struct triad_extent {
 	u64 start;		/* LBA or PBA */
@@ -16,6 +17,15 @@ struct triad_extent {
 };
 
 struct triad_index;
+
+/* A record with an arrival has no more extents than this. */
+#define TRIAD_RECORD_ARRIVAL_EXTENTS	64u
+
+/* Of a replica: see struct triad_arrival_disk. */
+struct triad_arrival {
+	u64 first;
+	struct triad_origin from, to;
+};
 
 struct triad_record {
 	u64 place;		/* PBA of the header */
@@ -31,6 +41,7 @@ struct triad_record {
 	struct triad_extent extents[TRIAD_RECORD_MAX_BLOCKS];
 	struct triad_extent runs[TRIAD_RECORD_MAX_BLOCKS];
 	u32 csums[TRIAD_RECORD_MAX_BLOCKS];
+	struct triad_arrival arrival;	/* with TRIAD_RECORD_ARRIVAL */
 };
 
 void triad_record_begin(struct triad_record *rec, u64 place, u64 seq, u16 flags);

@@ -159,12 +159,42 @@ static u32 entries_of(const struct triad_core *core, const struct triad_record *
 }
 
 /*
- * Of a replica's log only the places count: what was received and not committed is a part of
- * a state, which nobody is to see.
+ * Of what a replica received behind the last arrival only the places count: it is a part of a
+ * state, which nobody is to see.
  */
-static bool counts(const struct triad_core *core)
+static bool counts(const struct triad_core *core, const struct triad_record *rec)
 {
+	const struct triad_counted *counted = &core->counted;
+	u32 i;
+
+	for (i = 0; i < counted->nr; i++)
+		if (rec->seq - counted->range[i].start < counted->range[i].nr)
+			return true;
 	return !triad_root_is_replica(&core->root);
+}
+
+/* Does it lead on from where the replica is?  Then all since its first record counts. */
+static int note_arrival(struct triad_core *core, const struct triad_record *rec, void *context)
+{
+	const struct triad_arrival *arrival = &rec->arrival;
+	struct triad_counted *counted = &core->counted;
+	struct triad_extent *last;
+
+	(void)context;
+	if (!counted->open && rec->nr_extents && !(rec->flags & TRIAD_RECORD_INTENT))
+		counted->open = rec->seq;
+	if (!(rec->flags & TRIAD_RECORD_ARRIVAL) || !triad_origin_same(&arrival->from, &core->origin))
+		return 0;
+	if (!counted->nr || (counted->open && counted->open < arrival->first)) {
+		if (counted->nr == TRIAD_MAX_COUNTED)
+			return 0;
+		counted->range[counted->nr++].start = arrival->first;
+	}
+	last = &counted->range[counted->nr - 1];
+	last->nr = rec->seq + 1 - last->start;
+	core->origin = arrival->to;
+	counted->open = 0;
+	return 0;
 }
 
 /* A log has each of its blocks once, be it header or payload. */
@@ -446,7 +476,7 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	core->interval.nr_blocks += rec->nr_blocks + 1;
 	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
-	if (!counts(core))
+	if (!counts(core, rec))
 		mine->nr_extents = 0;
 	nr_entries = entries_of(core, rec, &leaves);
 	core->interval.nr_entries += nr_entries;
@@ -458,7 +488,7 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	mine->index = core->active;
 	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
 		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
-	core->replayed_blocks += counts(core) ? rec->nr_blocks : 0;
+	core->replayed_blocks += counts(core, rec) ? rec->nr_blocks : 0;
 	return triad_log_publish(core, rec, 0);
 }
 
@@ -519,7 +549,7 @@ static int replay_expected(struct triad_core *core, struct scan *scan)
 	int r;
 
 	if (core->without_log || !core->expected || !core->expected_durable ||
-	    core->expected_entries > MAX_ENTRIES)
+	    core->expected_entries > MAX_ENTRIES || triad_root_is_replica(&core->root))
 		return 1;
 	r = resize_active(core, core->expected_entries);
 	begin_walk(core, false);
@@ -554,6 +584,8 @@ static void begin_log(struct triad_core *core)
 	memset(core->suspects, 0, core->geo.nr_zones);
 	memset(&core->interval, 0, sizeof(core->interval));
 	memset(&core->order, 0, sizeof(core->order));
+	memset(&core->counted, 0, sizeof(core->counted));
+	core->origin = core->root.origin;
 	core->replayed_records = core->replayed_blocks = 0;
 	core->expected_met = false;
 	triad_log_reach(core, &start);
@@ -566,7 +598,10 @@ static int replay_log(struct triad_core *core, struct scan *scan)
 
 	if (core->without_log)
 		end_log(core, &start);
-	else if (!r)
+	else if (!r && triad_root_is_replica(&core->root))
+		r = walk(core, scan, &core->replayed_records, note_arrival, NULL);
+	core->has_rest = core->counted.open;
+	if (!r && !core->without_log)
 		r = walk(core, scan, &core->replayed_records, apply, NULL);
 	/* commits get memory for as many entries as it has room for */
 	if (!r && core->active->max > max_t(u32, core->active->nr, first_length(core)))

@@ -20,6 +20,29 @@ static void bad(struct triad_slot *slot, enum triad_slot_state state, const char
 	slot->reason = reason;
 }
 
+void triad_origin_encode(struct triad_origin_disk *d, const struct triad_origin *origin)
+{
+	memcpy(d->uuid, origin->uuid, sizeof(d->uuid));
+	d->branch = cpu_to_le64(origin->branch);
+	d->generation = cpu_to_le64(origin->generation);
+	memcpy(d->state, origin->state, sizeof(d->state));
+}
+
+void triad_origin_decode(struct triad_origin *origin, const struct triad_origin_disk *d)
+{
+	memset(origin, 0, sizeof(*origin));
+	memcpy(origin->uuid, d->uuid, sizeof(origin->uuid));
+	origin->branch = le64_to_cpu(d->branch);
+	origin->generation = le64_to_cpu(d->generation);
+	memcpy(origin->state, d->state, sizeof(origin->state));
+}
+
+bool triad_origin_same(const struct triad_origin *x, const struct triad_origin *y)
+{
+	return !memcmp(x->uuid, y->uuid, sizeof(x->uuid)) && x->branch == y->branch &&
+	       x->generation == y->generation && !memcmp(x->state, y->state, sizeof(x->state));
+}
+
 static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 {
 	u64 map = le64_to_cpu(d->map.pba_flags);
@@ -62,10 +85,7 @@ static void to_native(struct triad_root *r, const struct triad_root_disk *d)
 	r->branch = le64_to_cpu(d->branch);
 	r->repeats = le64_to_cpu(d->repeats);
 	r->epoch = le32_to_cpu(d->epoch);
-	memcpy(r->origin.uuid, d->origin.uuid, sizeof(r->origin.uuid));
-	r->origin.branch = le64_to_cpu(d->origin.branch);
-	r->origin.generation = le64_to_cpu(d->origin.generation);
-	memcpy(r->origin.state, d->origin.state, sizeof(r->origin.state));
+	triad_origin_decode(&r->origin, &d->origin);
 }
 
 void triad_root_decode(struct triad_slot *slot, unsigned int nr, const void *block)
@@ -156,10 +176,7 @@ int triad_root_seal(const struct triad_root *r, struct triad_hash *hash, void *b
 	d->branch = cpu_to_le64(r->branch);
 	d->repeats = cpu_to_le64(r->repeats);
 	d->epoch = cpu_to_le32(r->epoch);
-	memcpy(d->origin.uuid, r->origin.uuid, sizeof(d->origin.uuid));
-	d->origin.branch = cpu_to_le64(r->origin.branch);
-	d->origin.generation = cpu_to_le64(r->origin.generation);
-	memcpy(d->origin.state, r->origin.state, sizeof(d->origin.state));
+	triad_origin_encode(&d->origin, &r->origin);
 	d->crc = cpu_to_le32(triad_crc32c(d, CRC_BYTES));
 	return triad_hash(hash, d, SEALED_BYTES, NULL, 0, d->seal);
 }

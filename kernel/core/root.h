@@ -25,6 +25,10 @@ struct triad_origin {
 	u8 state[TRIAD_STATE_SIZE];
 };
 
+void triad_origin_encode(struct triad_origin_disk *d, const struct triad_origin *origin);
+void triad_origin_decode(struct triad_origin *origin, const struct triad_origin_disk *d);
+bool triad_origin_same(const struct triad_origin *x, const struct triad_origin *y);
+
 struct triad_root {
 	u32 incompat, ro_compat, compat;
 	u8 uuid[TRIAD_UUID_SIZE];

@@ -129,7 +129,7 @@ static void look(struct image *image, const struct triad_origin *origin, bool ma
 	if (r == -EOPNOTSUPP && may_be_incomplete)
 		return;
 	assert(!r);
-	assert(may_be_incomplete || position_same(&use.core.root.origin, origin));
+	assert(may_be_incomplete || triad_origin_same(&use.core.origin, origin));
 	use_read(&use, 3000);
 	use_close(&use);
 }

@@ -177,7 +177,7 @@ static u32 model(enum stream_type type, void *payload)
 	case STREAM_BEGIN:
 		memcpy(begin->uuid, uuid, sizeof(uuid));
 		begin->logical_blocks = cpu_to_le64(LBAS);
-		put_origin(&begin->from, &end.core.root.origin);
+		put_origin(&begin->from, &end.core.origin);
 		begin->is_log = 1;
 		return sizeof(*begin);
 	case STREAM_BLOCKS:
@@ -310,8 +310,8 @@ static void look(void)
 	assert(!r);
 	assert(triad_root_is_replica(&use.core.root));
 	assert(use.core.root.epoch >= EPOCH && use.core.root.epoch == epoch);
-	assert(position_same(&use.core.root.origin, &origin) ||
-	       position_same(&use.core.root.origin, &end.to));
+	assert(triad_origin_same(&use.core.origin, &origin) ||
+	       triad_origin_same(&use.core.origin, &end.to));
 	use_read(&use, 3000);
 	use_close(&use);
 }

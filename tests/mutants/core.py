@@ -49,6 +49,14 @@ MUTANTS = [
     ("at-hand-segment", "space.c", "c->chosen && z && end <= c->end &&", "c->chosen && z &&",
      "what is at hand reads nothing", "test_log"),
 
+    # a replica's log
+    ("arrival-from-anywhere", "replay.c", " || !triad_origin_same(&arrival->from, &core->origin))", ")",
+     "an arrival counts where it leads on from", "test_ship"),
+    ("part-counts", "replay.c", "(counted->open && counted->open < arrival->first)", "0",
+     "what came in part does not count because of what follows", "test_ship"),
+    ("commit-goes-back", "commit.c", "	commit->root.origin = core->origin;\n", "",
+     "a commit says where the replica is", "test_ship"),
+
     # the way back to b
     ("rollback-one-root", "rollback.c", "return r ? r : triad_core_heal(core);", "return r;",
      "two roots of the new branch before any write", "test_rollback"),

@@ -301,7 +301,7 @@ static u64 record_of(struct owner *o, const struct triad_origin *at)
 
 			memcpy(pos.chain, o->points[k].chain, sizeof(pos.chain));
 			must("hash", replica_position_at(&o->h.driver.hash, root, &pos, &there));
-			if (position_same(&there, at))
+			if (triad_origin_same(&there, at))
 				return pos.seq;
 		}
 	}
@@ -327,12 +327,12 @@ static void check_replica(struct replica *rep)
 			violated("a replica that was whole is incomplete");
 		return;
 	}
-	if (position_same(&root->origin, &none))
+	if (triad_origin_same(&rep->core.origin, &none))
 		violated("a whole replica names no position");
-	seq = record_of(o, &root->origin);
+	seq = record_of(o, &rep->core.origin);
 	if (!seq)
 		violated("a replica is at %s, which is not in the history",
-			 position_text(&root->origin, text));
+			 position_text(&rep->core.origin, text));
 	must("reading a replica", check_read(&rep->core, &rep->disk, rep->content));
 	hash = oracle_hash_content(rep->content, o->h.oracle.nr_lbas);
 	state = oracle_state_before(&o->h.oracle, seq);
@@ -343,7 +343,7 @@ static void check_replica(struct replica *rep)
 	if (seq < rep->floor)
 		violated("a replica went back to record %llu, having acknowledged %llu",
 			 (unsigned long long)seq, (unsigned long long)rep->floor);
-	if (rep->sealed && !position_same(&root->origin, &rep->sealed_at))
+	if (rep->sealed && !triad_origin_same(&rep->core.origin, &rep->sealed_at))
 		violated("a replica moved to record %llu after its seal", (unsigned long long)seq);
 	rep->held = seq;
 }
@@ -653,9 +653,12 @@ static void kill_replica(struct replica *rep, u32 from)
 	count.kills++;
 	stop_replica(rep);
 	if (rng_percent(rep->rng, 50))
-		for (i = rep->trace.nr; i > from; i--)
+		for (i = rep->trace.nr; i > from; i--) {
 			if (rep->trace.ops[i - 1].kind == DISK_ROOT)
 				at = i;
+			else if (rep->trace.ops[i - 1].kind == DISK_FLUSH && at == rep->trace.nr)
+				at = i - 1;
+		}
 	rep->trace.nr = at;
 	/* a root is written, and then flushed */
 	if (at > from && rep->trace.ops[at - 1].kind == DISK_ROOT)
@@ -736,7 +739,7 @@ static void seal(struct replica *rep)
 		disconnect(rep);
 	}
 	rep->sealed = true;
-	rep->sealed_at = rep->core.root.origin;
+	rep->sealed_at = rep->core.origin;
 	rep->sealed_epoch = rep->core.root.epoch;
 	count.seals++;
 }

@@ -281,6 +281,55 @@ static void ranges_are_bounded(void **state)
 	assert_int_equal(decode(f), 0);
 }
 
+static void an_arrival_goes_with_as_many_blocks_as_fit(void **state)
+{
+	struct fixture *f = *state, other;
+	__le64 *word = (__le64 *)f->disk.body;
+	size_t behind;
+	u32 i;
+
+	for (i = 0; i < TRIAD_RECORD_ARRIVAL_EXTENTS; i++)
+		triad_record_add_extent(&f->rec, 20 * i, 4);
+	for (i = 0; i < TRIAD_RECORD_MAX_BLOCKS; i++) {
+		triad_record_add_run(&f->rec, 5000 + 2 * i, 1);
+		f->rec.csums[i] = i;
+	}
+	f->rec.flags = TRIAD_RECORD_ARRIVAL;
+	f->rec.arrival.first = SEQ - 5;
+	f->rec.arrival.from.generation = 7;
+	f->rec.arrival.to.branch = 3;
+	f->rec.arrival.to.uuid[15] = 8;
+	f->rec.arrival.to.state[11] = 9;
+	other = *f;
+	seal(f);
+	assert_int_equal(decode(f), 0);
+	assert_int_equal(f->got.arrival.first, SEQ - 5);
+	assert_true(triad_origin_same(&f->got.arrival.from, &f->rec.arrival.from));
+	assert_true(triad_origin_same(&f->got.arrival.to, &f->rec.arrival.to));
+	assert_memory_equal(f->got.csums, f->rec.csums, sizeof(f->got.csums));
+	other.rec.arrival.to.state[11]++;
+	seal(&other);
+	assert_memory_not_equal(f->chain, other.chain, sizeof(f->chain));
+
+	behind = f->rec.nr_extents + f->rec.nr_runs + f->rec.nr_blocks / 2;
+	REJECTED(f, word[behind] = 0);
+	REJECTED(f, word[behind] = cpu_to_le64(SEQ + 1));
+	REJECTED(f, word[behind] = cpu_to_le64(~0ULL));
+}
+
+static void an_arrival_is_no_discard_and_no_intent(void **state)
+{
+	struct fixture *f = *state;
+	struct triad_record_disk *d = &f->disk;
+
+	f->rec.flags = TRIAD_RECORD_ARRIVAL;
+	f->rec.arrival.first = SEQ;
+	seal(f);
+	assert_int_equal(decode(f), 0);
+	REJECTED(f, d->flags = cpu_to_le16(TRIAD_RECORD_ARRIVAL | TRIAD_RECORD_DISCARD));
+	REJECTED(f, d->flags = cpu_to_le16(TRIAD_RECORD_ARRIVAL | TRIAD_RECORD_INTENT));
+}
+
 static void opening_records_differ_though_they_say_the_same(void **state)
 {
 	struct fixture *f = *state, other;
@@ -327,6 +376,8 @@ int main(void)
 				       setup),
 		cmocka_unit_test_setup(every_field_is_bounded, setup),
 		cmocka_unit_test_setup(ranges_are_bounded, setup),
+		cmocka_unit_test_setup(an_arrival_goes_with_as_many_blocks_as_fit, setup),
+		cmocka_unit_test_setup(an_arrival_is_no_discard_and_no_intent, setup),
 		cmocka_unit_test_setup(opening_records_differ_though_they_say_the_same, setup),
 		cmocka_unit_test_setup(noise_never_decodes, setup),
 	};

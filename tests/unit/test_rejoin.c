@@ -507,7 +507,7 @@ static void a_history_that_does_not_fit_is_refused(void **state)
 	serve(&s);
 	was = s.core.root.origin;
 	assert_int_not_equal(talk(&from, &s, 1000000), SHIP_LOG);
-	assert_true(position_same(&was, &s.core.root.origin));
+	assert_true(triad_origin_same(&was, &s.core.root.origin));
 }
 
 int main(void)

@@ -141,7 +141,7 @@ static u64 holds(struct replica *r, struct triad_origin *position)
 	assert_true(triad_core_must_not_write(&r->core));
 	assert_int_equal(check_read(&r->core, &r->disk, r->content), 0);
 	hash = oracle_hash_content(r->content, LBAS);
-	*position = r->core.root.origin;
+	*position = r->core.origin;
 	what = check_structure(&r->core, &r->disk, true, true);
 	if (what)
 		fail_msg("%s", what);
@@ -185,7 +185,7 @@ static void a_replica_holds_what_the_device_held(void **state)
 
 	(void)state;
 	assert_true(holds(r, &position) == device_hash(d));
-	assert_true(position_same(&position, &at));
+	assert_true(triad_origin_same(&position, &at));
 }
 
 static void each_difference_makes_it_the_same_again(void **state)
@@ -207,7 +207,7 @@ static void each_difference_makes_it_the_same_again(void **state)
 		assert_int_equal(take(r, false, 4096), 0);
 		hash = holds(r, &position);
 		assert_true(hash == device_hash(d));
-		assert_true(position_same(&position, &at));
+		assert_true(triad_origin_same(&position, &at));
 	}
 	/* one that is longer than it need be makes the same */
 	send(d, &old[(i - 3) % 4], &at);
@@ -271,7 +271,7 @@ static void a_cut_shows_the_old_state_or_the_new_one(void **state)
 				cutter_complete(&cutter);
 			cutter_random(&cutter, &r->rng, image.disk.view);
 			now = holds(&image, &position);
-			if (position_same(&position, &before)) {
+			if (triad_origin_same(&position, &before)) {
 				nr_old++;
 				assert_true(now == old);
 				/* and goes on from there */
@@ -280,7 +280,7 @@ static void a_cut_shows_the_old_state_or_the_new_one(void **state)
 			} else {
 				nr_new++;
 			}
-			assert_true(position_same(&position, &at));
+			assert_true(triad_origin_same(&position, &at));
 			assert_true(now == new);
 		} while (more);
 		cutter_free(&cutter);
@@ -306,7 +306,7 @@ static void what_was_cut_off_many_times_leaves_room(void **state)
 	for (i = 0; i < 60; i++) {
 		assert_int_equal(take(r, false, 4096), -EBADMSG);
 		assert_true(holds(r, &position) == old);
-		assert_true(position_same(&position, &at));
+		assert_true(triad_origin_same(&position, &at));
 	}
 	stream.size = size;
 	assert_int_equal(take(r, false, 4096), 0);
@@ -327,7 +327,7 @@ static void what_would_not_be_the_sender_s_is_not_committed(void **state)
 	send(d, &other, &position);
 	assert_int_equal(take(r, false, 4096), -ESTALE);
 	assert_true(holds(r, &position) == old);
-	assert_true(position_same(&position, &at));
+	assert_true(triad_origin_same(&position, &at));
 }
 
 static void write_and_discard(void)
@@ -356,7 +356,7 @@ static void what_comes_again_takes_up_one_place(void **state)
 	assert_true(stream.size > disk_blocks * TRIAD_BLOCK_SIZE);
 	assert_int_equal(take(r, false, 4096), 0);
 	assert_true(holds(r, &position) == device_hash(d));
-	assert_true(position_same(&position, &at));
+	assert_true(triad_origin_same(&position, &at));
 }
 
 static void more_than_a_commit_is_refused_or_incomplete_in_between(void **state)
@@ -382,7 +382,7 @@ static void more_than_a_commit_is_refused_or_incomplete_in_between(void **state)
 	new = device_hash(d);
 	assert_int_equal(take(r, false, 0), -EFBIG);
 	assert_true(holds(r, &position) == old);
-	assert_true(position_same(&position, &before));
+	assert_true(triad_origin_same(&position, &before));
 
 	disk_init(&image.disk, malloc(disk_blocks * sizeof(u32)), &image.rng);
 	trace_init(&trace, r->disk.view);
@@ -401,11 +401,11 @@ static void more_than_a_commit_is_refused_or_incomplete_in_between(void **state)
 		} else {
 			triad_core_close(&image.core);
 			if (holds(&image, &position) == old) {
-				assert_true(position_same(&position, &before));
+				assert_true(triad_origin_same(&position, &before));
 				nr_old++;
 			} else {
 				assert_true(holds(&image, &position) == new);
-				assert_true(position_same(&position, &at));
+				assert_true(triad_origin_same(&position, &at));
 				nr_new++;
 				continue;
 			}

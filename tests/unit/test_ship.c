@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a session does not allow, whoever says it.  What it does, tests/sim shows. */
+#include <stdio.h>
+
+#include "check.h"
 #include "content.h"
 #include "device.h"
 #include "ship.h"
+
+/* its header has a disk of its own */
+int writer_flush(struct writer *w);
 
 #define LBAS	1024u
 
@@ -163,21 +169,211 @@ static void block(u64 lba)
 	assert_int_equal(stream_block(&said.stream, lba, data), 0);
 }
 
-static void a_batch_is_one_commit_and_is_acknowledged(void **state)
+/* What a block that block() has put there holds, or 0. */
+static u8 block_of(u32 lba)
+{
+	static u32 content[DISK_BLOCKS];
+
+	assert_int_equal(check_read(&r->core, &r->disk, content), 0);
+	return content_of(content[lba])[0];
+}
+
+/* A whole batch of one block. */
+static void batch(const struct triad_origin *from, const struct triad_origin *to, u32 lba)
+{
+	struct stream_end end = { .to = *to };
+
+	assert_int_equal(begins(from, false), 0);
+	block(lba);
+	assert_int_equal(stream_end(&said.stream, &end), 0);
+	assert_int_equal(arrives(), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_true(triad_origin_same(&answer->at, to));
+}
+
+/* One that is cut off when its block is there, and another session begins. */
+static void half_a_batch(const struct triad_origin *from, u32 lba)
+{
+	assert_int_equal(begins(from, false), 0);
+	block(lba);
+	assert_int_equal(stream_flush(&said.stream), 0);
+	assert_int_equal(arrives(), 0);
+	assert_int_equal(writer_flush(r->ship.writer), 0);
+	assert_int_equal(ship_replica_drop(&r->ship), 0);
+	ship_replica_connected(&r->ship);
+	memset(in, 0, offsetof(struct stream_in, frame));
+	in->session = true;
+	memset(answer, 0, offsetof(struct stream_in, frame));
+	answer->session = true;
+	said.stream.number = 0;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+}
+
+static struct triad_origin number(u32 nr)
+{
+	struct triad_origin at = origin;
+
+	snprintf((char *)at.state, sizeof(at.state), "position %u", nr);
+	return at;
+}
+
+static void a_batch_ends_with_an_arrival_and_is_acknowledged(void **state)
+{
+	u64 generation;
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_true(triad_origin_same(&answer->position.at, &origin));
+	generation = r->core.root.generation;
+	batch(&origin, &next, 5);
+	assert_true(triad_origin_same(&r->core.origin, &next));
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &next));
+	assert_int_equal(block_of(5), 5);
+	/* no root tells of it */
+	assert_int_equal(r->core.root.generation, generation);
+	assert_true(triad_origin_same(&r->core.root.origin, &origin));
+}
+
+/* Who was killed may have written it, and not flushed it. */
+static void where_it_says_that_it_is_it_stays(void **state)
+{
+	struct trace trace;
+	u32 i, nr_flushes = 0;
+
+	(void)state;
+	trace_init(&trace, r->disk.view);
+	r->disk.trace = &trace;
+	assert_int_equal(greets(5, 7), 0);
+	for (i = 0; i < trace.nr; i++)
+		nr_flushes += trace.ops[i].kind == DISK_FLUSH;
+	assert_int_equal(nr_flushes, 1);
+	r->disk.trace = NULL;
+	trace_free(&trace);
+}
+
+static void an_arrival_without_blocks_is_one(void **state)
 {
 	struct stream_end end = { .to = next };
 
 	(void)state;
 	assert_int_equal(greets(5, 7), 0);
-	assert_int_equal(answered(), STREAM_CREDIT);
-	assert_true(position_same(&answer->position.at, &origin));
 	assert_int_equal(begins(&origin, false), 0);
-	block(5);
+	assert_int_equal(stream_hole(&said.stream, 0, LBAS), 0);
 	assert_int_equal(stream_end(&said.stream, &end), 0);
 	assert_int_equal(arrives(), 0);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &next));
+}
+
+static void what_came_in_part_never_counts(void **state)
+{
+	struct triad_origin at = origin, to;
+	u32 i, nr = 2 * TRIAD_MAX_COUNTED, lost;
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
 	assert_int_equal(answered(), STREAM_CREDIT);
-	assert_true(position_same(&answer->at, &next));
-	assert_true(position_same(&r->core.root.origin, &next));
+	/* others come in its place, time and again */
+	for (i = 0; i < nr; i++) {
+		to = number(i + 2);
+		batch(&at, &to, 20 + i);
+		half_a_batch(&to, 60 + i);
+		assert_true(triad_origin_same(&r->core.origin, &to));
+		at = to;
+	}
+	/* also when c is lost, and b's log leads there */
+	for (lost = 0; lost < 2; lost++) {
+		if (lost)
+			r->disk.view[TRIAD_SLOT_PBA(r->core.slot_c)] = 0;
+		assert_int_equal(reopen(&r->ship), 0);
+		assert_int_equal(r->core.degraded, lost);
+		assert_true(triad_origin_same(&r->core.origin, &at));
+		for (i = 0; i < nr; i++) {
+			assert_int_equal(block_of(20 + i), 20 + i);
+			assert_int_equal(block_of(60 + i), 0);
+		}
+	}
+}
+
+/* Two commits are to follow what came in part.  Cut behind the first, b's log leads over it. */
+static void ranges_are_told_apart(void **state)
+{
+	struct triad_origin third = number(3);
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	batch(&origin, &next, 5);
+	half_a_batch(&next, 6);
+	assert_int_equal(triad_commit_alone(&r->core, false), 0);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_false(r->core.has_rest);
+	batch(&next, &third, 7);
+	r->disk.view[TRIAD_SLOT_PBA(r->core.slot_c)] = 0;
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_int_equal(r->core.counted.nr, 2);
+	assert_true(triad_origin_same(&r->core.origin, &third));
+	assert_int_equal(block_of(5), 5);
+	assert_int_equal(block_of(6), 0);
+	assert_int_equal(block_of(7), 7);
+}
+
+/* It follows from another position than the replica's: of a commit that is lost with its root. */
+static void an_arrival_from_elsewhere_does_not_count(void **state)
+{
+	struct triad_origin third = number(3), fourth = number(4);
+	struct triad_root stamp;
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	batch(&origin, &next, 5);
+	stamp = r->core.root;
+	stamp.origin = third;
+	r->core.stamp = &stamp;
+	assert_int_equal(triad_commit_alone(&r->core, false), 0);
+	r->core.stamp = NULL;
+	batch(&third, &fourth, 7);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &fourth));
+	r->disk.view[TRIAD_SLOT_PBA(r->core.slot_c)] = 0;
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &next));
+	assert_int_equal(block_of(5), 5);
+	assert_int_equal(block_of(7), 0);
+}
+
+static void what_is_in_the_log_is_sealed_with_it(void **state)
+{
+	struct triad_slot slots[TRIAD_NR_SLOTS];
+	int i, first;
+
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	batch(&origin, &next, 5);
+	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(triad_core_probe(slots, &r->disk.store, &first), 0);
+	for (i = 0; i < TRIAD_NR_SLOTS; i++)
+		assert_true(triad_origin_same(&slots[i].root.origin, &next));
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_int_equal(block_of(5), 5);
+}
+
+static void what_is_in_the_log_is_promoted_with_it(void **state)
+{
+	(void)state;
+	assert_int_equal(greets(5, 7), 0);
+	batch(&origin, &next, 5);
+	half_a_batch(&next, 6);
+	assert_int_equal(replica_promote(&r->core), 0);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_false(triad_root_is_replica(&r->core.root));
+	assert_memory_equal(r->core.origin.state, next.state, sizeof(next.state));
+	assert_int_equal(block_of(5), 5);
+	assert_int_equal(block_of(6), 0);
 }
 
 static void an_older_owner_is_fenced(void **state)
@@ -213,7 +409,7 @@ static void a_seal_outlives_every_root(void **state)
 	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
 		assert_int_equal(slots[i].state, TRIAD_SLOT_VALID);
 		assert_int_equal(slots[i].root.epoch, 6);
-		assert_true(position_same(&slots[i].root.origin, &origin));
+		assert_true(triad_origin_same(&slots[i].root.origin, &origin));
 	}
 }
 
@@ -228,7 +424,7 @@ static void a_seal_ends_what_is_under_way(void **state)
 	assert_int_equal(ship_replica_seal(&r->ship), 0);
 	assert_int_equal(answered(), STREAM_REFUSE);
 	assert_int_equal(answer->refuse.code, STREAM_REFUSE_FENCED);
-	assert_true(position_same(&r->core.root.origin, &origin));
+	assert_true(triad_origin_same(&r->core.origin, &origin));
 	block(6);
 	assert_int_equal(stream_flush(&said.stream), 0);
 	assert_int_equal(arrives(), -EPROTO);
@@ -355,7 +551,7 @@ static void noise_changes_nothing(void **state)
 		    stream_need(in, sizeof(struct stream_header_disk)) > 0 && !stream_take(in))
 			ship_replica_frame(&r->ship, in);
 		assert_int_equal(ship_replica_drop(&r->ship), 0);
-		assert_true(position_same(&r->core.root.origin, &origin));
+		assert_true(triad_origin_same(&r->core.origin, &origin));
 		r->ship.out.nr = 0;
 	}
 }
@@ -437,7 +633,14 @@ int main(void)
 #define TEST(f)	cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define OWNER(f)	cmocka_unit_test_setup_teardown(f, owner_setup, device_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_batch_is_one_commit_and_is_acknowledged),
+		TEST(a_batch_ends_with_an_arrival_and_is_acknowledged),
+		TEST(where_it_says_that_it_is_it_stays),
+		TEST(an_arrival_without_blocks_is_one),
+		TEST(what_came_in_part_never_counts),
+		TEST(ranges_are_told_apart),
+		TEST(an_arrival_from_elsewhere_does_not_count),
+		TEST(what_is_in_the_log_is_sealed_with_it),
+		TEST(what_is_in_the_log_is_promoted_with_it),
 		TEST(an_older_owner_is_fenced),
 		TEST(a_newer_owner_fences_the_one_before),
 		TEST(a_seal_outlives_every_root),

@@ -96,13 +96,13 @@ static int read_stream(u64 *nr_blocks)
 			}
 	} while (!r && in->type != STREAM_END);
 	if (!r) {
-		assert_true(position_same(&in->begin.from, &begin.from));
-		assert_true(position_same(&in->begin.at, &begin.at));
+		assert_true(triad_origin_same(&in->begin.from, &begin.from));
+		assert_true(triad_origin_same(&in->begin.at, &begin.at));
 		assert_string_equal(in->begin.hash, "sha256");
 		assert_int_equal(in->begin.logical_blocks, 4096);
 		assert_int_equal(in->begin.checksum_kind, TRIAD_CHECKSUM_XXH64);
 		assert_false(in->begin.is_full);
-		assert_true(position_same(&in->end.to, &begin.at));
+		assert_true(triad_origin_same(&in->end.to, &begin.at));
 		assert_int_equal(in->end.nr_blocks, 303);
 		assert_int_equal(in->end.nr_holes, 2);
 		assert_int_equal(in->end.nr_mapped, 9);
@@ -292,12 +292,12 @@ static void a_position_is_the_same_as_text(void **state)
 	assert_string_equal(text, "01020300-0000-0000-0000-000000000000:4:1099511627776:"
 			    "6162636465666768696a6b00");
 	assert_true(position_parse(text, &position));
-	assert_true(position_same(&position, &begin.from));
+	assert_true(triad_origin_same(&position, &begin.from));
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_false(position_parse(bad[i], &position));
 	assert_true(position_parse(text, &position));
 	position.state[11]++;
-	assert_false(position_same(&position, &begin.from));
+	assert_false(triad_origin_same(&position, &begin.from));
 }
 
 int main(void)
