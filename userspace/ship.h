@@ -53,19 +53,27 @@ struct ship_told {
 	u64 kept;		/* records from here on are not overwritten; 0: not told */
 };
 
-struct ship_source {
-	struct triad_store *store;
-	struct triad_hash *hash;
-	u64 device_blocks;
-	void (*tell)(void *context, struct ship_told *told);	/* NULL: nobody has it open */
-	void *context;
-};
-
 /* The roots, as they were just now. */
 struct ship_look {
 	struct triad_root c, b, a;
 	bool has_b, has_a;
 	int slot;		/* of c */
+};
+
+/* What lay in the slots when they were looked at last, and what that means. */
+struct ship_seen {
+	u8 sector[TRIAD_NR_SLOTS][sizeof(struct triad_root_disk)];
+	struct ship_look look;
+	bool is_known;
+};
+
+struct ship_source {
+	struct triad_store *store;
+	struct triad_hash *hash;
+	u64 device_blocks;
+	struct ship_seen *seen;	/* NULL: it is found out each time */
+	void (*tell)(void *context, struct ship_told *told);	/* NULL: nobody has it open */
+	void *context;
 };
 
 /* -EAGAIN: they were being written; -ENODATA, ... */

@@ -85,25 +85,34 @@ bool ship_same_root(const struct triad_root *x, const struct triad_root *y)
 
 int ship_look(const struct ship_source *source, struct ship_look *look)
 {
-	u8 block[TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
+	u8 block[TRIAD_NR_SLOTS][TRIAD_BLOCK_SIZE] __attribute__((aligned(8)));
 	struct triad_slot slots[TRIAD_NR_SLOTS];
 	struct triad_store *store = source->store;
+	struct ship_seen *seen = source->seen;
+	bool is_same = seen && seen->is_known;
 	struct triad_choice choice;
-	int i, r, nr = 0;
+	int i, r, error[TRIAD_NR_SLOTS], nr = 0;
 
 	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
-		r = store->ops->read_root(store, i, block);
-		if (r == -ENOMEM)
-			return r;
-		if (r) {
+		error[i] = store->ops->read_root(store, i, block[i]);
+		if (error[i] == -ENOMEM)
+			return error[i];
+		is_same = is_same && !error[i] && !memcmp(block[i], seen->sector[i], sizeof(seen->sector[i]));
+	}
+	if (is_same) {
+		*look = seen->look;
+		return 0;
+	}
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		if (error[i]) {
 			memset(&slots[i], 0, sizeof(slots[i]));
 			slots[i].state = TRIAD_SLOT_UNREADABLE;
-			slots[i].error = r;
+			slots[i].error = error[i];
 			continue;
 		}
-		triad_root_decode(&slots[i], i, block);
+		triad_root_decode(&slots[i], i, block[i]);
 		r = slots[i].state == TRIAD_SLOT_VALID ?
-		    triad_root_verify(&slots[i], source->hash, block) : 0;
+		    triad_root_verify(&slots[i], source->hash, block[i]) : 0;
 		if (r)
 			return r;
 		nr += slots[i].state == TRIAD_SLOT_VALID;
@@ -119,6 +128,12 @@ int ship_look(const struct ship_source *source, struct ship_look *look)
 	look->has_a = choice.which == 1 && slots[choice.overwrite].state == TRIAD_SLOT_VALID;
 	if (look->has_a)
 		look->a = slots[choice.overwrite].root;
+	if (seen) {
+		for (i = 0; i < TRIAD_NR_SLOTS; i++)
+			memcpy(seen->sector[i], block[i], sizeof(seen->sector[i]));
+		seen->look = *look;
+		seen->is_known = !error[0] && !error[1] && !error[2];
+	}
 	return 0;
 }
 

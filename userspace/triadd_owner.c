@@ -34,6 +34,7 @@ struct device_view {
 	bool mapped;
 	struct view view;
 	struct ship_source source;
+	struct ship_seen seen;
 	bool tells;		/* the module does: */
 	bool writable;
 	u64 next, durable;	/* records */
@@ -124,7 +125,7 @@ static int open_device(struct device_view *d, struct peer *peer)
 	d->path = (char *)(strrchr(peer->path, '/') && d->mapped ? strrchr(peer->path, '/') + 1 : peer->path);
 	d->source = (struct ship_source) {
 		.store = &d->view.disk.store, .hash = d->view.hash,
-		.device_blocks = disk_blocks(&d->view.disk), .tell = tell, .context = d,
+		.device_blocks = disk_blocks(&d->view.disk), .seen = &d->seen, .tell = tell, .context = d,
 	};
 	return 0;
 }

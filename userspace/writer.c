@@ -256,7 +256,9 @@ int writer_open(struct writer *w, const struct device *dev, void *bounce,
 
 void writer_begin(struct writer *w, struct triad_core *core)
 {
-	memset(w, 0, sizeof(*w));
+	/* but for a mebibyte of data, which counts by nr */
+	memset(w, 0, offsetof(struct writer, header));
+	w->nr = 0;
 	w->core = core;
 }
 

@@ -115,6 +115,7 @@ struct owner {
 	u32 seen_op;
 	u64 device_blocks;
 	struct ship_source source;
+	struct ship_seen known;
 	u32 tells;			/* 0: nothing, 1: what is durable, 2: and what is kept */
 	struct told {
 		u32 op;			/* operations that were over */
@@ -915,7 +916,7 @@ static void run(u64 seed, u32 nr_steps)
 	o->seen_view = disk_copy(disk_new_view(), o->h.trace.base);
 	o->source = (struct ship_source) {
 		.store = &o->seen, .hash = &o->h.driver.hash, .device_blocks = disk_blocks,
-		.tell = tell, .context = o,
+		.seen = &o->known, .tell = tell, .context = o,
 	};
 	o->nr_replicas = rng_between(&first, 1, MOST_REPLICAS);
 	note(o);
