@@ -214,7 +214,7 @@ static int compare(struct receive *rx)
 	return sum[0] == end->sum[0] && sum[1] == end->sum[1] && nr == end->nr_mapped ? 0 : -ESTALE;
 }
 
-/* All that was received becomes visible; if steps landed before, in all three roots. */
+/* All that was received becomes visible, and is so with a root lost; if steps landed before, in all. */
 static int commit(struct receive *rx)
 {
 	struct triad_core *core = rx->writer->core;
@@ -223,7 +223,7 @@ static int commit(struct receive *rx)
 	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA;
 	rx->stamp.origin = rx->in->end.to;
 	core->stamp = &rx->stamp;
-	for (i = 0; i < (rx->incomplete ? TRIAD_NR_SLOTS : 1) && !r; i++)
+	for (i = 0; i < (rx->incomplete ? TRIAD_NR_SLOTS : 2) && !r; i++)
 		r = triad_commit_alone(core, true);
 	return r;
 }

@@ -42,6 +42,8 @@ MUTANTS = [
      "	if (r)\n		return r;\n	triad_order_made", "an arrival is durable when it is acknowledged", "sim"),
     ("arrival-of-too-few", "replica.c", "	rx->first = core->next_seq;\n", "	rx->first = core->next_seq + 1;\n",
      "all records of a batch count", "test_ship"),
+    ("received-in-one-root", "replica.c", "(rx->incomplete ? TRIAD_NR_SLOTS : 2)", "(rx->incomplete ? TRIAD_NR_SLOTS : 1)",
+     "a lost root takes back nothing that was received", "test_replica"),
     ("rest-not-committed", "ship_replica.c", "(has_rest || !triad_log_room(", "(!triad_log_room(",
      "what came in part is behind two commits when others come", "test_ship"),
     ("seal-goes-back", "replica.c", "	sealed.origin = core->origin;\n", "",

@@ -39,7 +39,7 @@ static const struct driver *now_driver;
 static bool verbose;
 
 static struct {
-	u64 batches, differences, fulls, crashes, kills, cuts, cut_in_commit, resumed, stale, seals,
+	u64 batches, differences, fulls, crashes, kills, cuts, cut_in_commit, lost_roots, resumed, stale, seals,
 	    checks, stopped;
 } count;
 
@@ -633,6 +633,20 @@ static void cut(struct trace *trace, u32 at, bool complete, struct rng *rng, u32
 	cutter_free(&cutter);
 }
 
+/* One root rots away while the power is gone, if all three are there: that takes back nothing. */
+static void lose_root(struct replica *rep)
+{
+	struct triad_core core = { .store = &rep->disk.store, .hash = &rep->hash, .receives = true };
+
+	if (triad_core_open(&core, disk_blocks))
+		return;
+	if (!triad_core_needs_heal(&core)) {
+		rep->view[TRIAD_SLOT_PBA(rng_below(rep->rng, TRIAD_NR_SLOTS))] = 0;
+		count.lost_roots++;
+	}
+	triad_core_close(&core);
+}
+
 static void crash_replica(struct replica *rep, u32 from)
 {
 	u32 at = rng_between(rep->rng, from, rep->trace.nr);
@@ -641,6 +655,8 @@ static void crash_replica(struct replica *rep, u32 from)
 	stop_replica(rep);
 	cut(&rep->trace, at, at == from || rng_percent(rep->rng, 50), rep->rng, rep->view);
 	trace_free(&rep->trace);
+	if (rng_percent(rep->rng, 10))
+		lose_root(rep);
 	trace_init(&rep->trace, rep->view);
 	rep->held = 0;
 	start_replica(rep);
@@ -985,12 +1001,14 @@ int main(int argc, char **argv)
 		run(seed + i, steps);
 	printf("%llu schedules of %llu steps: %llu batches of records, %llu differences, %llu in full;\n"
 	       "%llu links cut, %llu daemons killed, %llu power cuts, %llu of them in a commit; the log was "
-	       "lost %llu times,\n%llu seals; %llu checks of a replica.  All held, in %.1f s.\n",
+	       "lost %llu times,\n%llu roots of replicas; %llu seals; %llu checks of a replica.  "
+	       "All held, in %.1f s.\n",
 	       (unsigned long long)i, (unsigned long long)steps, (unsigned long long)count.batches,
 	       (unsigned long long)count.differences, (unsigned long long)count.fulls,
 	       (unsigned long long)count.cuts, (unsigned long long)count.kills,
 	       (unsigned long long)count.crashes, (unsigned long long)count.cut_in_commit,
-	       (unsigned long long)count.stale, (unsigned long long)count.seals,
+	       (unsigned long long)count.stale, (unsigned long long)count.lost_roots,
+	       (unsigned long long)count.seals,
 	       (unsigned long long)count.checks, report_seconds() - begun);
 	return 0;
 }

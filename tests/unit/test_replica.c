@@ -215,6 +215,27 @@ static void each_difference_makes_it_the_same_again(void **state)
 	assert_true(holds(r, &position) == hash);
 }
 
+static void a_lost_root_takes_back_nothing_that_was_received(void **state)
+{
+	struct triad_origin position;
+	int i, slot;
+	u32 was;
+
+	(void)state;
+	for (i = 0; i < 20; i++) {
+		for (slot = 0; slot < TRIAD_NR_SLOTS; slot++) {
+			was = r->disk.view[TRIAD_SLOT_PBA(slot)];
+			r->disk.view[TRIAD_SLOT_PBA(slot)] = 0;
+			assert_true(holds(r, &position) == device_hash(d));
+			assert_true(triad_origin_same(&position, &at));
+			r->disk.view[TRIAD_SLOT_PBA(slot)] = was;
+		}
+		device_steps(d, 10);
+		send(d, &at, &at);
+		assert_int_equal(take(r, false, 4096), 0);
+	}
+}
+
 /* Single blocks: most of them are pending in the map, beside leaves that are not there. */
 static void few_changes_leave_what_is_pending_beside_them(void **state)
 {
@@ -482,6 +503,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_replica_holds_what_the_device_held),
 		TEST(each_difference_makes_it_the_same_again),
+		TEST(a_lost_root_takes_back_nothing_that_was_received),
 		TEST(few_changes_leave_what_is_pending_beside_them),
 		TEST(a_cut_shows_the_old_state_or_the_new_one),
 		TEST(what_was_cut_off_many_times_leaves_room),
