@@ -20,9 +20,9 @@
 #define SHIP_CHUNK	(4u << 20)	/* bytes read before the roots are looked at again, about */
 #define SHIP_WINDOW	(16u << 20)	/* that an owner may be ahead of its replica */
 #define SHIP_STAGED	(SHIP_CHUNK + 3 * (u32)STREAM_FRAME)
-#define SHIP_BATCH	1024u		/* blocks of one commit of the replica */
+#define SHIP_BATCH	1024u		/* blocks of one batch */
 #define SHIP_CHANGED	(1u << 17)	/* ranges that whoever was one with the device before tells, at most */
-#define SHIP_FLIGHTS	32u		/* commits that are sent and not acknowledged */
+#define SHIP_FLIGHTS	32u		/* streams that are sent and not acknowledged */
 
 /* Bytes to be sent. */
 struct ship_out {
