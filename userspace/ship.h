@@ -21,6 +21,7 @@
 #define SHIP_WINDOW	(16u << 20)	/* that an owner may be ahead of its replica */
 #define SHIP_STAGED	(SHIP_CHUNK + 3 * (u32)STREAM_FRAME)
 #define SHIP_BATCH	1024u		/* blocks of one batch */
+#define SHIP_LOG_BLOCKS	8192u	/* blocks in a replica's log: nobody waits long for a commit */
 #define SHIP_CHANGED	(1u << 17)	/* ranges that whoever was one with the device before tells, at most */
 #define SHIP_FLIGHTS	32u		/* streams that are sent and not acknowledged */
 
@@ -218,6 +219,7 @@ struct ship_replica {
 	struct stream_in *in;
 	u64 credit;
 	u32 batch_blocks;		/* fewer when one was too long */
+	u32 log_blocks;			/* that are committed before more come */
 	u64 seq, durable;		/* the owner's numbers: of what is here, and there */
 	struct triad_origin seq_at;
 	u64 nr_batches, nr_differences, nr_fulls, nr_blocks;

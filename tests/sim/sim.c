@@ -401,6 +401,8 @@ static void start_replica(struct replica *rep)
 	rep->ship.make = make;
 	rep->ship.reopen = reopen;
 	must("memory", ship_replica_init(&rep->ship));
+	if (rng_percent(rep->rng, 50))
+		rep->ship.log_blocks = rng_between(rep->rng, 1, 200);
 	rep->is_up = true;
 	r = triad_core_probe(slots, &rep->disk.store, &first);
 	if (r == -ENODATA)

@@ -220,7 +220,7 @@ static struct triad_origin number(u32 nr)
 
 static void a_batch_ends_with_an_arrival_and_is_acknowledged(void **state)
 {
-	u64 generation;
+	u64 generation = 0;
 
 	(void)state;
 	assert_int_equal(greets(5, 7), 0);
@@ -296,6 +296,30 @@ static void what_came_in_part_never_counts(void **state)
 			assert_int_equal(block_of(60 + i), 0);
 		}
 	}
+}
+
+static void a_log_is_committed_before_it_is_long(void **state)
+{
+	struct triad_origin at = origin, to;
+	u64 generation = 0;
+	u32 i;
+
+	(void)state;
+	r->ship.log_blocks = 8;
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	for (i = 0; i < 20; i++) {
+		if (i == 1)
+			generation = r->core.root.generation;
+		to = number(i + 2);
+		batch(&at, &to, 20 + i);
+		at = to;
+	}
+	assert_int_equal(r->core.root.generation, generation + 2);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &at));
+	for (i = 0; i < 20; i++)
+		assert_int_equal(block_of(20 + i), 20 + i);
 }
 
 /* Two commits are to follow what came in part.  Cut behind the first, b's log leads over it. */
@@ -637,6 +661,7 @@ int main(void)
 		TEST(where_it_says_that_it_is_it_stays),
 		TEST(an_arrival_without_blocks_is_one),
 		TEST(what_came_in_part_never_counts),
+		TEST(a_log_is_committed_before_it_is_long),
 		TEST(ranges_are_told_apart),
 		TEST(an_arrival_from_elsewhere_does_not_count),
 		TEST(what_is_in_the_log_is_sealed_with_it),
