@@ -103,10 +103,24 @@ done
 on img 'write 1 1 99' close
 until_true is_at img.replica "$(tool position img)"
 result $? "daemons that are killed go on where they were"
+# the last of it comes by the log
+on img 'write 9 3 98' close
+until_true is_at img.replica "$(tool position img)"
 kill_owner
 kill_replica
 alike img img.replica
 result $? "and the replica holds what the device holds"
+position=$(tool position img)
+tool dump --json img.replica log >log.json
+holds "where it is stands in its log" log.json "[r['to'] for r in d['log'] if 'to' in r][-1] == '$position'"
+holds "each arrival leads on from the one before" log.json \
+	"(lambda a: all(x['to'] == y['from'] for x, y in zip(a, a[1:])))([r for r in d['log'] if 'to' in r])"
+tool dump img.replica log | grep -qF "to $position"
+result $? "dump: tells it in words, too"
+tool info img.replica | grep -qF "$position"
+result $? "info: tells where a replica is"
+tool check -q --data img.replica >out
+result $? "check: finds nothing wrong with it"
 
 # ---- who is not let in -------------------------------------------------------------------------------
 
