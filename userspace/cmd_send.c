@@ -106,7 +106,9 @@ static int open_source(struct source *s)
 		r = view_probe(view, &s->its, s->its.args[0]);
 		if (r)
 			return r;
-		s->live = s->mapping || disk_claimed(&view->disk, &which);
+		/* nobody writes to a replica that is open */
+		s->live = s->mapping ? !view_current(view) || !triad_root_is_replica(view_current(view)) :
+			  disk_claimed(&view->disk, &which);
 		if (!s->live)
 			return open_closed(s);
 		if (view->choice.which == 4) {

@@ -306,6 +306,16 @@ resting()
 	end -TERM $replica
 	triadsetup close t
 	alike "both hold the same"
+	p=$(triadsetup position /dev/vdb)
+	map t /dev/vda
+	map r /dev/vdb
+	is "$(field r 1)" ro "the replica opens read-only"
+	[ "$(field r 5)" -gt 0 ] && ok "with something in its log" || not_ok "with something in its log"
+	must "the kernel reads the same of both" cmp /dev/mapper/t /dev/mapper/r
+	is "$(triadsetup position r)" "$p" "position: of a replica that is open"
+	triadsetup info r | grep -qF "$p" && ok "info: of one" || not_ok "info: of one"
+	triadsetup close r
+	triadsetup close t
 	checked "the replica" vdb
 }
 

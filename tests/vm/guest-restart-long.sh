@@ -272,7 +272,7 @@ long_swap()
 	in="chroot /new tight"
 	again $in hog 96 2 >/tmp/hog 2>&1 &
 	job=$!
-	(while [ ! -e /tmp/stop ]; do echo 7 >/proc/sys/vm/drop_caches; sleep 1; done) &
+	(while [ ! -e /tmp/stop ]; do echo 3 >/proc/sys/vm/drop_caches; sleep 1; done) &
 	disturb $1 $2
 	: >/tmp/stop
 	must "what was swapped out comes back" wait $job || sed 's/^/# /' /tmp/hog
