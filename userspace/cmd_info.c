@@ -139,7 +139,7 @@ static int look_closed(struct info *info, struct view *view)
 
 /* ---- open ---------------------------------------------------------------------------- */
 
-static void look_open(struct info *info)
+static int look_open(struct info *info, struct view *view)
 {
 	char node[512];
 
@@ -149,6 +149,8 @@ static void look_open(struct info *info)
 	info->worth = status_worth(&info->status);
 	snprintf(node, sizeof(node), "%s/%s", dm_mapper_dir(), info->status.name);
 	device_who_uses(node, info->users, sizeof(info->users));
+	/* a replica's log tells where it is; nobody writes to one that is open */
+	return triad_root_is_replica(info->root) ? view_open(view) : 0;
 }
 
 struct search {
@@ -202,12 +204,7 @@ static int show(struct info *info, const struct options *opt)
 		info->degraded = view.choice.degraded;
 		info->occupied = view.choice.occupied;
 		info->at = &view.core.origin;
-		if (!info->open)
-			r = look_closed(info, &view);
-		else if (triad_root_is_replica(info->root))
-			r = view_open(&view);
-		if (info->open)
-			look_open(info);
+		r = info->open ? look_open(info, &view) : look_closed(info, &view);
 	}
 	if (!r && opt->json)
 		fill_json(info);

@@ -145,10 +145,15 @@ static int discard(struct receive *rx, u64 lba, u64 nr)
 	struct triad_ref missing;
 	int r;
 
+	if (!rx->cache) {
+		rx->cache = triad_alloc(sizeof(*rx->cache));
+		if (!rx->cache)
+			return -ENOMEM;
+		rx->cache->map = &core->space.map;
+	}
 	for (; nr; ) {
 		u64 n = triad_log_step(lba, nr);
 
-		rx->cache->map = &core->space.map;
 		r = triad_log_is_void(core, lba, n, get_node, rx->cache, &missing);
 		/* what cannot be read is discarded with what is below it */
 		if (r != 1 && !is_emptied(core, lba, n))
@@ -242,9 +247,6 @@ int receive_begin(struct receive *rx)
 {
 	struct triad_core *core = rx->writer->core;
 
-	rx->cache = triad_alloc(sizeof(*rx->cache));
-	if (!rx->cache)
-		return -ENOMEM;
 	/* half done it is still what the same difference makes whole */
 	rx->stamp.incompat = TRIAD_INCOMPAT_REPLICA | TRIAD_INCOMPAT_INCOMPLETE;
 	rx->stamp.origin = rx->in->begin.from;

@@ -52,7 +52,7 @@ struct receive {
 	u64 nr_blocks;			/* written so far */
 	u64 first;			/* its first record */
 	struct triad_root stamp;
-	struct node_cache *cache;
+	struct node_cache *cache;	/* once something is discarded */
 };
 
 /*

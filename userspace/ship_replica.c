@@ -292,18 +292,15 @@ static int make_ready(struct ship_replica *rep)
 	const struct stream_begin *begin = &rep->in->begin;
 	struct triad_core *core = rep->core;
 	u32 i, nr = min_t(u32, 2 * rep->batch_blocks + 64, core->geo.interval_blocks / 2);
-	bool twice = core->has_rest, once = core->active->nr >= rep->log_blocks;
+	u32 commits = core->counted.open ? 2 : core->active->nr >= rep->log_blocks;
 	int r = 0;
 
 	if (!begin->is_log)
 		return replica_ready(core, rep->rx.in_steps ? 0 : entries_of(begin));
 	if (triad_core_needs_heal(core))
 		r = triad_core_heal(core);
-	for (i = 0; i < 2 && !r; i++) {
-		if (!twice && !(once && !i) && triad_log_room(core, nr, nr, TRIAD_FANOUT))
-			break;
+	for (i = 0; i < 2 && !r && (i < commits || !triad_log_room(core, nr, nr, TRIAD_FANOUT)); i++)
 		r = triad_commit_alone(core, false);
-	}
 	return r;
 }
 

@@ -723,7 +723,7 @@ void triad_commit_land(struct triad_core *core)
 
 	move_letters(core);
 	core->origin = core->root.origin;
-	core->has_rest = false;
+	core->counted.open = 0;
 	core->doubtful = false;
 	memset(core->suspects, 0, core->geo.nr_zones);
 	core->spare = core->frozen;

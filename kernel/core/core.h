@@ -104,7 +104,7 @@ struct triad_seen {
 struct triad_counted {
 	struct triad_extent range[TRIAD_MAX_COUNTED];	/* of records' numbers */
 	u32 nr;
-	u64 open;		/* the first record with data behind the last range, or 0 */
+	u64 open;		/* the first record with data behind the last range, until a commit; or 0 */
 };
 
 /* Where the next record of a log goes, its number, and the hash that it carries. */
@@ -149,7 +149,6 @@ struct triad_core {
 	bool receives;		/* set before the opening: of a replica, to be written all the same */
 	struct triad_origin origin;	/* where a replica is: as its log says, if it does; else as c */
 	struct triad_counted counted;
-	bool has_rest;		/* data lies in the log that does not count */
 	const struct triad_root *stamp;	/* whose incompat, origin and epoch the next roots get, or NULL */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];

@@ -476,7 +476,9 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	core->interval.nr_blocks += rec->nr_blocks + 1;
 	suspect_record(core, rec);
 	r = note_record(&core->space.log_active, rec);
-	if (!counts(core, rec))
+	if (counts(core, rec))
+		core->replayed_blocks += rec->nr_blocks;
+	else
 		mine->nr_extents = 0;
 	nr_entries = entries_of(core, rec, &leaves);
 	core->interval.nr_entries += nr_entries;
@@ -488,7 +490,6 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 	mine->index = core->active;
 	for (i = 0; i < rec->nr_extents && !(rec->flags & TRIAD_RECORD_RANGES); i++)
 		triad_index_announce(core->active, rec->extents[i].start, rec->extents[i].nr);
-	core->replayed_blocks += counts(core, rec) ? rec->nr_blocks : 0;
 	return triad_log_publish(core, rec, 0);
 }
 
@@ -596,13 +597,14 @@ static int replay_log(struct triad_core *core, struct scan *scan)
 	struct triad_position start = triad_position_of(&core->root);
 	int r = resize_active(core, 0);
 
-	if (core->without_log)
+	if (core->without_log) {
 		end_log(core, &start);
-	else if (!r && triad_root_is_replica(&core->root))
-		r = walk(core, scan, &core->replayed_records, note_arrival, NULL);
-	core->has_rest = core->counted.open;
-	if (!r && !core->without_log)
-		r = walk(core, scan, &core->replayed_records, apply, NULL);
+	} else {
+		if (!r && triad_root_is_replica(&core->root))
+			r = walk(core, scan, &core->replayed_records, note_arrival, NULL);
+		if (!r)
+			r = walk(core, scan, &core->replayed_records, apply, NULL);
+	}
 	/* commits get memory for as many entries as it has room for */
 	if (!r && core->active->max > max_t(u32, core->active->nr, first_length(core)))
 		r = resize_active(core, core->active->nr);

@@ -135,6 +135,16 @@ static int greets(u32 epoch, u8 uuid)
 	return arrives();
 }
 
+/* Another session begins. */
+static void connects(void)
+{
+	ship_replica_connected(&r->ship);
+	memset(in, 0, offsetof(struct stream_in, frame));
+	memset(answer, 0, offsetof(struct stream_in, frame));
+	in->session = answer->session = true;
+	said.stream.number = 0;
+}
+
 static int begins_of(u8 uuid, const struct triad_origin *from, bool full)
 {
 	struct stream_begin begin = {
@@ -200,12 +210,7 @@ static void half_a_batch(const struct triad_origin *from, u32 lba)
 	assert_int_equal(arrives(), 0);
 	assert_int_equal(writer_flush(r->ship.writer), 0);
 	assert_int_equal(ship_replica_drop(&r->ship), 0);
-	ship_replica_connected(&r->ship);
-	memset(in, 0, offsetof(struct stream_in, frame));
-	in->session = true;
-	memset(answer, 0, offsetof(struct stream_in, frame));
-	answer->session = true;
-	said.stream.number = 0;
+	connects();
 	assert_int_equal(greets(5, 7), 0);
 	assert_int_equal(answered(), STREAM_CREDIT);
 }
@@ -220,7 +225,7 @@ static struct triad_origin number(u32 nr)
 
 static void a_batch_ends_with_an_arrival_and_is_acknowledged(void **state)
 {
-	u64 generation = 0;
+	u64 generation;
 
 	(void)state;
 	assert_int_equal(greets(5, 7), 0);
@@ -334,7 +339,7 @@ static void ranges_are_told_apart(void **state)
 	half_a_batch(&next, 6);
 	assert_int_equal(triad_commit_alone(&r->core, false), 0);
 	assert_int_equal(reopen(&r->ship), 0);
-	assert_false(r->core.has_rest);
+	assert_int_equal(r->core.counted.open, 0);
 	batch(&next, &third, 7);
 	r->disk.view[TRIAD_SLOT_PBA(r->core.slot_c)] = 0;
 	assert_int_equal(reopen(&r->ship), 0);
@@ -414,10 +419,7 @@ static void a_newer_owner_fences_the_one_before(void **state)
 	assert_int_equal(greets(6, 7), 0);
 	assert_int_equal(answered(), STREAM_CREDIT);
 	assert_int_equal(r->core.root.epoch, 6);
-	ship_replica_connected(&r->ship);
-	memset(in, 0, offsetof(struct stream_in, frame));
-	in->session = true;
-	said.stream.number = 0;
+	connects();
 	assert_int_equal(greets(5, 7), -EPERM);
 	assert_int_equal(r->ship.out.nr != 0, 1);
 }
@@ -538,10 +540,7 @@ static void a_device_is_no_replica(void **state)
 	assert_int_equal(answered(), STREAM_REFUSE);
 	assert_int_equal(answer->refuse.code, STREAM_REFUSE_FENCED);
 	assert_int_equal(answer->refuse.epoch, 6);
-	ship_replica_connected(&r->ship);
-	memset(in, 0, offsetof(struct stream_in, frame));
-	in->session = true;
-	said.stream.number = 0;
+	connects();
 	assert_int_equal(greets(6, 7), -EPERM);
 	is_untouched();
 }
@@ -556,10 +555,7 @@ static void noise_changes_nothing(void **state)
 
 	(void)state;
 	for (round = 0; round < 300; round++) {
-		ship_replica_connected(&r->ship);
-		memset(in, 0, offsetof(struct stream_in, frame));
-		in->session = true;
-		said.stream.number = 0;
+		connects();
 		assert_int_equal(greets(5, 7), 0);
 		assert_int_equal(begins(&origin, false), 0);
 		block(rng_below(&rng, LBAS));

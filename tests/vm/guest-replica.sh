@@ -310,7 +310,7 @@ resting()
 	map t /dev/vda
 	map r /dev/vdb
 	is "$(field r 1)" ro "the replica opens read-only"
-	[ "$(field r 5)" -gt 0 ] && ok "with something in its log" || not_ok "with something in its log"
+	must "with something in its log" test "$(field r 5)" -gt 0
 	must "the kernel reads the same of both" cmp /dev/mapper/t /dev/mapper/r
 	is "$(triadsetup position r)" "$p" "position: of a replica that is open"
 	triadsetup info r | grep -qF "$p" && ok "info: of one" || not_ok "info: of one"
