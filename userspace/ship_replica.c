@@ -165,6 +165,10 @@ static int take_hello(struct ship_replica *rep)
 	/* another's position may be one that the owner grew out of: it says so then */
 	if (is_its_own(rep))
 		r = follow(rep);
+	/* what a difference was cut short behind its first commit is told by one root alone */
+	if (!r && root && rep->core->alone)
+		r = triad_core_needs_heal(rep->core) ? triad_core_heal(rep->core) :
+		    triad_commit_alone(rep->core, false);
 	/* who was killed may have written that root, and not flushed it */
 	if (!r && root)
 		r = rep->core->store->ops->flush(rep->core->store);

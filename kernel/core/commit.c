@@ -724,6 +724,7 @@ void triad_commit_land(struct triad_core *core)
 	move_letters(core);
 	core->origin = core->root.origin;
 	core->counted.open = 0;
+	core->alone = false;
 	core->doubtful = false;
 	memset(core->suspects, 0, core->geo.nr_zones);
 	core->spare = core->frozen;

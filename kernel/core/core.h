@@ -149,6 +149,7 @@ struct triad_core {
 	bool receives;		/* set before the opening: of a replica, to be written all the same */
 	struct triad_origin origin;	/* where a replica is: as its log says, if it does; else as c */
 	struct triad_counted counted;
+	bool alone;		/* of a replica: without c nothing leads to where c's root says that it is */
 	const struct triad_root *stamp;	/* whose incompat, origin and epoch the next roots get, or NULL */
 	bool without_log;
 	struct triad_seen seen[TRIAD_NR_SLOTS];

@@ -173,6 +173,11 @@ static bool counts(const struct triad_core *core, const struct triad_record *rec
 	return !triad_root_is_replica(&core->root);
 }
 
+static bool leads_on(const struct triad_record *rec, const struct triad_origin *at)
+{
+	return rec->flags & TRIAD_RECORD_ARRIVAL && triad_origin_same(&rec->arrival.from, at);
+}
+
 /* Does it lead on from where the replica is?  Then all since its first record counts. */
 static int note_arrival(struct triad_core *core, const struct triad_record *rec, void *context)
 {
@@ -183,7 +188,7 @@ static int note_arrival(struct triad_core *core, const struct triad_record *rec,
 	(void)context;
 	if (!counted->open && rec->nr_extents && !(rec->flags & TRIAD_RECORD_INTENT))
 		counted->open = rec->seq;
-	if (!(rec->flags & TRIAD_RECORD_ARRIVAL) || !triad_origin_same(&arrival->from, &core->origin))
+	if (!leads_on(rec, &core->origin))
 		return 0;
 	if (!counted->nr || (counted->open && counted->open < arrival->first)) {
 		if (counted->nr == TRIAD_MAX_COUNTED)
@@ -500,7 +505,9 @@ static int apply(struct triad_core *core, const struct triad_record *rec, void *
 static int load_backup_log(struct triad_core *core)
 {
 	const struct triad_root *c = &core->root;
-	struct triad_position pos = triad_position_of(&core->slots[core->slot_b].root);
+	const struct triad_root *b = &core->slots[core->slot_b].root;
+	struct triad_position pos = triad_position_of(b);
+	struct triad_origin at = b->origin;
 	u64 nr = 0;
 	int r;
 
@@ -518,7 +525,10 @@ static int load_backup_log(struct triad_core *core)
 		nr += 1 + core->record.nr_blocks;
 		if (is_too_long(core, nr))
 			return 1;
+		if (leads_on(&core->record, &at))
+			at = core->record.arrival.to;
 	}
+	core->alone = triad_root_is_replica(c) && !triad_origin_same(&at, &c->origin);
 	return pos.seq == c->next_seq && pos.place == c->next &&
 	       !memcmp(pos.chain, c->chain, sizeof(pos.chain)) ? 0 : 1;
 }

@@ -23,8 +23,8 @@ RULES = [
      "a plane is exactly what its root reaches", "test_commit"),
     ("rule-5", "record.c", "	    memcmp(d->chain, chain, sizeof(d->chain)) ||\n", "",
      "a record continues the chain", "test_record"),
-    ("rule-6", "replay.c", "	if (core->without_log)\n",
-     "	if (core->without_log || !core->root.segment)\n",
+    ("rule-6", "replay.c", "	if (core->without_log) {\n",
+     "	if (core->without_log || !core->root.segment) {\n",
      "the log is probed, whatever the pointer says", "test_replay"),
     ("rule-7", "log.c", "	rec->durable = triad_order_mark(&core->order);\n", "	rec->durable = rec->seq - 1;\n",
      "only what was flushed is called durable", "test_replay"),
@@ -50,7 +50,7 @@ MUTANTS = [
      "what is at hand reads nothing", "test_log"),
 
     # a replica's log
-    ("arrival-from-anywhere", "replay.c", " || !triad_origin_same(&arrival->from, &core->origin))", ")",
+    ("arrival-from-anywhere", "replay.c", " && triad_origin_same(&rec->arrival.from, at)", "",
      "an arrival counts where it leads on from", "test_ship"),
     ("part-counts", "replay.c", "(counted->open && counted->open < arrival->first)", "0",
      "what came in part does not count because of what follows", "test_ship"),

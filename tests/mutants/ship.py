@@ -13,6 +13,8 @@ MUTANTS = [
      "what is acknowledged is durable", "sim"),
     ("told-not-flushed", "ship_replica.c", "	if (!r && root)\n		r = rep->core->store->ops->flush(rep->core->store);\n", "",
      "where a replica says that it is, it stays", "test_ship"),
+    ("told-of-one-root", "ship_replica.c", "	if (!r && root && rep->core->alone)\n", "	if (0)\n",
+     "where a replica says that it is, two roots say", "test_ship"),
     ("newest-acked", "ship_owner.c", "	o->acked = o->flight[i];\n	o->has_acked = true;\n	o->nr_flights -=",
      "	o->acked = o->flight[o->nr_flights - 1];\n	o->has_acked = true;\n	o->nr_flights -=",
      "a flush waits for what the replica has, not for what was sent", "sim"),

@@ -259,6 +259,26 @@ static void where_it_says_that_it_is_it_stays(void **state)
 	trace_free(&trace);
 }
 
+/* A difference was cut short between its two commits. */
+static void what_it_says_is_in_two_roots(void **state)
+{
+	struct triad_root stamp = r->core.root;
+
+	(void)state;
+	stamp.origin = next;
+	r->core.stamp = &stamp;
+	assert_int_equal(triad_commit_alone(&r->core, true), 0);
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(r->core.alone);
+	assert_int_equal(greets(5, 7), 0);
+	assert_int_equal(answered(), STREAM_CREDIT);
+	assert_true(triad_origin_same(&answer->position.at, &next));
+	assert_false(r->core.alone);
+	r->disk.view[TRIAD_SLOT_PBA(r->core.slot_c)] = 0;
+	assert_int_equal(reopen(&r->ship), 0);
+	assert_true(triad_origin_same(&r->core.origin, &next));
+}
+
 static void an_arrival_without_blocks_is_one(void **state)
 {
 	struct stream_end end = { .to = next };
@@ -655,6 +675,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_batch_ends_with_an_arrival_and_is_acknowledged),
 		TEST(where_it_says_that_it_is_it_stays),
+		TEST(what_it_says_is_in_two_roots),
 		TEST(an_arrival_without_blocks_is_one),
 		TEST(what_came_in_part_never_counts),
 		TEST(a_log_is_committed_before_it_is_long),
