@@ -136,6 +136,7 @@ debug:
 	scripts/setup long
 	$(MAKE) -s -C userspace
 	tests/vm/test-debug
+	KERNEL=kasan tests/vm/test-debug
 
 apps:
 	scripts/setup long
