@@ -239,9 +239,9 @@ static void say_opened(struct triad *t)
 		      triad_name(t), core->next_seq, core->space.next);
 	if (core->degraded || triad_core_lost_log(core))
 		dm_table_event(t->ti->table);
-	DMINFO("%s: generation %llu, case %d, %llu records with %llu blocks recovered from the log",
-	       triad_name(t), core->root.generation, core->choice.which,
-	       core->replayed_records, core->replayed_blocks);
+	DMINFO("%s: generation %llu, %llu records with %llu blocks recovered from the log",
+	       triad_name(t), core->root.generation, core->replayed_records,
+	       core->replayed_blocks);
 }
 
 static void say_refused(struct triad *t, int error)

@@ -78,9 +78,8 @@ static void print_counts(const struct check *check)
 	const struct triad_core *core = &check->view->core;
 
 	view_print_name(check->view);
-	printf("generation %" PRIu64 ", case %d: %" PRIu64 " map node%s, %" PRIu64
-	       " mapped block%s, %" PRIu64 " record%s in the log\n",
-	       core->root.generation, core->choice.which, check->current.nr_nodes,
+	printf("generation %" PRIu64 ": %" PRIu64 " map node%s, %" PRIu64 " mapped block%s, %"
+	       PRIu64 " record%s in the log\n", core->root.generation, check->current.nr_nodes,
 	       PLURAL(check->current.nr_nodes), check->current.nr_data,
 	       PLURAL(check->current.nr_data), core->replayed_records,
 	       PLURAL(core->replayed_records));

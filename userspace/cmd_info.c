@@ -63,8 +63,9 @@ static void print_where(const struct info *info)
 	if (info->open)
 		printf("  %-12s open as /dev/mapper/%s, %s\n", "", info->status.name,
 		       status_mode(&info->status));
-	else
-		printf("  %-12s closed\n", "");
+	else	/* a replica's log is not there to be emptied */
+		printf("  %-12s %s\n", "", info->nr_records && !triad_root_is_replica(info->root) ?
+		       "not open, and was not closed: opening it applies its log" : "closed");
 	if (info->users[0])
 		printf("  %-12s %s\n", "", info->users);
 }

@@ -9,12 +9,18 @@ expect 0 "info: of an image" '^my disk: a dm-triad device of 44 MiB' info img
 grep -q "^  UUID  *$uuid\$" out && grep -q '^  where  *img (64 MiB)' out && grep -q '^  how safe  *well' out &&
 	grep -q '^  how full  *2.0 MiB of' out && grep -q 'last commit 20.*, and [1-9] writes* in the log' out
 result $? "what, where, how full, how safe, since when"
+grep -q '^ .* not open, and was not closed: opening it applies its log$' out
+result $? "and that it was not closed"
 ! grep -qi 'letter\|plane\|case\|slot' out && awk 'length($0) > 80 { exit 1 }' out && [ "$(wc -l <out)" -le 24 ]
 result $? "on one screen, without inner words"
 [ "$before" = "$(sums)" ]
 result $? "and nothing is changed"
 run info --json img
 holds "info --json" out "d['exit_code'] == 0 and d['uuid'] == '$uuid' and d['label'] == 'my disk' and not d['open'] and d['size'] == 44 << 20 and d['last_commit'] > 0 and d['name'] is None"
+apply close
+expect 0 "info: with nothing in its log it counts as closed" '^ .* closed$' info img
+grep -q 'not closed' out
+result $((! $?)) "and as nothing else"
 zero_block 0
 expect 6 "info: a bad root" 'triadsetup heal img' info img
 run info --json img
