@@ -203,13 +203,14 @@ static int status(const struct options *opt)
 	return well || opt->prometheus ? TOOL_OK : TOOL_DEGRADED;
 }
 
-/* ---- seals, and taking over ---------------------------------------------------------------------- */
+/* ---- a replica, and who has it ----------------------------------------------------------------------- */
 
 struct takeover {
 	const struct options *opt;
 	char path[4096];
 	struct json_object *answer;	/* of the daemon, or NULL */
 	struct json_object *peer;	/* in it: this replica */
+	struct json_object *group;	/* what its group says, or NULL: it has none */
 	struct view view;
 };
 
@@ -272,6 +273,143 @@ static int open_core(struct takeover *t, bool to_write)
 			      "damaged", t->path);
 	return r || !to_write ? r : view_may_write(view);
 }
+
+/* ---- groups ---------------------------------------------------------------------------------------- */
+
+static struct json_object *members_of(struct json_object *group)
+{
+	struct json_object *list;
+
+	return json_object_object_get_ex(group, "members", &list) &&
+	       json_object_is_type(list, json_type_array) ? list : NULL;
+}
+
+/* Ask the members, for an epoch or, with 0, where they are.  NULL: there is no such group. */
+static struct json_object *ask_group(const char *name, u32 epoch)
+{
+	struct json_object *group;
+	char text[128];
+
+	snprintf(text, sizeof(text), epoch ? "%s %u" : "%s", name, epoch);
+	group = ask("group", text);
+	if (group && members_of(group))
+		return group;
+	json_object_put(group);
+	return NULL;
+}
+
+static void describe_member(FILE *f, struct json_object *m)
+{
+	const char *kind = text_of(m, "kind"), *reason = text_of(m, "reason");
+
+	fprintf(f, "  %s%s: ", text_of(m, "host") ?: "?", flag_of(m, "self") ? " (here)" : "");
+	if (!kind)
+		fprintf(f, "no answer: %s\n", reason ?: "?");
+	else if (text_of(m, "position"))
+		fprintf(f, "%s at record %" PRIu64 ", epoch %" PRIu64 "\n", kind, number_of(m, "record"),
+			number_of(m, "epoch"));
+	else
+		fprintf(f, "%s, epoch %" PRIu64 "\n", strcmp(kind, "incomplete") ? kind : "witness, or incomplete",
+			number_of(m, "epoch"));
+}
+
+static void describe_group(FILE *f, struct json_object *group)
+{
+	struct json_object *list = members_of(group);
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(list); i++)
+		describe_member(f, json_object_array_get_idx(list, i));
+}
+
+/* 0: it may take over; sealed: members gave their votes, and it is this that is judged. */
+static int judge(const struct takeover *t, bool sealed)
+{
+	const char *verdict = text_of(t->group, "verdict") ?: "", *advice, *host;
+	struct json_object *which = json_object_array_get_idx(members_of(t->group), number_of(t->group, "which"));
+
+	advice = sealed ? "What was its owner is refused by those that voted; no data is lost.  Give the command "
+			  "again.\n  --force takes over all the same: what others hold beyond this is lost then." :
+			  "Nothing was changed.  --force takes over all the same: what others hold beyond this\n"
+			  "  is lost then, and another one may take over, too.";
+	host = text_of(which, "host") ?: "?";
+	if (t->opt->force || !strcmp(verdict, "yes"))
+		return 0;
+	if (!strcmp(verdict, "too few"))
+		return tool_fail(TOOL_DEVICE, advice, "%s: %" PRIu64 " of its group %s, and %" PRIu64 " have to: "
+				 "see triadsetup replica group", t->path, number_of(t->group, "votes"),
+				 sealed ? "voted for it" : "can vote", number_of(t->group, "majority"));
+	if (!strcmp(verdict, "further"))
+		return tool_fail(TOOL_USAGE, advice, "%s: that on %s is further, at record %" PRIu64 ": take over "
+				 "there", t->path, host, number_of(which, "record"));
+	if (!strcmp(verdict, "unrelated"))
+		return tool_fail(TOOL_USAGE, advice, "%s: that on %s is of another device, or another history of it; "
+				 "nobody here knows which one is the newer", t->path, host);
+	return tool_fail(TOOL_USAGE, advice, "%s: no whole replica of this host answered for it: is this host in "
+			 "its group's line, and its image not in use?", t->path);
+}
+
+/* First it is asked how it would end, so that nobody is sealed in vain. */
+static int canvass(struct takeover *t)
+{
+	const char *name = t->peer ? text_of(t->peer, "name") : NULL;
+
+	t->group = name ? ask_group(name, 0) : NULL;
+	return t->group ? judge(t, false) : 0;
+}
+
+/* The epoch is granted by each member once, and what voted takes nothing more. */
+static int elect(struct takeover *t, u32 *epoch)
+{
+	const char *name = text_of(t->peer, "name");
+
+	*epoch = number_of(t->group, "epoch") + 1;
+	json_object_put(t->group);
+	t->group = ask_group(name, *epoch);
+	return t->group ? judge(t, true) : no_daemon();
+}
+
+static bool is_granted_here(const struct takeover *t)
+{
+	struct json_object *list = t->group ? members_of(t->group) : NULL, *m;
+	size_t i;
+
+	for (i = 0; list && i < json_object_array_length(list); i++) {
+		m = json_object_array_get_idx(list, i);
+		if (flag_of(m, "self") && flag_of(m, "granted"))
+			return true;
+	}
+	return false;
+}
+
+static int show_group(const struct options *opt)
+{
+	struct json_object *group = ask_group(opt->args[1], 0), *daemon;
+	bool there;
+
+	if (!group) {
+		daemon = ask("status", NULL);
+		if (!daemon)
+			return no_daemon();
+		json_object_put(daemon);
+		return tool_fail(TOOL_USAGE, "See triadd.conf(5).", "%s: triadd knows no such group", opt->args[1]);
+	}
+	there = number_of(group, "votes") >= number_of(group, "majority");
+	if (opt->json) {
+		json_add(json_document(), "members", json_object_get(members_of(group)));
+		json_add_number(json_document(), "votes", number_of(group, "votes"));
+		json_add_number(json_document(), "majority", number_of(group, "majority"));
+	} else {
+		printf("%s: %" PRIu64 " of %zu could vote; a replica takes over with %" PRIu64 "\n", opt->args[1],
+		       number_of(group, "votes"), json_object_array_length(members_of(group)),
+		       number_of(group, "majority"));
+		describe_group(stdout, group);
+	}
+	json_object_put(group);
+	return there ? TOOL_OK : TOOL_DEGRADED;
+}
+
+/* ---- seals, and taking over ------------------------------------------------------------------------ */
 
 /* By the daemon, if it has the image; else here. */
 static int seal_it(struct takeover *t, u32 *epoch)
@@ -357,6 +495,10 @@ static void describe(const struct takeover *t, char *text, size_t size)
 			"wrote since is missing.\n", heard);
 	if (peer && flag_of(peer, "connected"))
 		fprintf(f, "  ITS OWNER IS THERE, and connected: it becomes read-only, under whoever uses it.\n");
+	if (t->group)
+		describe_group(f, t->group);
+	else if (!peer)
+		fprintf(f, "  triadd does not run here: nobody else was asked whether another one takes over.\n");
 	fprintf(f, "It becomes a device of its own.  What its owner writes from now on, if it lives, is lost.\n");
 	fclose(f);
 	text[size - 1] = 0;
@@ -393,16 +535,21 @@ static int take_over(const struct options *opt)
 	/* a daemon that has it tells where it is, and writes to it */
 	if (!r && !(t.peer && text_of(t.peer, "position")))
 		r = open_core(&t, false);
+	if (!r)
+		r = canvass(&t);
 	if (!r) {
 		describe(&t, text, sizeof(text));
 		r = tool_confirm(opt, t.path, text);
 	}
 	view_close(&t.view);
 	/* first nothing more may come; then it is seen what is there */
-	if (!r)
+	if (!r && t.group)
+		r = elect(&t, &epoch);
+	if (!r && !is_granted_here(&t))
 		r = seal_it(&t, &epoch);
 	if (!r)
 		r = promote(&t, &held);
+	json_object_put(t.group);
 	json_object_put(t.answer);
 	if (r)
 		return r;
@@ -497,12 +644,14 @@ int cmd_replica(const struct options *opt)
 		return opt->json && opt->prometheus ?
 		       tool_fail(TOOL_USAGE, "Take one of them.", "replica status: --prometheus is a form of "
 				 "its own, without --json") : status(opt);
-	if (strcmp(what, "seal") && strcmp(what, "takeover") && strcmp(what, "rejoin"))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, seal, takeover, rejoin or sync.",
+	if (strcmp(what, "seal") && strcmp(what, "takeover") && strcmp(what, "rejoin") && strcmp(what, "group"))
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, group, seal, takeover, rejoin or sync.",
 				 "replica: '%s' is not known", what);
 	if (!names)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: name the replica, or its image",
 				 what);
+	if (!strcmp(what, "group"))
+		return show_group(opt);
 	if (!strcmp(what, "rejoin"))
 		return view_change(opt, opt->args[1], demote);
 	return strcmp(what, "seal") ? take_over(opt) : seal(opt);

@@ -21,7 +21,7 @@ int replica_position_at(struct triad_hash *hash, const struct triad_root *root,
 		__le64 seq;
 	} state;
 	u8 out[TRIAD_HASH_SIZE];
-	int r;
+	int i, r;
 
 	memset(position, 0, sizeof(*position));
 	memcpy(position->uuid, root->uuid, sizeof(position->uuid));
@@ -31,8 +31,42 @@ int replica_position_at(struct triad_hash *hash, const struct triad_root *root,
 	memcpy(state.chain, next->chain, sizeof(state.chain));
 	state.seq = cpu_to_le64(next->seq);
 	r = triad_hash(hash, &state, sizeof(state), NULL, 0, out);
-	memcpy(position->state, out, sizeof(position->state));
+	for (i = 0; i < TRIAD_STATE_NUMBER; i++)
+		position->state[i] = next->seq >> (8 * (TRIAD_STATE_NUMBER - 1 - i));
+	memcpy(position->state + i, out, sizeof(position->state) - i);
 	return r;
+}
+
+u64 position_record(const struct triad_origin *position)
+{
+	u64 next = 0;
+	int i;
+
+	for (i = 0; i < TRIAD_STATE_NUMBER; i++)
+		next = next << 8 | position->state[i];
+	return next ? next - 1 : 0;
+}
+
+/*
+ * The record numbers say it where both are of one branch; across one, only what was left behind
+ * before it is surely older.
+ */
+enum position_order position_order(const struct triad_origin *x, const struct triad_origin *y)
+{
+	u64 a = position_record(x), b = position_record(y);
+
+	if (memcmp(x->uuid, y->uuid, sizeof(x->uuid)))
+		return POSITION_UNRELATED;
+	if (triad_origin_same(x, y))
+		return POSITION_SAME;
+	if (x->branch != y->branch)
+		return x->branch < y->branch && x->generation < y->branch ? POSITION_BEFORE :
+		       y->branch < x->branch && y->generation < x->branch ? POSITION_BEHIND :
+		       POSITION_UNRELATED;
+	if (a != b)
+		return a < b ? POSITION_BEFORE : POSITION_BEHIND;
+	/* one place may be named from either of two roots */
+	return x->generation != y->generation ? POSITION_SAME : POSITION_UNRELATED;
 }
 
 int replica_position(const struct triad_core *core, struct triad_origin *position)

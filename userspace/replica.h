@@ -35,6 +35,19 @@ enum position_age {
 enum position_age position_age(const struct triad_origin *from, const struct triad_root *now);
 bool position_is_none(const struct triad_origin *position);
 
+/* The last record that it holds. */
+u64 position_record(const struct triad_origin *position);
+
+/* Which of two states is the older one, as far as their names tell. */
+enum position_order {
+	POSITION_BEFORE,	/* the first holds less */
+	POSITION_SAME,
+	POSITION_BEHIND,
+	POSITION_UNRELATED,	/* of another device, or another history of it */
+};
+
+enum position_order position_order(const struct triad_origin *x, const struct triad_origin *y);
+
 /*
  * What a stream begins with: of all; or, from a position, of what changed since a generation, whose
  * low half is given.

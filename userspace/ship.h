@@ -220,8 +220,7 @@ struct ship_replica {
 	u64 credit;
 	u32 batch_blocks;		/* fewer when one was too long */
 	u32 log_blocks;			/* that are committed before more come */
-	u64 seq, durable;		/* the owner's numbers: of what is here, and there */
-	struct triad_origin seq_at;
+	u64 durable;			/* the last record that the owner has */
 	u64 nr_batches, nr_differences, nr_fulls, nr_blocks;
 	char why[256];
 };
@@ -238,9 +237,10 @@ int ship_replica_frame(struct ship_replica *replica, struct stream_in *in);
 int ship_replica_drop(struct ship_replica *replica);
 
 /*
- * Nothing of this or an older owner is taken any more; durable on return.  A session ends with
- * it: what is staged says so.
+ * Nothing of an owner before this epoch is taken any more; durable on return.  A session ends with
+ * it: what is staged says so.  -EPERM: it is at this epoch or a later one already, so nobody is
+ * granted one twice.  -ENODATA: there is no replica.
  */
-int ship_replica_seal(struct ship_replica *replica);
+int ship_replica_seal(struct ship_replica *replica, u32 epoch);
 
 #endif

@@ -254,10 +254,8 @@ int ship_owner_frame(struct ship_owner *o, const struct stream_in *in)
 
 int ship_owner_ping(struct ship_owner *o)
 {
-	struct stream_ping ping = { .at = o->sent, .seq = o->sent_seq, .durable = o->durable };
-
 	return o->state < SHIP_LOG || o->state == SHIP_STOPPED ? 0 :
-	       stream_ping(&o->out.stream, &ping);
+	       stream_ping(&o->out.stream, o->durable);
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */

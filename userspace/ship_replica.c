@@ -113,9 +113,9 @@ static int raise_epoch(struct ship_replica *rep, u32 epoch)
 	return r;
 }
 
-int ship_replica_seal(struct ship_replica *rep)
+int ship_replica_seal(struct ship_replica *rep, u32 epoch)
 {
-	int r = rep->core ? raise_epoch(rep, rep->core->root.epoch + 1) : -ENODATA;
+	int r = !rep->core ? -ENODATA : epoch <= rep->core->root.epoch ? -EPERM : raise_epoch(rep, epoch);
 
 	if (!r && rep->greeted && !rep->stopped)
 		fenced(rep);
@@ -367,13 +367,8 @@ static int take_end(struct ship_replica *rep)
 
 static int take_ping(struct ship_replica *rep)
 {
-	const struct stream_ping *ping = &rep->in->ping;
-	struct stream_ping answer = { .seq = 0 };
-
-	rep->seq_at = ping->at;
-	rep->seq = ping->seq;
-	rep->durable = ping->durable;
-	return stream_ping(&rep->out.stream, &answer);
+	rep->durable = rep->in->durable;
+	return stream_ping(&rep->out.stream, 0);
 }
 
 static int take_part(struct ship_replica *rep)

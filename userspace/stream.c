@@ -288,15 +288,34 @@ int stream_credit(struct stream_out *out, u64 bytes)
 	return send_frame(out, STREAM_CREDIT, sizeof(*d));
 }
 
-int stream_ping(struct stream_out *out, const struct stream_ping *ping)
+int stream_ping(struct stream_out *out, u64 durable)
 {
 	struct stream_ping_disk *d = payload(out->frame);
 
-	memset(d, 0, sizeof(*d));
-	triad_origin_encode(&d->at, &ping->at);
-	d->seq = cpu_to_le64(ping->seq);
-	d->durable = cpu_to_le64(ping->durable);
+	d->durable = cpu_to_le64(durable);
 	return send_frame(out, STREAM_PING, sizeof(*d));
+}
+
+int stream_vote(struct stream_out *out, u32 epoch)
+{
+	struct stream_vote_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	d->epoch = cpu_to_le32(epoch);
+	return send_frame(out, STREAM_VOTE, sizeof(*d));
+}
+
+int stream_voted(struct stream_out *out, const struct stream_voted *voted)
+{
+	struct stream_voted_disk *d = payload(out->frame);
+
+	memset(d, 0, sizeof(*d));
+	triad_origin_encode(&d->at, &voted->at);
+	d->epoch = cpu_to_le32(voted->epoch);
+	memcpy(d->member, voted->member, sizeof(d->member));
+	d->kind = voted->kind;
+	d->granted = voted->granted;
+	return send_frame(out, STREAM_VOTED, sizeof(*d));
 }
 
 int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse)
@@ -356,6 +375,10 @@ static u32 longest(enum stream_type type)
 		return sizeof(struct stream_ping_disk);
 	case STREAM_REFUSE:
 		return sizeof(struct stream_refuse_disk);
+	case STREAM_VOTE:
+		return sizeof(struct stream_vote_disk);
+	case STREAM_VOTED:
+		return sizeof(struct stream_voted_disk);
 	}
 	return 0;
 }
@@ -529,19 +552,21 @@ static int take_position(struct stream_in *in)
 	position->logical_blocks = le64_to_cpu(d->logical_blocks);
 	position->batch_blocks = le32_to_cpu(d->batch_blocks);
 	position->kind = d->kind;
-	if (d->kind >= STREAM_NR_KINDS || !position->batch_blocks)
+	if (d->kind > STREAM_KIND_INCOMPLETE || !position->batch_blocks)
 		return bad(in, -EUCLEAN, "it says what cannot be");
 	return 0;
 }
 
-static int take_ping(struct stream_in *in)
+static int take_voted(struct stream_in *in)
 {
-	const struct stream_ping_disk *d = payload(in->frame);
+	const struct stream_voted_disk *d = payload(in->frame);
 
-	triad_origin_decode(&in->ping.at, &d->at);
-	in->ping.seq = le64_to_cpu(d->seq);
-	in->ping.durable = le64_to_cpu(d->durable);
-	return 0;
+	triad_origin_decode(&in->voted.at, &d->at);
+	in->voted.epoch = le32_to_cpu(d->epoch);
+	memcpy(in->voted.member, d->member, sizeof(d->member));
+	in->voted.kind = d->kind;
+	in->voted.granted = d->granted;
+	return d->kind >= STREAM_NR_KINDS || d->granted > 1 ? bad(in, -EUCLEAN, "it says what cannot be") : 0;
 }
 
 static int take_refuse(struct stream_in *in)
@@ -606,7 +631,13 @@ static int take(struct stream_in *in, u32 length)
 		in->credit = le64_to_cpu(((struct stream_credit_disk *)payload(in->frame))->bytes);
 		break;
 	case STREAM_PING:
-		r = take_ping(in);
+		in->durable = le64_to_cpu(((struct stream_ping_disk *)payload(in->frame))->durable);
+		break;
+	case STREAM_VOTE:
+		in->epoch = le32_to_cpu(((struct stream_vote_disk *)payload(in->frame))->epoch);
+		break;
+	case STREAM_VOTED:
+		r = take_voted(in);
 		break;
 	case STREAM_REFUSE:
 		r = take_refuse(in);

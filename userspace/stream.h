@@ -34,6 +34,9 @@ enum stream_type {
 	STREAM_REFUSE,
 	STREAM_BRANCHED,
 	STREAM_CHANGED,
+	/* between members of a group */
+	STREAM_VOTE,
+	STREAM_VOTED,
 };
 
 struct stream_header_disk {
@@ -119,12 +122,24 @@ struct stream_credit_disk {
 };
 
 struct stream_ping_disk {
-	struct triad_origin_disk at;
-	u8 reserved[4];
-	__le64 seq;			/* the last record in that position */
-	__le64 durable;			/* the last one that the owner has */
+	__le64 durable;			/* the last record that the owner has */
 };
-static_assert(sizeof(struct stream_ping_disk) == 64, "stream ping");
+
+/* Of a member of a group, who wants to be the owner; and what one says to that. */
+struct stream_vote_disk {
+	__le32 epoch;			/* to be granted; 0: it only asks */
+	u8 reserved[4];
+};
+
+struct stream_voted_disk {
+	struct triad_origin_disk at;
+	__le32 epoch;			/* that it has now */
+	u8 member[TRIAD_UUID_SIZE];	/* who says it */
+	u8 kind;			/* enum stream_kind */
+	u8 granted;
+	u8 reserved[6];
+};
+static_assert(sizeof(struct stream_voted_disk) == 72, "stream voted");
 
 struct stream_refuse_disk {
 	__le32 code;			/* enum stream_refusal */
@@ -179,6 +194,9 @@ enum stream_kind {
 	STREAM_KIND_BLANK,		/* a replica is yet to be made there */
 	STREAM_KIND_WHOLE,
 	STREAM_KIND_INCOMPLETE,		/* between two states: it has no position */
+	/* of a member of a group, not in a position: */
+	STREAM_KIND_OWNER,		/* a device, and no replica */
+	STREAM_KIND_BUSY,		/* it cannot be looked at now */
 	STREAM_NR_KINDS,
 };
 
@@ -190,9 +208,12 @@ struct stream_position {
 	enum stream_kind kind;
 };
 
-struct stream_ping {
+struct stream_voted {
 	struct triad_origin at;
-	u64 seq, durable;
+	u32 epoch;
+	u8 member[TRIAD_UUID_SIZE];
+	enum stream_kind kind;
+	bool granted;
 };
 
 enum stream_refusal {
@@ -242,11 +263,13 @@ int stream_hello(struct stream_out *out, const struct stream_hello *hello);
 int stream_position(struct stream_out *out, const struct stream_position *position);
 int stream_ack(struct stream_out *out, const struct triad_origin *at);
 int stream_credit(struct stream_out *out, u64 bytes);
-int stream_ping(struct stream_out *out, const struct stream_ping *ping);
+int stream_ping(struct stream_out *out, u64 durable);
 int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse);
 int stream_branched(struct stream_out *out, const struct triad_origin *at);
 /* As many of ranges as a frame takes; the last one of a list says so, and may have none. */
 int stream_changed(struct stream_out *out, const struct stream_range *range, u32 nr, bool more);
+int stream_vote(struct stream_out *out, u32 epoch);
+int stream_voted(struct stream_out *out, const struct stream_voted *voted);
 
 struct stream_in {
 	stream_io read;		/* of a session: not used */
@@ -270,7 +293,9 @@ struct stream_in {
 	struct triad_origin at;	/* ack, branched */
 	bool more;		/* changed, whose ranges are as those of holes */
 	u64 credit;
-	struct stream_ping ping;
+	u64 durable;		/* ping */
+	u32 epoch;		/* vote */
+	struct stream_voted voted;
 	struct stream_refuse refuse;
 	u8 frame[STREAM_FRAME] __attribute__((aligned(8)));
 };

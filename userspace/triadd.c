@@ -26,6 +26,7 @@
 #define MOST_SESSIONS	64	/* who has not shown a key counts, too */
 #define LEAST_KEY	16u
 #define QUESTION_SIZE	1024u
+#define MOST_WORDS	(3 + VOTE_MEMBERS)
 
 struct peer *peers[TRIADD_PEERS];
 unsigned int nr_peers;
@@ -136,26 +137,33 @@ static bool wrong(unsigned int line, const char *format, ...)
 	return false;
 }
 
-static bool take_peer_key(struct peer *peer, const char *path)
+static bool is_key_of(const u8 *key, size_t size, const u8 *other, size_t other_size)
 {
+	return size == other_size && size && !memcmp(key, other, size);
+}
+
+static bool take_key(const char *path, u8 **key, size_t *size, unsigned int line_nr)
+{
+	unsigned int i, other = 0;
 	struct stat st;
-	unsigned int i;
 
 	if (stat(path, &st))
-		return wrong(peer->line_nr, "key file %s: %s", path, strerror(errno));
+		return wrong(line_nr, "key file %s: %s", path, strerror(errno));
 	if (st.st_mode & 077)
-		return wrong(peer->line_nr, "key file %s: others may read it: chmod 600 %s", path, path);
-	if (key_read(path, &peer->key, &peer->key_size))
-		return wrong(peer->line_nr, "key file %s cannot be taken", path);
-	if (peer->key_size < LEAST_KEY)
-		return wrong(peer->line_nr, "key file %s: it holds less than %u bytes", path, LEAST_KEY);
+		return wrong(line_nr, "key file %s: others may read it: chmod 600 %s", path, path);
+	if (key_read(path, key, size))
+		return wrong(line_nr, "key file %s cannot be taken", path);
+	if (*size < LEAST_KEY)
+		return wrong(line_nr, "key file %s: it holds less than %u bytes", path, LEAST_KEY);
 	/* who has a key can be either end of a session with it */
-	for (i = 0; i < nr_peers; i++)
-		if (peers[i]->key_size == peer->key_size &&
-		    !memcmp(peers[i]->key, peer->key, peer->key_size))
-			return wrong(peer->line_nr, "its key is that of line %u: each replica has a key "
-				     "of its own, or one could write to the other", peers[i]->line_nr);
-	return true;
+	for (i = 0; i < nr_peers && !other; i++)
+		if (is_key_of(peers[i]->key, peers[i]->key_size, *key, *size))
+			other = peers[i]->line_nr;
+	for (i = 0; i < nr_groups && !other; i++)
+		if (is_key_of(groups[i]->key, groups[i]->key_size, *key, *size))
+			other = groups[i]->line_nr;
+	return !other || wrong(line_nr, "its key is that of line %u: each replica, and each group, has a "
+			       "key of its own, or one could write to the other", other);
 }
 
 static bool is_name(const char *name)
@@ -164,31 +172,40 @@ static bool is_name(const char *name)
 	       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
 }
 
-/* owner NAME DEVICE HOST[:PORT] KEYFILE [sync], replica NAME IMAGE KEYFILE [in_steps] */
-static bool take_peer(enum role role, char **words, int nr, char *line, unsigned int line_nr)
+static const struct {
+	const char *usage, *option;
+	int least;	/* words */
+} forms[] = {
+	[ROLE_OWNER] = { "owner NAME DEVICE HOST[:PORT] KEYFILE [sync]", "sync", 5 },
+	[ROLE_REPLICA] = { "replica NAME IMAGE KEYFILE [in_steps]", "in_steps", 4 },
+};
+
+/* One device may be sent to several hosts; a replica's name is one image. */
+static bool is_taken(const struct peer *peer, const struct peer *other)
 {
-	int least = role == ROLE_OWNER ? 5 : 4;
+	if (peer->role != other->role || strcmp(peer->name, other->name))
+		return false;
+	return peer->role == ROLE_REPLICA || strcmp(peer->path, other->path) ||
+	       (!strcmp(peer->host, other->host) && !strcmp(peer->port, other->port));
+}
+
+/* A witness is a replica without data, and so without a key: nobody sends it any. */
+static bool take_peer(enum role role, bool witness, char **words, int nr, char *line, unsigned int line_nr)
+{
+	int least = witness ? 3 : forms[role].least;
 	struct peer *peer;
 	unsigned int i;
 
 	if (nr_peers == TRIADD_PEERS)
 		return wrong(line_nr, "more than %u lines", TRIADD_PEERS);
-	if (nr != least && (nr != least + 1 || strcmp(words[least], role == ROLE_OWNER ? "sync" : "in_steps")))
-		return wrong(line_nr, role == ROLE_OWNER ?
-			     "it has to be: owner NAME DEVICE HOST[:PORT] KEYFILE [sync]" :
-			     "it has to be: replica NAME IMAGE KEYFILE [in_steps]");
+	if (nr != least && (witness || nr != least + 1 || strcmp(words[least], forms[role].option)))
+		return wrong(line_nr, "it has to be: %s", witness ? "witness NAME IMAGE" : forms[role].usage);
 	if (!is_name(words[1]))
 		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
-	for (i = 0; i < nr_peers; i++)
-		if (peers[i]->role == role && !strcmp(peers[i]->name, words[1]))
-			return wrong(line_nr, "%s is named in line %u already", words[1],
-				     peers[i]->line_nr);
-	for (i = 0; i < nr_peers && role == ROLE_REPLICA; i++)
-		if (peers[i]->role == role && !strcmp(peers[i]->path, words[2]))
-			return wrong(line_nr, "%s is line %u's already", words[2], peers[i]->line_nr);
 	peer = calloc(1, sizeof(*peer));
 	if (!peer || pipe2(peer->wake, O_CLOEXEC | O_NONBLOCK))
 		return wrong(line_nr, "out of memory");
+	pthread_mutex_init(&peer->asking, NULL);
 	pthread_mutex_init(&peer->lock, NULL);
 	pthread_cond_init(&peer->changed, NULL);
 	strcpy(peer->state, role == ROLE_OWNER ? "connecting" : "offline");
@@ -199,37 +216,99 @@ static bool take_peer(enum role role, char **words, int nr, char *line, unsigned
 	peer->path = words[2];
 	peer->in_steps = nr > least && role == ROLE_REPLICA;
 	peer->sync = nr > least && role == ROLE_OWNER;
+	peer->witness = witness;
 	if (role == ROLE_OWNER && !net_split(words[3], &peer->host, &peer->port))
 		return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[3]);
-	if (!take_peer_key(peer, words[role == ROLE_OWNER ? 4 : 3]))
+	for (i = 0; i < nr_peers; i++) {
+		if (is_taken(peer, peers[i]))
+			return wrong(line_nr, "%s is named in line %u already", words[1], peers[i]->line_nr);
+		if (role == ROLE_REPLICA && peers[i]->role == role && !strcmp(peers[i]->path, words[2]))
+			return wrong(line_nr, "%s is line %u's already", words[2], peers[i]->line_nr);
+	}
+	if (!witness && !take_key(words[least - 1], &peer->key, &peer->key_size, line_nr))
 		return false;
 	peers[nr_peers++] = peer;
 	return true;
 }
 
+/* group NAME KEYFILE HOST[:PORT]... */
+static bool take_group(char **words, int nr, char *line, unsigned int line_nr)
+{
+	struct group *group = calloc(1, sizeof(*group));
+	unsigned int i, k;
+
+	if (!group || nr_groups == TRIADD_GROUPS)
+		return wrong(line_nr, "more than %u groups", TRIADD_GROUPS);
+	if (nr < 3)
+		return wrong(line_nr, "it has to be: group NAME KEYFILE HOST[:PORT]...");
+	if (!is_name(words[1]))
+		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
+	if (vote_group(words[1]))
+		return wrong(line_nr, "the group %s is line %u's already", words[1],
+			     vote_group(words[1])->line_nr);
+	group->line = line;
+	group->line_nr = line_nr;
+	group->name = words[1];
+	group->nr = nr - 3;
+	if (group->nr < VOTE_LEAST)
+		return wrong(line_nr, "a group has at least %u hosts: of fewer none may be missing", VOTE_LEAST);
+	for (i = 0; i < group->nr; i++) {
+		if (!net_split(words[i + 3], &group->host[i], &group->port[i]))
+			return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[i + 3]);
+		for (k = 0; k < i; k++)
+			if (!strcmp(group->host[i], group->host[k]) && !strcmp(group->port[i], group->port[k]))
+				return wrong(line_nr, "it names %s twice", group->host[i]);
+	}
+	if (!take_key(words[2], &group->key, &group->key_size, line_nr))
+		return false;
+	groups[nr_groups++] = group;
+	return true;
+}
+
 static bool take_line(char *line, unsigned int line_nr)
 {
-	char *words[7], *rest = NULL, *word;
+	char *words[MOST_WORDS], *rest = NULL, *word;
 	int nr = 0;
 
 	line[strcspn(line, "#\n")] = 0;
 	for (word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-		if (nr == 7)
+		if (nr == MOST_WORDS)
 			return wrong(line_nr, "too many words");
 		words[nr++] = word;
 	}
 	if (!nr)
 		return true;
 	if (!strcmp(words[0], "owner"))
-		return take_peer(ROLE_OWNER, words, nr, line, line_nr);
-	if (!strcmp(words[0], "replica"))
-		return take_peer(ROLE_REPLICA, words, nr, line, line_nr);
+		return take_peer(ROLE_OWNER, false, words, nr, line, line_nr);
+	if (!strcmp(words[0], "replica") || !strcmp(words[0], "witness"))
+		return take_peer(ROLE_REPLICA, *words[0] == 'w', words, nr, line, line_nr);
+	if (!strcmp(words[0], "group"))
+		return take_group(words, nr, line, line_nr);
 	if (strcmp(words[0], "listen"))
-		return wrong(line_nr, "'%.40s' is neither listen, owner nor replica", words[0]);
+		return wrong(line_nr, "'%.40s' is neither listen, owner, replica, witness nor group", words[0]);
 	if (nr != 2 || listen_at)
 		return wrong(line_nr, "it has to be, once: listen ADDRESS[:PORT]");
 	listen_at = strdup(words[1]);
 	return listen_at != NULL;
+}
+
+/* What belongs to a group is named as it is. */
+static bool is_complete(const struct group *group)
+{
+	unsigned int i, nr = 0, nr_sync = 0;
+
+	for (i = 0; i < nr_peers; i++) {
+		if (strcmp(peers[i]->name, group->name))
+			continue;
+		nr++;
+		nr_sync += peers[i]->sync;
+	}
+	if (!nr)
+		return wrong(group->line_nr, "no owner, replica or witness here is named %s", group->name);
+	if (nr_sync && nr_sync + 1 < vote_majority(group->nr))
+		return wrong(group->line_nr, "flushes of %s wait for %u of its replicas: so many lines say sync, "
+			     "or none", group->name, vote_majority(group->nr) - 1);
+	return true;
 }
 
 static bool read_config(void)
@@ -253,7 +332,9 @@ static bool read_config(void)
 	fclose(f);
 	for (i = 0; i < nr_peers; i++)
 		nr_replicas += peers[i]->role == ROLE_REPLICA;
-	if (ok && nr_replicas && !listen_at)
+	for (i = 0; ok && i < nr_groups; i++)
+		ok = is_complete(groups[i]);
+	if (ok && (nr_replicas || nr_groups) && !listen_at)
 		listen_at = strdup("*");
 	if (ok && !nr_peers) {
 		fprintf(stderr, "triadd: %s: it names neither an owner nor a replica\n", config_path);
@@ -271,7 +352,7 @@ static void end_session(void)
 	pthread_mutex_unlock(&sessions);
 }
 
-static struct peer *find_peer(enum role role, const char *name)
+struct peer *triadd_find(enum role role, const char *name)
 {
 	unsigned int i;
 
@@ -281,16 +362,20 @@ static struct peer *find_peer(enum role role, const char *name)
 	return NULL;
 }
 
-/* Who connects is an owner, and what it has the key of is a replica of ours. */
+/* Who connects is an owner, and what it has the key of is a replica of ours; or it is a member. */
 static bool find_key(const char *name, const u8 **key, size_t *size)
 {
-	struct peer *peer = find_peer(ROLE_REPLICA, name);
+	struct peer *peer = triadd_find(ROLE_REPLICA, name);
+	struct group *group = vote_group_of_key(name);
 
-	if (peer) {
+	if (group) {
+		*key = group->key;
+		*size = group->key_size;
+	} else if (peer) {
 		*key = peer->key;
 		*size = peer->key_size;
 	}
-	return peer != NULL;
+	return group || (peer && peer->key);
 }
 
 /* One session for each replica: who comes later has the key, too, and the other may be dead. */
@@ -322,9 +407,11 @@ static void *accept_session(void *context)
 	struct peer *peer;
 	int r = net_accept(&net, (int)(intptr_t)context);
 
-	peer = r ? NULL : find_peer(ROLE_REPLICA, net.peer);
+	peer = r ? NULL : triadd_find(ROLE_REPLICA, net.peer);
 	if (r) {
 		triadd_say(NULL, "somebody connected: %s", net.why);
+	} else if (vote_group_of_key(net.peer)) {
+		vote_session(vote_group_of_key(net.peer), &net);
 	} else if (peer && take_over_session(peer)) {
 		replica_session(peer, &net);
 		pthread_mutex_lock(&peer->lock);
@@ -424,7 +511,7 @@ static struct json_object *seal_json(const char *what)
 {
 	struct json_object *out = json_object_new_object();
 	struct peer *peer = find_replica(what);
-	int r = peer ? replica_seal_now(peer) : -ENOENT;
+	int r = peer ? replica_seal_now(peer, 0) : -ENOENT;
 
 	json_add_bool(out, "known", peer != NULL);
 	json_add_text(out, "error", r ? strerror(-r) : NULL);
@@ -434,6 +521,18 @@ static struct json_object *seal_json(const char *what)
 			triadd_say(peer, "sealed: epoch %u", peer->epoch);
 	}
 	return out;
+}
+
+/* "NAME", or "NAME EPOCH". */
+static struct json_object *group_json(char *text)
+{
+	char *epoch = text + strcspn(text, " ");
+	struct group *group;
+
+	if (*epoch)
+		*epoch++ = 0;
+	group = vote_group(text);
+	return group ? vote_ask(group, strtoul(epoch, NULL, 10)) : json_object_new_object();
 }
 
 static void *answer(void *context)
@@ -455,7 +554,8 @@ static void *answer(void *context)
 	question[nr] = 0;
 	question[strcspn(question, "\n")] = 0;
 	out = !strcmp(question, "status") ? status_json() :
-	      !strncmp(question, "seal ", 5) ? seal_json(question + 5) : json_object_new_object();
+	      !strncmp(question, "seal ", 5) ? seal_json(question + 5) :
+	      !strncmp(question, "group ", 6) ? group_json(question + 6) : json_object_new_object();
 	text = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY);
 	for (nr = strlen(text); nr && n >= 0; text += n, nr -= n) {
 		n = send(fd, text, nr, MSG_NOSIGNAL);
@@ -515,6 +615,25 @@ static void become_part_of_flushes(void)
 	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
 		triadd_say(NULL, "memory cannot be locked: %s; if it gets scarce, flushes may wait until they "
 			   "wait no longer", strerror(errno));
+}
+
+/* Sparse ones, of the least size. */
+static void make_witness_files(void)
+{
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < nr_peers; i++) {
+		if (!peers[i]->witness)
+			continue;
+		fd = open(peers[i]->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 && errno == EEXIST)
+			continue;
+		if (fd < 0 || ftruncate(fd, TRIAD_MIN_BLOCKS * TRIAD_BLOCK_SIZE))
+			triadd_say(peers[i], "%s: %s", peers[i]->path, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+	}
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
@@ -607,6 +726,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "triadd: TLS cannot be set up\n");
 		return TOOL_SYSTEM;
 	}
+	vote_start();
+	make_witness_files();
 	control = listen_locally();
 	if (control < 0)
 		return TOOL_SYSTEM;

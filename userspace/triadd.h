@@ -14,10 +14,13 @@
 
 #include "ship.h"
 #include "tool.h"
+#include "vote.h"
 
 #define TRIADD_CONFIG	"/etc/triadd.conf"
 #define TRIADD_PORT	"7430"
 #define TRIADD_PEERS	64u
+#define TRIADD_GROUPS	32u
+#define TRIADD_VOTES	"group:"	/* before the name, for whose key it is */
 
 /* ---- triadd_net.c: a TLS connection that carries frames ----------------------------------- */
 
@@ -75,23 +78,27 @@ struct peer {
 	size_t key_size;
 	bool in_steps;
 	bool sync;		/* the device's flushes wait for this one, if it was opened so */
+	bool witness;		/* its image holds an epoch, and never data */
 	unsigned int line_nr;
 
 	pthread_t thread;
 	bool has_thread;
 	int wake[2];		/* a pipe: something is to be looked at */
 
+	pthread_mutex_t asking;	/* one asks it for a seal at a time */
 	pthread_mutex_t lock;	/* of all below */
 	pthread_cond_t changed;
 	bool connected;
 	bool busy;		/* a session has it, or is about to */
 	bool seal;		/* somebody asks for it */
+	u32 seal_epoch;		/* ... for this one; 0: for the next */
 	int seal_result;
 	bool leave;		/* another session has come in its place */
 	char state[32];		/* in a word */
 	char why[256];		/* it is not well, or empty */
 	struct triad_origin at;
-	bool has_at;
+	bool has_at;		/* it is whole there */
+	enum stream_kind kind;	/* of a replica's image, when it was looked at last */
 	u64 acked, durable;	/* records: the replica has, the owner has */
 	u64 follows;		/* ... that one that follows the log now has; 0: none does */
 	u64 kept;		/* the owner's end: the first one that it still needs */
@@ -125,7 +132,41 @@ void *owner_run(void *peer);
 /* A connection that has proven to be this peer's; closes it. */
 void replica_session(struct peer *peer, struct net *net);
 
-/* Nothing of who owned it until now is taken any more, and its image is free.  0 or -errno. */
-int replica_seal_now(struct peer *peer);
+/*
+ * Nothing of an owner before this epoch is taken any more, and its image is free.  0: one more than
+ * it has.  0 or -errno, as ship_replica_seal().
+ */
+int replica_seal_now(struct peer *peer, u32 epoch);
+
+/* Where its image is, and, with an epoch, a vote for it. */
+void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted);
+
+/* The first line of this role and name, or NULL. */
+struct peer *triadd_find(enum role role, const char *name);
+
+/* ---- triadd_vote.c: groups ------------------------------------------------------------------ */
+
+/* As configured: the same line on all of its hosts. */
+struct group {
+	char *line;
+	const char *name;
+	u8 *key;
+	size_t key_size;
+	const char *host[VOTE_MEMBERS], *port[VOTE_MEMBERS];
+	unsigned int nr, line_nr;
+};
+
+extern struct group *groups[TRIADD_GROUPS];
+extern unsigned int nr_groups;
+
+void vote_start(void);
+struct group *vote_group(const char *name);
+struct group *vote_group_of_key(const char *identity);	/* that a TLS session begins with */
+
+/* A connection that has proven to be a member's. */
+void vote_session(const struct group *group, struct net *net);
+
+/* Ask all members, all at once: where they are; or, with an epoch, for their votes. */
+struct json_object *vote_ask(const struct group *group, u32 epoch);
 
 #endif

@@ -176,14 +176,29 @@ static void keep(struct device_view *d)
 		d->keeps = first;
 }
 
+/* So many replicas have to have what a flush answers for: with the device a majority; or all. */
+static unsigned int enough(const struct peer *peer, unsigned int nr)
+{
+	const struct group *group = vote_group(peer->name);
+
+	return group ? vote_majority(group->nr) - 1 : nr;
+}
+
+static int by_number(const void *x, const void *y)
+{
+	u64 a = *(const u64 *)x, b = *(const u64 *)y;
+
+	return a < b ? 1 : -(a > b);
+}
+
 /*
- * What flushes wait for is as much as all of its synchronous replicas have.  Told again
+ * What flushes wait for is as much as enough of its synchronous replicas have.  Told again
  * when another instance has taken over, which begins with nothing.
  */
 static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 {
-	u64 least = ~0ULL;
-	unsigned int i;
+	u64 follows[TRIADD_PEERS], least;
+	unsigned int i, nr = 0;
 
 	pthread_mutex_lock(&d->peer->lock);
 	d->peer->follows = o->state == SHIP_LOG && o->has_acked ? o->acked.next.seq - 1 : 0;
@@ -196,10 +211,14 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 		if (other->role != ROLE_OWNER || !other->sync || strcmp(other->path, d->peer->path))
 			continue;
 		pthread_mutex_lock(&other->lock);
-		least = min_t(u64, least, other->follows);
+		follows[nr++] = other->follows;
 		pthread_mutex_unlock(&other->lock);
 	}
-	if (least == ~0ULL || least <= d->replicated)
+	if (!nr)
+		return;
+	qsort(follows, nr, sizeof(follows[0]), by_number);
+	least = follows[enough(d->peer, nr) - 1];
+	if (least <= d->replicated)
 		return;
 	if (!message_record(d, "replicated", least))
 		d->replicated = least;

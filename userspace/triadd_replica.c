@@ -15,6 +15,7 @@
 #include "signature.h"
 
 #define SILENCE_SECONDS	60.0	/* an owner speaks each second */
+#define WITNESS_BLOCKS	256u	/* that it says to hold */
 
 struct image {
 	struct peer *peer;
@@ -96,6 +97,13 @@ static int make(struct ship_replica *ship)
 	return r ? r : open_core(im);
 }
 
+/* It takes part in elections, and nobody sends it anything: nothing but its epoch is ever there. */
+static int make_witness(struct image *im)
+{
+	im->ship.hello.logical_blocks = WITNESS_BLOCKS;
+	return make(&im->ship);
+}
+
 static bool is_blank(const struct image *im, const struct triad_slot slots[TRIAD_NR_SLOTS])
 {
 	struct signature found[MAX_SIGNATURES];
@@ -129,8 +137,10 @@ static int open_image(struct image *im)
 	im->disk_open = true;
 	r = triad_core_probe(slots, &im->disk.store, &first);
 	if (r == -ENODATA)
-		return shared ? fail(im, -EBUSY, "the image is in use") : is_blank(im, slots) ? 0 :
-		       fail(im, -EEXIST, "something else lies in the image; only zeroes are made a replica");
+		return shared ? fail(im, -EBUSY, "the image is in use") :
+		       !is_blank(im, slots) ?
+		       fail(im, -EEXIST, "something else lies in the image; only zeroes are made a replica") :
+		       im->peer->witness ? make_witness(im) : 0;
 	if (r)
 		return fail(im, r, strerror(-r));
 	im->hash = triad_hash_create(slots[first].root.hash, NULL, 0, &why);
@@ -187,13 +197,15 @@ static void note(struct image *im, const struct net *net)
 	const struct triad_root *root = ship->core ? &ship->core->root : NULL;
 
 	pthread_mutex_lock(&peer->lock);
+	peer->kind = !root ? ship->is_device ? STREAM_KIND_OWNER : STREAM_KIND_BLANK :
+		     root->incompat & TRIAD_INCOMPAT_INCOMPLETE ? STREAM_KIND_INCOMPLETE : STREAM_KIND_WHOLE;
 	if (root) {
 		peer->has_at = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
 			       !position_is_none(&ship->core->origin);
 		peer->at = ship->core->origin;
 		peer->epoch = root->epoch;
-		if (peer->has_at && triad_origin_same(&ship->seq_at, &ship->core->origin))
-			peer->acked = ship->seq;
+		if (peer->has_at)
+			peer->acked = position_record(&peer->at);
 	}
 	if (ship->is_device)
 		peer->epoch = ship->device_epoch;
@@ -203,6 +215,14 @@ static void note(struct image *im, const struct net *net)
 	peer->fulls = ship->nr_fulls;
 	peer->bytes = net ? net->received : peer->bytes;
 	pthread_mutex_unlock(&peer->lock);
+}
+
+/* That is asked for; whoever names none wants one that is newer than what is there. */
+static u32 epoch_for(struct image *im)
+{
+	u32 asked = im->peer->seal_epoch;
+
+	return asked || !im->ship.core ? asked : im->ship.core->root.epoch + 1;
 }
 
 /* Asked for while a session is on: that ends then. */
@@ -217,7 +237,7 @@ static bool is_asked_to_end(struct image *im)
 	pthread_mutex_unlock(&peer->lock);
 	if (!asked)
 		return leave;
-	peer->seal_result = ship_replica_seal(&im->ship);
+	peer->seal_result = ship_replica_seal(&im->ship, epoch_for(im));
 	note(im, NULL);
 	pthread_mutex_lock(&peer->lock);
 	peer->seal = false;
@@ -309,12 +329,45 @@ void replica_session(struct peer *peer, struct net *net)
 	pthread_mutex_unlock(&peer->lock);
 }
 
-int replica_seal_now(struct peer *peer)
+/* Open the image, with nobody else at it, and do that. */
+static int with_image(struct peer *peer, int (*act)(struct image *im))
 {
-	struct image *im;
-	int r;
+	struct image *im = new_image(peer);
+	int r = im ? open_image(im) : -ENOMEM;
 
+	if (!r)
+		r = act(im);
+	if (im) {
+		note(im, NULL);
+		close_image(im);
+	}
 	pthread_mutex_lock(&peer->lock);
+	if (r == -EBUSY)
+		peer->kind = STREAM_KIND_BUSY;
+	peer->busy = false;
+	pthread_cond_broadcast(&peer->changed);
+	pthread_mutex_unlock(&peer->lock);
+	return r;
+}
+
+static int seal(struct image *im)
+{
+	return ship_replica_seal(&im->ship, epoch_for(im));
+}
+
+static int look(struct image *im)
+{
+	(void)im;
+	return 0;
+}
+
+int replica_seal_now(struct peer *peer, u32 epoch)
+{
+	int r = -EAGAIN;
+
+	pthread_mutex_lock(&peer->asking);
+	pthread_mutex_lock(&peer->lock);
+	peer->seal_epoch = epoch;
 	if (peer->busy) {
 		/* who has the image does it, and gives it free */
 		peer->seal = true;
@@ -324,24 +377,32 @@ int replica_seal_now(struct peer *peer)
 			pthread_cond_wait(&peer->changed, &peer->lock);
 		r = peer->seal ? -EAGAIN : peer->seal_result;
 		peer->seal = false;
-		if (r != -EAGAIN) {
-			pthread_mutex_unlock(&peer->lock);
-			return r;
-		}
 	}
-	peer->busy = true;
+	peer->busy = r == -EAGAIN;
 	pthread_mutex_unlock(&peer->lock);
-	im = new_image(peer);
-	r = im ? open_image(im) : -ENOMEM;
-	if (!r)
-		r = ship_replica_seal(&im->ship);
-	if (im) {
-		note(im, NULL);
-		close_image(im);
+	if (r == -EAGAIN)
+		r = with_image(peer, seal);
+	pthread_mutex_unlock(&peer->asking);
+	return r;
+}
+
+void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted)
+{
+	bool is_free;
+
+	if (epoch) {
+		voted->granted = !replica_seal_now(peer, epoch);
+	} else {
+		pthread_mutex_lock(&peer->lock);
+		is_free = !peer->busy;
+		peer->busy = true;
+		pthread_mutex_unlock(&peer->lock);
+		if (is_free)
+			with_image(peer, look);
 	}
 	pthread_mutex_lock(&peer->lock);
-	peer->busy = false;
-	pthread_cond_broadcast(&peer->changed);
+	voted->kind = peer->kind;
+	voted->at = peer->at;
+	voted->epoch = peer->epoch;
 	pthread_mutex_unlock(&peer->lock);
-	return r;
 }

@@ -135,12 +135,13 @@ static const struct command commands[] = {
 	  cmd_receive },
 	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
 	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
-	{ "replica", "WHAT [NAME] [POLICY]", 1, 3, "jqp", "what triadd does; make its replica take over",
+	{ "replica", "WHAT [NAME] [POLICY]", 1, 3, "jqfp", "what triadd does; make its replica take over",
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
-	  "it a device of its own.  Whoever owned it finds itself fenced.  rejoin: what was\n"
-	  "the device becomes a replica, for whoever took over to bring on.\n"
+	  "it a device of its own.  Whoever owned it finds itself fenced.  Of a group that\n"
+	  "needs a majority, and that no other is further; group: how they are.  rejoin:\n"
+	  "what was the device becomes a replica, for whoever took over to bring on.\n"
 	  "sync NAME POLICY: as open --sync, of a device in use.\n",
 	  cmd_replica },
 	{ "repair", "DEVICE [TARGET]", 1, 2, "qjrkfuDSL", "copy what a damaged device still holds",

@@ -122,8 +122,12 @@ enum triad_incompat {
 };
 
 #define TRIAD_STATE_SIZE	12
+#define TRIAD_STATE_NUMBER	6	/* bytes of it */
 
-/* Which state of which device a replica holds; what a position is made of. */
+/*
+ * Which state of which device a replica holds; what a position is made of.  The first bytes of
+ * state are the number of the next record, high first: so positions of one history have an order.
+ */
 struct triad_origin_disk {
 	u8 uuid[TRIAD_UUID_SIZE];
 	__le64 branch;

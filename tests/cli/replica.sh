@@ -60,6 +60,13 @@ a name twice|line 2: a is named|replica a x key\nreplica a y key.other
 an image twice|line 1's already|replica a x key\nreplica b x key.other
 two ports|listen|listen *:1\nlisten *:2
 nothing|neither an owner nor|# empty\n
+a group of two|at least 3 hosts|replica a x key\ngroup a key.other h1 h2
+a group that names a host twice|names h1 twice|replica a x key\ngroup a key.other h1 h2 h1
+a group of which nothing is here|named b|replica a x key\ngroup b key.other h1 h2 h3
+a group with the key of a replica|a key of its own|replica a x key\ngroup a key h1 h2 h3
+a group of which too few are waited for|wait for 2 of its replicas|owner a d h2 key sync\ngroup a key.other h1 h2 h3 h4 h5
+a witness with a key|witness NAME IMAGE|witness a x key
+one device under two names of one line|named in line 1|owner a d1 h1 key\nowner a d2 h2 key.other
 what is no text|line|\001\002\003
 END
 
@@ -286,6 +293,109 @@ if [ -n "$FAKEDM" ]; then
 else
 	skip "triadd: a device that is open" "nothing can be preloaded"
 fi
+
+# ---- three hosts: which one takes over ---------------------------------------------------------------
+
+# host N: its daemon, and what it is told; on the loopback, with ports of their own
+start_host() { "$triadd" -c host$1.conf -s host$1.sock >/dev/null 2>>host$1.log & eval "host$1_pid=$!"; }
+kill_host() { eval "kill -9 \$host$1_pid; wait \$host$1_pid 2>/dev/null"; }
+at_host() { h_host=$1; shift; TRIADD_SOCKET=$dir/host$h_host.sock tool "$@"; }
+host_says()	# HOST EXPRESSION: of its peers p
+{
+	at_host $1 replica status --json data >status.json 2>err
+	[ "$(json status.json "[p for p in d['peers'] if $2] != []")" = True ]
+}
+# also when too few others are there
+host_answers()
+{
+	at_host $1 replica group data --json >group.json 2>err
+	h_status=$?
+	[ $h_status = 0 ] || [ $h_status = 6 ]
+}
+three_hosts()
+{
+	rm -f host?.log img.2 img.3 witness.3
+	fresh 128M
+	truncate -s 160M img.2 img.3
+	(umask 077; for k in 2 3 group; do openssl rand -hex 32 >key.$k; done)
+	for h in 1 2 3; do
+		printf 'listen 127.0.0.1:%s\ngroup data key.group 127.0.0.1:%s 127.0.0.1:%s 127.0.0.1:%s\n' \
+			$((port + h)) $((port + 1)) $((port + 2)) $((port + 3)) >host$h.conf
+	done
+	for h in 2 3; do echo "owner data img 127.0.0.1:$((port + h)) key.$h" >>host1.conf; done
+	echo "replica data img.2 key.2" >>host2.conf
+}
+
+three_hosts
+echo "replica data img.3 key.3" >>host3.conf
+on img 'write 0 200 1' close
+for h in 1 2 3; do start_host $h; done
+until_true is_at img.2 "$(tool position img)" && until_true is_at img.3 "$(tool position img)"
+result $? "one device is sent to two hosts under one name"
+at_host 2 replica group data --json >group.json
+result $? "group: all can be asked"
+holds "group: it tells of each" group.json \
+	"[m['kind'] for m in d['members']] == ['device', 'replica', 'replica'] and d['votes'] == 2 and d['majority'] == 2"
+holds "group: and which one is here" group.json "[m['self'] for m in d['members']] == [False, True, False]"
+at_host 2 replica group data >out
+grep -q '(here): replica at record' out && grep -q ': device, epoch 0' out
+result $? "group: in words"
+at_host 2 replica group other >out 2>err
+[ $? = 1 ] && grep -q 'knows no such group' err
+result $? "group: one that is not known"
+kill_host 3
+on img 'write 3000 9 5' flush 'write 3100 9 6' flush close
+until_true is_at img.2 "$(tool position img)"
+result $? "one of them is away: the other goes on"
+at_host 2 replica takeover -q data >out 2>err
+[ $? = 4 ] && grep -q '1 of its group can vote, and 2 have to' err && host_says 1 "p['connected'] and not p['fenced']"
+result $? "takeover: not with a vote of its own alone, and nobody was sealed in vain"
+# the device is gone, and the one that is behind comes back
+kill_host 1
+start_host 3
+until_true host_answers 3
+at_host 3 replica takeover -q data >out 2>err
+[ $? = 1 ] && grep -q "that on 127.0.0.1:$((port + 2)) is further, at record" err
+result $? "takeover: not of the one that is behind, which names the other"
+run dump --json img.2 root
+holds "and that was not sealed" out "d['root'][0]['epoch'] == 0"
+at_host 2 replica takeover --json -q data >took.json 2>err
+holds "takeover: of the one that is further, with both votes" took.json "d['epoch'] == 1"
+alike img img.2
+result $? "it holds all that the device held"
+at_host 3 replica takeover -q data >out 2>err
+[ $? = 4 ]
+result $? "takeover: not of a second one behind it"
+run dump --json img.3 root
+holds "the other one has given its vote" out "[r['epoch'] for r in d['root']] == [1, 1, 1]"
+start_host 1
+until_true host_says 1 "p['fenced']"
+result $? "the device comes back, and is fenced by either"
+at_host 3 replica takeover -q --force data >out 2>err
+[ $? = 0 ] && at_host 3 position img.3 >/dev/null
+result $? "takeover: --force asks nobody's leave"
+for h in 1 2 3; do kill_host $h; done
+
+three_hosts
+echo "witness data witness.3" >>host3.conf
+sed -i '/owner.*key.3/d' host1.conf
+on img 'write 0 200 1' close
+for h in 1 2 3; do start_host $h; done
+until_true is_at img.2 "$(tool position img)"
+at_host 2 replica group data >out
+grep -q ': witness, or incomplete, epoch 0' out
+result $? "a witness is one of the group, and holds nothing"
+at_host 3 replica takeover -q data >out 2>err
+[ $? != 0 ] && grep -q 'not complete' err
+result $? "takeover: not of a witness"
+kill_host 1
+at_host 2 replica takeover -q data >out 2>err
+result $? "takeover: with the vote of a witness"
+kill_host 3
+start_host 3
+until_true host_answers 3
+holds "which outlives its daemon" group.json "d['members'][2]['epoch'] == 1 and d['members'][2]['self']"
+for h in 2 3; do kill_host $h; done
 
 # seal, without a daemon
 truncate -s 160M img.sealed

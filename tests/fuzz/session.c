@@ -32,7 +32,7 @@ static struct end {
 
 static const enum stream_type types[] = {
 	STREAM_HELLO, STREAM_BEGIN, STREAM_BLOCKS, STREAM_HOLES, STREAM_END, STREAM_PING, STREAM_BRANCHED,
-	STREAM_POSITION, STREAM_ACK, STREAM_CREDIT, STREAM_REFUSE, STREAM_CHANGED,
+	STREAM_POSITION, STREAM_ACK, STREAM_CREDIT, STREAM_REFUSE, STREAM_CHANGED, STREAM_VOTE, STREAM_VOTED,
 };
 
 /* ---- the two ends ---------------------------------------------------------------------------- */
@@ -214,6 +214,10 @@ static u32 model(enum stream_type type, void *payload)
 		return sizeof(struct stream_ping_disk);
 	case STREAM_REFUSE:
 		return sizeof(struct stream_refuse_disk);
+	case STREAM_VOTE:
+		return sizeof(struct stream_vote_disk);
+	case STREAM_VOTED:
+		return sizeof(struct stream_voted_disk);
 	}
 	return 0;
 }

@@ -17,6 +17,11 @@
  *   - the owner takes it to have no more than that (and lets flushes end, if they wait for it);
  *   - after a seal it has not moved.
  *
+ * Some schedules hold elections among the replicas (vote.h), one or two at once, with members that
+ * are not reached, or lose power with the vote on their disk or not.  Of two that want the same epoch
+ * one is elected at most; and who is elected has all that a majority, the device being one of
+ * it, has ever acknowledged: also what is acknowledged later by those that were not reached.
+ *
  * And at the end each replica that is not sealed holds what the device holds; no session has
  * ended with damage, since there is none; who is fenced knows it; and a sealed replica that is
  * promoted holds what it held, with an epoch above the owner's.
@@ -28,8 +33,9 @@
 #include "options.h"
 #include "report.h"
 #include "ship.h"
+#include "vote.h"
 
-#define MOST_REPLICAS	2u
+#define MOST_REPLICAS	4u
 #define REST_STEPS	4000u
 
 /* ---- what is tried now, and what went wrong --------------------------------------------- */
@@ -40,7 +46,7 @@ static bool verbose;
 
 static struct {
 	u64 batches, differences, fulls, crashes, kills, cuts, cut_in_commit, lost_roots, resumed, stale, seals,
-	    checks, stopped;
+	    checks, stopped, elections, elected, too_few, further;
 } count;
 
 __attribute__((format(printf, 1, 2), noreturn))
@@ -130,6 +136,8 @@ struct owner {
 	u32 nr_roots, max_roots;
 	struct replica replica[MOST_REPLICAS];
 	u32 nr_replicas;
+	u64 safe;			/* the record behind what a majority has */
+	struct replica *elected;	/* the last one that was */
 };
 
 #define GROW(v, nr, max) do { \
@@ -507,6 +515,28 @@ static size_t some(struct rng *rng, size_t nr)
 	return rng_percent(rng, 60) ? nr : rng_below(rng, nr + 1);
 }
 
+/* What survives any election: enough replicas have it, and the device. */
+static void note_safe(struct owner *o)
+{
+	u32 need = vote_majority(o->nr_replicas + 1) - 1, i, k, nr;
+
+	for (i = 0; i < o->nr_replicas; i++) {
+		const struct ship_owner *s = &o->replica[i].sender;
+
+		if (!s->has_acked)
+			continue;
+		for (k = nr = 0; k < o->nr_replicas; k++)
+			nr += o->replica[k].sender.has_acked &&
+			      o->replica[k].sender.acked.next.seq >= s->acked.next.seq;
+		if (nr >= need)
+			o->safe = max_t(u64, o->safe, s->acked.next.seq);
+	}
+	if (o->elected && o->elected->held < o->safe)
+		violated("the replica that was elected is before record %llu, and flushes up to record %llu "
+			 "were answered", (unsigned long long)o->elected->held,
+			 (unsigned long long)o->safe - 1);
+}
+
 /* What flushes of a synchronous device are told: it must survive whatever comes. */
 static void check_acked(struct replica *rep)
 {
@@ -520,6 +550,7 @@ static void check_acked(struct replica *rep)
 	if (s->acked.next.seq > rep->floor)
 		violated("the owner takes a replica to have all before record %llu, and it has acknowledged %llu",
 			 (unsigned long long)s->acked.next.seq, (unsigned long long)rep->floor);
+	note_safe(rep->owner);
 }
 
 static void deliver_to_owner(struct replica *rep)
@@ -747,11 +778,16 @@ static void crash_owner(struct owner *o, u32 from)
 
 /* ---- schedules -------------------------------------------------------------------------------- */
 
-static void seal(struct replica *rep)
+static bool vote(struct replica *rep, u32 epoch)
 {
-	if (!rep->is_up || !rep->is_open || rep->sealed)
-		return;
-	must("sealing", ship_replica_seal(&rep->ship));
+	int r;
+
+	if (!rep->is_up || !rep->is_open)
+		return false;
+	r = ship_replica_seal(&rep->ship, epoch);
+	if (r == -EPERM)
+		return false;
+	must("sealing", r);
 	if (rep->connected) {
 		push(&rep->sender_end.inbox, &rep->ship.out);
 		deliver_to_owner(rep);
@@ -761,6 +797,13 @@ static void seal(struct replica *rep)
 	rep->sealed_at = rep->core.origin;
 	rep->sealed_epoch = rep->core.root.epoch;
 	count.seals++;
+	return true;
+}
+
+static void seal(struct replica *rep)
+{
+	if (!rep->sealed && rep->is_open)
+		vote(rep, rep->core.root.epoch + 1);
 }
 
 /* The log is kept for the slowest of them. */
@@ -795,6 +838,114 @@ static void work(struct owner *o, u32 percent_crash)
 		crash_owner(o, from);
 	else if (rng_percent(&o->h.rng, 50))
 		see(o, ~0u);
+}
+
+/* ---- elections --------------------------------------------------------------------------------- */
+
+#define MOST_CANDIDATES	2u
+
+struct candidate {
+	struct replica *rep;
+	struct vote votes[MOST_REPLICAS + 1];
+	struct vote_result result;
+};
+
+/* What a member says to a candidate, if it is there; the device itself votes for nobody. */
+static void poll_member(struct candidate *c, u32 i)
+{
+	struct owner *o = c->rep->owner;
+	struct vote *v = &c->votes[i];
+
+	*v = (struct vote) { .is_self = i < o->nr_replicas && c->rep == &o->replica[i] };
+	if (!v->is_self && rng_percent(&o->h.rng, 25))
+		return;
+	if (i == o->nr_replicas) {
+		v->answered = true;
+		v->said.kind = STREAM_KIND_OWNER;
+	} else if (o->replica[i].is_up) {
+		struct replica *rep = &o->replica[i];
+
+		v->answered = true;
+		v->said.kind = !rep->is_open ? STREAM_KIND_BLANK :
+			       rep->core.root.incompat & TRIAD_INCOMPAT_INCOMPLETE ? STREAM_KIND_INCOMPLETE :
+			       STREAM_KIND_WHOLE;
+		if (rep->is_open) {
+			v->said.at = rep->core.origin;
+			v->said.epoch = rep->core.root.epoch;
+		}
+	}
+}
+
+/* It may lose its power with the vote on its disk, or not; then nobody hears of it. */
+static void ask_for_vote(struct candidate *c, u32 i)
+{
+	struct owner *o = c->rep->owner;
+	struct replica *rep = &o->replica[i];
+	u32 from = rep->trace.nr, was_epoch = rep->sealed_epoch;
+	bool granted, was_sealed = rep->sealed;
+
+	c->votes[i].answered = false;
+	if (i == o->nr_replicas || (rep != c->rep && rng_percent(&o->h.rng, 25)))
+		return;
+	granted = vote(rep, c->result.epoch + 1);
+	if (!rng_percent(&o->h.rng, 10)) {
+		poll_member(c, i);
+		c->votes[i].answered = true;
+		c->votes[i].said.granted = granted;
+		return;
+	}
+	crash_replica(rep, from);
+	if (!granted)
+		return;
+	rep->sealed = was_sealed;
+	rep->sealed_epoch = was_epoch;
+	/* one root may say so, which another loss could take back */
+	if (rep->core.root.epoch > c->result.epoch)
+		vote(rep, rep->core.root.epoch + 1);
+}
+
+static void elect(struct owner *o)
+{
+	struct candidate c[MOST_CANDIDATES];
+	u32 nr = rng_between(&o->h.rng, 1, MOST_CANDIDATES), i, k, winners = 0, epoch = 0;
+	u32 members = o->nr_replicas + 1;
+
+	count.elections++;
+	for (k = 0; k < nr; k++) {
+		c[k].rep = &o->replica[rng_below(&o->h.rng, o->nr_replicas)];
+		for (i = 0; i < members; i++)
+			poll_member(&c[k], i);
+		vote_count(c[k].votes, members, false, &c[k].result);
+		count.too_few += c[k].result.verdict == VOTE_TOO_FEW;
+		count.further += c[k].result.verdict == VOTE_FURTHER;
+	}
+	/* both have asked before either wants votes; the device goes on meanwhile */
+	for (i = rng_below(&o->h.rng, 20); i; i--)
+		work(o, 1);
+	for (i = 0; i < members; i++) {
+		u32 first = rng_below(&o->h.rng, nr);
+
+		for (k = 0; k < nr; k++)
+			if (c[(first + k) % nr].result.verdict == VOTE_YES)
+				ask_for_vote(&c[(first + k) % nr], i);
+	}
+	for (k = 0; k < nr; k++) {
+		struct vote_result result;
+
+		if (c[k].result.verdict != VOTE_YES)
+			continue;
+		vote_count(c[k].votes, members, true, &result);
+		if (result.verdict != VOTE_YES)
+			continue;
+		if (winners && epoch == c[k].result.epoch + 1 && o->elected != c[k].rep)
+			violated("two are elected in epoch %u", epoch);
+		winners++;
+		epoch = c[k].result.epoch + 1;
+		o->elected = c[k].rep;
+		check_replica(o->elected);
+		count.elected++;
+		note_safe(o);
+	}
 }
 
 static void ping(struct replica *rep)
@@ -920,6 +1071,7 @@ static void run(u64 seed, u32 nr_steps)
 	struct rng first = { seed * 0x9e3779b97f4a7c15ULL };
 	u32 i, step, percent_outage = rng_below(&first, 12);
 	struct workload load;
+	bool elects;
 	u32 nr_lbas;
 
 	now_seed = seed;
@@ -936,7 +1088,11 @@ static void run(u64 seed, u32 nr_steps)
 		.store = &o->seen, .hash = &o->h.driver.hash, .device_blocks = disk_blocks,
 		.seen = &o->known, .tell = tell, .context = o,
 	};
-	o->nr_replicas = rng_between(&first, 1, MOST_REPLICAS);
+	o->nr_replicas = rng_between(&first, 1, 2);
+	/* an even number, with the device an odd one */
+	elects = rng_percent(&first, 40);
+	if (elects)
+		o->nr_replicas = rng_percent(&first, 60) ? 2 : 4;
 	note(o);
 	see(o, ~0u);
 	for (i = 0; i < o->nr_replicas; i++) {
@@ -957,6 +1113,8 @@ static void run(u64 seed, u32 nr_steps)
 	for (step = 0; step < nr_steps; step++) {
 		now_step = step;
 		act(o, &o->replica[rng_below(&o->h.rng, o->nr_replicas)], percent_outage);
+		if (elects && step > nr_steps / 2 && rng_below(&o->h.rng, nr_steps) < 10)
+			elect(o);
 	}
 	now_step = nr_steps;
 	o->h.load.percent_slip = 0;
@@ -1003,7 +1161,8 @@ int main(int argc, char **argv)
 		run(seed + i, steps);
 	printf("%llu schedules of %llu steps: %llu batches of records, %llu differences, %llu in full;\n"
 	       "%llu links cut, %llu daemons killed, %llu power cuts, %llu of them in a commit; the log was "
-	       "lost %llu times,\n%llu roots of replicas; %llu seals; %llu checks of a replica.  "
+	       "lost %llu times,\n%llu roots of replicas; %llu seals; %llu checks of a replica;\n"
+	       "%llu elections: %llu won, too few were there for %llu, another was further in %llu.  "
 	       "All held, in %.1f s.\n",
 	       (unsigned long long)i, (unsigned long long)steps, (unsigned long long)count.batches,
 	       (unsigned long long)count.differences, (unsigned long long)count.fulls,
@@ -1011,6 +1170,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)count.crashes, (unsigned long long)count.cut_in_commit,
 	       (unsigned long long)count.stale, (unsigned long long)count.lost_roots,
 	       (unsigned long long)count.seals,
-	       (unsigned long long)count.checks, report_seconds() - begun);
+	       (unsigned long long)count.checks, (unsigned long long)count.elections,
+	       (unsigned long long)count.elected, (unsigned long long)count.too_few,
+	       (unsigned long long)count.further, report_seconds() - begun);
 	return 0;
 }

@@ -403,7 +403,7 @@ static void what_is_in_the_log_is_sealed_with_it(void **state)
 	(void)state;
 	assert_int_equal(greets(5, 7), 0);
 	batch(&origin, &next, 5);
-	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(ship_replica_seal(&r->ship, 6), 0);
 	assert_int_equal(triad_core_probe(slots, &r->disk.store, &first), 0);
 	for (i = 0; i < TRIAD_NR_SLOTS; i++)
 		assert_true(triad_origin_same(&slots[i].root.origin, &next));
@@ -450,13 +450,26 @@ static void a_seal_outlives_every_root(void **state)
 	int i, first;
 
 	(void)state;
-	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(ship_replica_seal(&r->ship, 6), 0);
 	assert_int_equal(triad_core_probe(slots, &r->disk.store, &first), 0);
 	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
 		assert_int_equal(slots[i].state, TRIAD_SLOT_VALID);
 		assert_int_equal(slots[i].root.epoch, 6);
 		assert_true(triad_origin_same(&slots[i].root.origin, &origin));
 	}
+}
+
+static void an_epoch_is_granted_once(void **state)
+{
+	(void)state;
+	assert_int_equal(ship_replica_seal(&r->ship, 5), -EPERM);
+	assert_int_equal(ship_replica_seal(&r->ship, 9), 0);
+	assert_int_equal(ship_replica_seal(&r->ship, 9), -EPERM);
+	assert_int_equal(ship_replica_seal(&r->ship, 8), -EPERM);
+	assert_int_equal(r->core.root.epoch, 9);
+	r->ship.core = NULL;
+	assert_int_equal(ship_replica_seal(&r->ship, 10), -ENODATA);
+	r->ship.core = &r->core;
 }
 
 static void a_seal_ends_what_is_under_way(void **state)
@@ -467,7 +480,7 @@ static void a_seal_ends_what_is_under_way(void **state)
 	block(5);
 	assert_int_equal(stream_flush(&said.stream), 0);
 	assert_int_equal(arrives(), 0);
-	assert_int_equal(ship_replica_seal(&r->ship), 0);
+	assert_int_equal(ship_replica_seal(&r->ship, 6), 0);
 	assert_int_equal(answered(), STREAM_REFUSE);
 	assert_int_equal(answer->refuse.code, STREAM_REFUSE_FENCED);
 	assert_true(triad_origin_same(&r->core.origin, &origin));
@@ -687,6 +700,7 @@ int main(void)
 		TEST(a_newer_owner_fences_the_one_before),
 		TEST(a_seal_outlives_every_root),
 		TEST(a_seal_ends_what_is_under_way),
+		TEST(an_epoch_is_granted_once),
 		TEST(another_device_is_refused),
 		TEST(nobody_grew_out_of_another_device),
 		TEST(its_own_device_did_not_grow_out_of_it),
