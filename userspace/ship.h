@@ -14,6 +14,7 @@
 #ifndef TRIAD_SHIP_H
 #define TRIAD_SHIP_H
 
+#include "content.h"
 #include "replica.h"
 #include "stream.h"
 
@@ -73,6 +74,7 @@ struct ship_source {
 	struct triad_hash *hash;
 	u64 device_blocks;
 	struct ship_seen *seen;	/* NULL: it is found out each time */
+	struct triad_hash *sums;	/* of ship_sum.c, without a key */
 	void (*tell)(void *context, struct ship_told *told);	/* NULL: nobody has it open */
 	void *context;
 };
@@ -130,6 +132,23 @@ bool ship_same_root(const struct triad_root *x, const struct triad_root *y);
 int ship_check(const struct ship_source *source, const struct triad_root *root, bool seen_as_c,
 	       u64 first, struct ship_look *look);
 
+/* ---- ship_sum.c: what differs, whatever the histories ----------------------------------- */
+
+#define SHIP_SUM_HASH	"sha256"
+
+/* Of blocks with data, by rising LBA. */
+struct ship_sum {
+	struct triad_hash *hash;	/* the same on both ends */
+	int (*take)(void *context, const struct stream_sum *sum);	/* what ends it if not 0 */
+	void *context;
+	u64 chunk;
+	bool is_open;
+	u8 state[TRIAD_HASH_SIZE];
+};
+
+int ship_sum_block(void *sum, const struct content_block *block);	/* a content_fn */
+int ship_sum_end(struct ship_sum *sum);		/* no more blocks come */
+
 /* ---- ship_owner.c ----------------------------------------------------------------------- */
 
 enum ship_state {
@@ -137,6 +156,7 @@ enum ship_state {
 	SHIP_GREETED,		/* the replica is to say where it is */
 	SHIP_ATTACHED,		/* it said so */
 	SHIP_BRANCHED,		/* it is to say what changed there since both were one */
+	SHIP_COMPARE,		/* it cannot, and is told sums of what is here */
 	SHIP_LOG,
 	SHIP_DIFFERENCE,
 	SHIP_FULL,
@@ -170,12 +190,14 @@ struct ship_owner {
 	u64 floor;		/* the record behind what the replica has, if that is known */
 	bool wants_commit;	/* no root has got there yet */
 	u32 since;		/* of this pass: generation's low half, 0: all */
-	u64 branched;		/* with this generation the device went its own way */
+	u64 branched;		/* what is of this generation, or later, is to be sent */
 	struct stream_range *changed;	/* SHIP_CHANGED; sent before all else */
 	u32 nr_changed, next_changed;
 	struct triad_root first;	/* of this pass */
 	u64 lba;
 	u32 nr_passes;
+	struct stream_sum sum[STREAM_SUMS];	/* not sent yet */
+	u32 nr_sums;
 	u64 nr_batches, nr_differences, nr_fulls;
 };
 
@@ -209,11 +231,14 @@ struct ship_replica {
 	/* Close core and open it again. */
 	int (*reopen)(struct ship_replica *replica);
 	bool in_steps;			/* what is too long for one commit may take several */
+	struct triad_hash *sums;	/* as in ship_source */
 	/* own: */
 	struct ship_out out;
 	struct stream_hello hello;
 	bool greeted, stopped;
 	bool branched;			/* the owner grew out of what is here */
+	u8 *differs;			/* a bit for each chunk: what differs is being found out */
+	u64 nr_compared;		/* chunks */
 	struct receive rx;
 	struct writer *writer;
 	struct stream_in *in;

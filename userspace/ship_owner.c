@@ -17,6 +17,7 @@
 
 #define MOST_PASSES	128u
 #define PIECE_RANGES	64u	/* each may be far from the one before */
+#define SUMS_OF_PIECE	(SHIP_CHUNK / (STREAM_SUM_BLOCKS * TRIAD_BLOCK_SIZE))
 
 int ship_owner_init(struct ship_owner *o, struct ship_source *source)
 {
@@ -172,6 +173,17 @@ static int attach(struct ship_owner *o)
  * This device was a replica once, and the other end holds what became of the device that it was a
  * replica of.  What differs is what changed there since, which it tells, and what changed here.
  */
+static int take_compare(struct ship_owner *o)
+{
+	close_root(o);
+	o->state = SHIP_COMPARE;
+	o->floor = 0;
+	o->lba = 0;
+	o->nr_sums = 0;
+	memset(&o->first, 0, sizeof(o->first));
+	return 0;
+}
+
 static int take_changed(struct ship_owner *o, const struct stream_in *in)
 {
 	u64 end = 0;
@@ -240,6 +252,8 @@ int ship_owner_frame(struct ship_owner *o, const struct stream_in *in)
 		return take_ack(o, &in->at);
 	case STREAM_CHANGED:
 		return o->state == SHIP_BRANCHED ? take_changed(o, in) : -EPROTO;
+	case STREAM_COMPARE:
+		return o->state == SHIP_BRANCHED ? take_compare(o) : -EPROTO;
 	case STREAM_CREDIT:
 		o->credit = max_t(u64, o->credit, in->credit);
 		return 0;
@@ -254,7 +268,7 @@ int ship_owner_frame(struct ship_owner *o, const struct stream_in *in)
 
 int ship_owner_ping(struct ship_owner *o)
 {
-	return o->state < SHIP_LOG || o->state == SHIP_STOPPED ? 0 :
+	return o->state < SHIP_COMPARE || o->state == SHIP_STOPPED ? 0 :
 	       stream_ping(&o->out.stream, o->durable);
 }
 
@@ -477,6 +491,73 @@ static int ship_difference(struct ship_owner *o)
 	return gone ? gone : r;
 }
 
+/* ---- sums -------------------------------------------------------------------------------------- */
+
+/*
+ * Of what is here, piece by piece, each from the root that is current then.  What changes
+ * meanwhile is younger than the first of these, and is sent in any case.
+ */
+struct sums {
+	struct ship_owner *o;
+	struct ship_sum sum;
+	u64 next;		/* LBA that begins the next piece */
+	u32 nr;			/* in this one */
+};
+
+static int send_sums(struct ship_owner *o, bool more)
+{
+	u32 nr = o->nr_sums;
+
+	o->nr_sums = 0;
+	return stream_sums(&o->out.stream, o->sum, nr, more);
+}
+
+static int keep_sum(void *context, const struct stream_sum *sum)
+{
+	struct sums *s = context;
+	struct ship_owner *o = s->o;
+
+	o->sum[o->nr_sums++] = *sum;
+	s->next = (sum->chunk + 1) * STREAM_SUM_BLOCKS;
+	return ++s->nr == SUMS_OF_PIECE || o->nr_sums == STREAM_SUMS;
+}
+
+static int ship_sums(struct ship_owner *o)
+{
+	struct ship_out_mark staged = ship_out_mark(&o->out);
+	struct sums s = { .o = o };
+	u32 nr = o->nr_sums;
+	int gone, r = o->is_open ? 0 : open_root(o);
+	bool ends = false;
+
+	if (r)
+		return r;
+	s.sum = (struct ship_sum) { .hash = o->source->sums, .take = keep_sum, .context = &s };
+	r = content_changes(&o->core, &(struct content_range) {
+		.from = o->lba, .to = o->core.geo.logical_blocks,
+	}, ship_sum_block, &s.sum);
+	if (!r)
+		r = ship_sum_end(&s.sum);
+	ends = !r;
+	if (r >= 0 && (ends || o->nr_sums == STREAM_SUMS))
+		r = send_sums(o, !ends);
+	gone = check_root(o);
+	if (!gone && r >= 0) {
+		o->lba = s.next;
+		if (ends) {
+			o->branched = o->first.generation + 1;
+			o->state = SHIP_BRANCHED;
+		}
+		return 1;
+	}
+	ship_out_back(&o->out, &staged);
+	o->nr_sums = nr;
+	close_root(o);
+	if (gone == -ESTALE || gone == -EAGAIN)
+		return 1;
+	return gone ? gone : r;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------- */
 
 static int go_on(struct ship_owner *o)
@@ -486,12 +567,14 @@ static int go_on(struct ship_owner *o)
 		return greet(o);
 	case SHIP_ATTACHED:
 		return attach(o) ? : 1;
+	case SHIP_COMPARE:
 	case SHIP_LOG:
 	case SHIP_DIFFERENCE:
 	case SHIP_FULL:
 		if (o->credit < o->out.stream.bytes + SHIP_STAGED || o->nr_flights == SHIP_FLIGHTS)
 			return 0;
-		return o->state == SHIP_LOG ? ship_records(o) : ship_difference(o);
+		return o->state == SHIP_LOG ? ship_records(o) :
+		       o->state == SHIP_COMPARE ? ship_sums(o) : ship_difference(o);
 	case SHIP_GREETED:
 	case SHIP_BRANCHED:
 	case SHIP_STOPPED:

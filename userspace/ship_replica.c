@@ -29,6 +29,7 @@ void ship_replica_free(struct ship_replica *rep)
 		receive_free(&rep->rx);
 	rep->rx.writer = NULL;
 	triad_free(rep->writer);
+	triad_free(rep->differs);
 	ship_out_free(&rep->out);
 }
 
@@ -36,6 +37,8 @@ void ship_replica_connected(struct ship_replica *rep)
 {
 	ship_out_connected(&rep->out);
 	rep->greeted = rep->stopped = rep->branched = false;
+	triad_free(rep->differs);
+	rep->differs = NULL;
 	rep->credit = 0;
 	rep->why[0] = 0;
 }
@@ -216,13 +219,43 @@ static int add_change(void *context, const struct content_block *block)
 	return r;
 }
 
-/* All that was written here since a generation; where that is too much, with what lies between. */
-static int stage_changes(struct ship_replica *rep, u64 generation)
+/* All that was written here since a generation. */
+static int changes_since(struct ship_replica *rep, u64 generation, struct changes *c)
 {
 	struct content_range range = {
 		.since = (u32)generation + 1, .to = rep->core->geo.logical_blocks,
 		.holes = true, .only_names = true,
 	};
+
+	return content_changes(rep->core, &range, add_change, c);
+}
+
+static u64 nr_chunks(const struct ship_replica *rep)
+{
+	return rep->core->geo.logical_blocks / STREAM_SUM_BLOCKS;
+}
+
+/* All that was found to differ. */
+static int changes_found(struct ship_replica *rep, u64 none, struct changes *c)
+{
+	u64 chunk, nr = nr_chunks(rep);
+	int r = 0;
+
+	(void)none;
+	for (chunk = 0; chunk < nr && !r; chunk++) {
+		struct content_block block = { .lba = chunk * STREAM_SUM_BLOCKS, .nr = STREAM_SUM_BLOCKS };
+
+		if (rep->differs[chunk / 8] & 1u << chunk % 8)
+			r = add_change(c, &block);
+	}
+	return r;
+}
+
+/* Where these are too many, with what lies between. */
+static int stage_changes(struct ship_replica *rep,
+			 int (*find)(struct ship_replica *rep, u64 generation, struct changes *c),
+			 u64 generation)
+{
 	struct changes *c = triad_alloc(sizeof(*c));
 	u64 gap = 0;
 	int r;
@@ -231,48 +264,116 @@ static int stage_changes(struct ship_replica *rep, u64 generation)
 		return -ENOMEM;
 	do {
 		*c = (struct changes) { .rep = rep, .gap = gap };
-		r = content_changes(rep->core, &range, add_change, c);
+		r = find(rep, generation, c);
 		gap = 2 * gap + 1;
 	} while (r == 1);
 	*c = (struct changes) { .rep = rep, .gap = c->gap, .stage = true };
 	if (!r)
-		r = content_changes(rep->core, &range, add_change, c);
+		r = find(rep, generation, c);
 	if (!r)
 		r = stream_changed(&rep->out.stream, c->range, c->nr, false);
 	triad_free(c);
 	return r;
 }
 
+/* ---- ... or it is found out by sums of all that is there --------------------------------------- */
+
+static void differs(struct ship_replica *rep, u64 chunk)
+{
+	rep->differs[chunk / 8] |= 1u << chunk % 8;
+}
+
+struct compared {
+	struct ship_replica *rep;
+	u32 next;		/* sum of the frame */
+};
+
+/* A chunk with data here: it differs, unless there is the same sum there. */
+static int compare_sum(void *context, const struct stream_sum *own)
+{
+	struct compared *c = context;
+	const struct stream_in *in = c->rep->in;
+
+	/* these have data there alone */
+	for (; c->next < in->nr && in->sum[c->next].chunk < own->chunk; c->next++)
+		differs(c->rep, in->sum[c->next].chunk);
+	if (c->next == in->nr || in->sum[c->next].chunk != own->chunk)
+		differs(c->rep, own->chunk);
+	else if (memcmp(in->sum[c->next++].sum, own->sum, STREAM_SUM_SIZE))
+		differs(c->rep, own->chunk);
+	return 0;
+}
+
+static int take_sums(struct ship_replica *rep)
+{
+	const struct stream_in *in = rep->in;
+	u64 nr = rep->core ? nr_chunks(rep) : 0;
+	u64 end = !in->more ? nr : in->nr ? in->sum[in->nr - 1].chunk + 1 : 0;
+	struct compared c = { .rep = rep };
+	struct ship_sum sum = { .hash = rep->sums, .take = compare_sum, .context = &c };
+	struct content_range range = {
+		.from = rep->nr_compared * STREAM_SUM_BLOCKS,
+		.to = min_t(u64, end * STREAM_SUM_BLOCKS, rep->core ? rep->core->geo.logical_blocks : 0),
+	};
+	int r;
+
+	if (!rep->differs || !end || end > nr ||
+	    (in->nr && (in->sum[0].chunk < rep->nr_compared || in->sum[in->nr - 1].chunk >= end)))
+		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "sums come that were not asked for");
+	r = content_changes(rep->core, &range, ship_sum_block, &sum);
+	if (!r)
+		r = ship_sum_end(&sum);
+	for (; c.next < in->nr; c.next++)
+		differs(rep, in->sum[c.next].chunk);
+	rep->nr_compared = end;
+	if (!r && !in->more) {
+		r = stage_changes(rep, changes_found, 0);
+		triad_free(rep->differs);
+		rep->differs = NULL;
+	}
+	if (!r && in->bytes + SHIP_WINDOW / 2 > rep->credit)
+		r = stage_credit(rep);
+	return r ? failed(rep, r) : 0;
+}
+
+static int ask_for_sums(struct ship_replica *rep)
+{
+	rep->nr_compared = 0;
+	rep->differs = triad_alloc(nr_chunks(rep) / 8 + 1);
+	return rep->differs ? stream_compare(&rep->out.stream) : -ENOMEM;
+}
+
 /*
- * What was the device that the owner was a replica of tells what it wrote since; any other replica
- * of that is at the very same position, or cannot tell.
+ * What was the device that the owner was a replica of tells what it wrote since, if it knows.  It, and
+ * any other replica of that which was no further, is compared else.
  */
 static int take_branched(struct ship_replica *rep)
 {
 	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
 	struct triad_origin at = rep->in->at;
-	bool differs;
+	bool is_itself, parted;
 	int r;
 
 	if (!root || is_its_own(rep) || memcmp(at.uuid, root->origin.uuid, sizeof(at.uuid)))
 		return another(rep);
 	/* it is told without its branch: the newest that it can be of */
 	at.branch = min_t(u64, root->branch, at.generation);
+	is_itself = !memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid));
 	/* of what is incomplete nothing is told: all comes */
-	differs = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
-		  memcmp(at.state, rep->core->origin.state, sizeof(at.state));
-	if (differs &&
-	    (memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid)) ||
-	     position_age(&at, root) != POSITION_FITS))
-		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is not known here what differs since "
-			      "the device was a replica itself: all of it goes into a blank image");
+	parted = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
+		 memcmp(at.state, rep->core->origin.state, sizeof(at.state));
+	if (parted && !is_itself && position_record(&rep->core->origin) > position_record(&at))
+		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is further than the device was when that "
+			      "took over: what it holds alone would be lost; a blank image takes all");
 	rep->branched = true;
 	r = follow(rep);
 	/* a root that was lost behind it was healed by another of its number, with births of that */
-	if (!r && differs)
-		r = stage_changes(rep, at.generation - (root->branch == at.generation));
-	else if (!r)
+	if (!r && !parted)
 		r = stream_changed(&rep->out.stream, NULL, 0, false);
+	else if (!r && is_itself && position_age(&at, root) == POSITION_FITS)
+		r = stage_changes(rep, changes_since, at.generation - (root->branch == at.generation));
+	else if (!r)
+		r = ask_for_sums(rep);
 	return r ? failed(rep, r) : 0;
 }
 
@@ -406,6 +507,8 @@ int ship_replica_frame(struct ship_replica *rep, struct stream_in *in)
 	case STREAM_END:
 		return rep->rx.writer ? take_end(rep) :
 		       refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "an end without a beginning");
+	case STREAM_SUM:
+		return take_sums(rep);
 	case STREAM_PING:
 		return take_ping(rep);
 	default:

@@ -280,6 +280,27 @@ int stream_changed(struct stream_out *out, const struct stream_range *range, u32
 	return send_frame(out, STREAM_CHANGED, sizeof(*d));
 }
 
+int stream_compare(struct stream_out *out)
+{
+	memset(payload(out->frame), 0, sizeof(struct stream_nothing_disk));
+	return send_frame(out, STREAM_COMPARE, sizeof(struct stream_nothing_disk));
+}
+
+int stream_sums(struct stream_out *out, const struct stream_sum *sum, u32 nr, bool more)
+{
+	struct stream_sums_disk *d = payload(out->frame);
+	u32 i;
+
+	memset(d, 0, sizeof(*d));
+	d->nr = cpu_to_le32(nr);
+	d->more = more;
+	for (i = 0; i < nr; i++) {
+		d->sum[i].chunk = cpu_to_le64(sum[i].chunk);
+		memcpy(d->sum[i].sum, sum[i].sum, STREAM_SUM_SIZE);
+	}
+	return send_frame(out, STREAM_SUM, sizeof(*d));
+}
+
 int stream_credit(struct stream_out *out, u64 bytes)
 {
 	struct stream_credit_disk *d = payload(out->frame);
@@ -379,6 +400,10 @@ static u32 longest(enum stream_type type)
 		return sizeof(struct stream_vote_disk);
 	case STREAM_VOTED:
 		return sizeof(struct stream_voted_disk);
+	case STREAM_COMPARE:
+		return sizeof(struct stream_nothing_disk);
+	case STREAM_SUM:
+		return sizeof(struct stream_sums_disk);
 	}
 	return 0;
 }
@@ -593,6 +618,24 @@ static int take_changed(struct stream_in *in)
 	return 0;
 }
 
+static int take_sums(struct stream_in *in)
+{
+	const struct stream_sums_disk *d = payload(in->frame);
+	u32 i;
+
+	in->nr = le32_to_cpu(d->nr);
+	in->more = d->more;
+	if (in->nr > STREAM_SUMS || d->more > 1)
+		return bad(in, -EUCLEAN, "it says what cannot be");
+	for (i = 0; i < in->nr; i++) {
+		in->sum[i].chunk = le64_to_cpu(d->sum[i].chunk);
+		memcpy(in->sum[i].sum, d->sum[i].sum, STREAM_SUM_SIZE);
+		if (i && in->sum[i].chunk <= in->sum[i - 1].chunk)
+			return bad(in, -EUCLEAN, "it says what cannot be");
+	}
+	return 0;
+}
+
 static int take(struct stream_in *in, u32 length)
 {
 	int r = check_frame(in, length);
@@ -638,6 +681,11 @@ static int take(struct stream_in *in, u32 length)
 		break;
 	case STREAM_VOTED:
 		r = take_voted(in);
+		break;
+	case STREAM_COMPARE:
+		break;
+	case STREAM_SUM:
+		r = take_sums(in);
 		break;
 	case STREAM_REFUSE:
 		r = take_refuse(in);

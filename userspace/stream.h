@@ -19,6 +19,9 @@
 #define STREAM_VERSION	1u
 #define STREAM_RANGES	256u		/* holes of one frame, at most */
 #define STREAM_RUN	256u		/* blocks of one frame, at most */
+#define STREAM_SUMS	170u		/* sums of one frame, at most, */
+#define STREAM_SUM_BLOCKS	64u	/* each of so many blocks */
+#define STREAM_SUM_SIZE	16u
 
 enum stream_type {
 	STREAM_BEGIN = 1,
@@ -37,6 +40,9 @@ enum stream_type {
 	/* between members of a group */
 	STREAM_VOTE,
 	STREAM_VOTED,
+	/* of two that have parted, when one cannot tell what differs */
+	STREAM_COMPARE,
+	STREAM_SUM,
 };
 
 struct stream_header_disk {
@@ -117,6 +123,24 @@ struct stream_changed_disk {
 };
 static_assert(sizeof(struct stream_changed_disk) == 4104, "stream changed");
 
+/* Of COMPARE. */
+struct stream_nothing_disk {
+	u8 reserved[8];
+};
+
+struct stream_sum_disk {
+	__le64 chunk;			/* of STREAM_SUM_BLOCKS blocks, by rising number */
+	u8 sum[STREAM_SUM_SIZE];	/* of its blocks with data */
+};
+
+struct stream_sums_disk {
+	__le32 nr;
+	u8 more;			/* frames of it follow */
+	u8 reserved[3];
+	struct stream_sum_disk sum[STREAM_SUMS];
+};
+static_assert(sizeof(struct stream_sums_disk) == 4088, "stream sums");
+
 struct stream_credit_disk {
 	__le64 bytes;			/* of frames, since the session began */
 };
@@ -180,6 +204,11 @@ struct stream_end {
 
 struct stream_range {
 	u64 lba, nr;
+};
+
+struct stream_sum {
+	u64 chunk;
+	u8 sum[STREAM_SUM_SIZE];
 };
 
 struct stream_hello {
@@ -268,6 +297,8 @@ int stream_refuse(struct stream_out *out, const struct stream_refuse *refuse);
 int stream_branched(struct stream_out *out, const struct triad_origin *at);
 /* As many of ranges as a frame takes; the last one of a list says so, and may have none. */
 int stream_changed(struct stream_out *out, const struct stream_range *range, u32 nr, bool more);
+int stream_compare(struct stream_out *out);
+int stream_sums(struct stream_out *out, const struct stream_sum *sum, u32 nr, bool more);
 int stream_vote(struct stream_out *out, u32 epoch);
 int stream_voted(struct stream_out *out, const struct stream_voted *voted);
 
@@ -291,7 +322,8 @@ struct stream_in {
 	struct stream_hello hello;
 	struct stream_position position;
 	struct triad_origin at;	/* ack, branched */
-	bool more;		/* changed, whose ranges are as those of holes */
+	bool more;		/* changed, whose ranges are as those of holes, and sums */
+	struct stream_sum sum[STREAM_SUMS];
 	u64 credit;
 	u64 durable;		/* ping */
 	u32 epoch;		/* vote */

@@ -64,7 +64,7 @@ void triadd_say(const struct peer *peer, const char *format, ...)
 /* What is told in the log: not each batch of records. */
 static const char *kind_of(const char *state)
 {
-	static const char *const fine[] = { "log", "behind", "in sync", "difference" };
+	static const char *const fine[] = { "log", "behind", "in sync", "comparing", "difference" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "hash.h"
 #include "report.h"
 #include "status.h"
 #include "view.h"
@@ -34,6 +35,7 @@ struct device_view {
 	bool mapped;
 	struct view view;
 	struct ship_source source;
+	struct triad_hash *sums;
 	struct ship_seen seen;
 	bool tells;		/* the module does: */
 	bool writable;
@@ -101,6 +103,7 @@ static const struct triad_root *first_root(const struct view *view)
 static int open_device(struct device_view *d, struct peer *peer)
 {
 	char *args[2] = { (char *)peer->path, NULL };
+	const char *why;
 	int r;
 
 	memset(d, 0, sizeof(*d));
@@ -121,11 +124,14 @@ static int open_device(struct device_view *d, struct peer *peer)
 	explicit_bzero(d->dm.key, sizeof(d->dm.key));
 	if (r || !d->view.hash)
 		return -ENODEV;
+	d->sums = triad_hash_create(SHIP_SUM_HASH, NULL, 0, &why);
+	if (!d->sums)
+		return -ENOMEM;
 	text_uuid(first_root(&d->view)->uuid, d->uuid);
 	d->path = (char *)(strrchr(peer->path, '/') && d->mapped ? strrchr(peer->path, '/') + 1 : peer->path);
 	d->source = (struct ship_source) {
 		.store = &d->view.disk.store, .hash = d->view.hash,
-		.device_blocks = disk_blocks(&d->view.disk), .seen = &d->seen, .tell = tell, .context = d,
+		.device_blocks = disk_blocks(&d->view.disk), .seen = &d->seen, .sums = d->sums, .tell = tell, .context = d,
 	};
 	return 0;
 }
@@ -320,7 +326,7 @@ static void fence(struct device_view *d, u32 epoch)
 
 static const char *const states[] = {
 	[SHIP_NEW] = "connecting", [SHIP_GREETED] = "connecting", [SHIP_ATTACHED] = "connecting",
-	[SHIP_BRANCHED] = "connecting",
+	[SHIP_BRANCHED] = "connecting", [SHIP_COMPARE] = "comparing",
 	[SHIP_LOG] = "log", [SHIP_DIFFERENCE] = "difference", [SHIP_FULL] = "full",
 	[SHIP_STOPPED] = "stopped",
 };
@@ -485,6 +491,7 @@ void *owner_run(void *context)
 		}
 		if (!r)
 			ship_owner_free(o);
+		triad_hash_destroy(d->sums);
 		view_close(&d->view);
 		pause_for(peer, RETRY_FIRST * 2);
 	}

@@ -166,6 +166,7 @@ static void close_image(struct image *im)
 	ship_replica_free(&im->ship);
 	close_core(im);
 	triad_hash_destroy(im->hash);
+	triad_hash_destroy(im->ship.sums);
 	if (im->disk_open)
 		disk_close(&im->disk);
 	free(im);
@@ -174,6 +175,7 @@ static void close_image(struct image *im)
 static struct image *new_image(struct peer *peer)
 {
 	struct image *im = calloc(1, sizeof(*im));
+	const char *why;
 
 	if (!im)
 		return NULL;
@@ -181,7 +183,8 @@ static struct image *new_image(struct peer *peer)
 	im->ship.make = make;
 	im->ship.reopen = reopen;
 	im->ship.in_steps = peer->in_steps;
-	if (ship_replica_init(&im->ship)) {
+	im->ship.sums = triad_hash_create(SHIP_SUM_HASH, NULL, 0, &why);
+	if (!im->ship.sums || ship_replica_init(&im->ship)) {
 		close_image(im);
 		return NULL;
 	}

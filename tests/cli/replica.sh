@@ -371,6 +371,15 @@ holds "the other one has given its vote" out "[r['epoch'] for r in d['root']] ==
 start_host 1
 until_true host_says 1 "p['fenced']"
 result $? "the device comes back, and is fenced by either"
+kill_host 2
+sed "s|^replica.*|owner data img.2 127.0.0.1:$((port + 3)) key.3|" host2.conf >host2.new && mv host2.new host2.conf
+on img.2 'write 5000 4 4' close
+start_host 2
+until_true is_at img.3 "$(tool position img.2)"
+result $? "the one that is behind goes on with whoever took over"
+host_says 2 "p['differences'] == 1 and p['fulls'] == 0"
+result $? "by what differs"
+kill_host 2
 at_host 3 replica takeover -q --force data >out 2>err
 [ $? = 0 ] && at_host 3 position img.3 >/dev/null
 result $? "takeover: --force asks nobody's leave"

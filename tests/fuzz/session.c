@@ -33,6 +33,7 @@ static struct end {
 static const enum stream_type types[] = {
 	STREAM_HELLO, STREAM_BEGIN, STREAM_BLOCKS, STREAM_HOLES, STREAM_END, STREAM_PING, STREAM_BRANCHED,
 	STREAM_POSITION, STREAM_ACK, STREAM_CREDIT, STREAM_REFUSE, STREAM_CHANGED, STREAM_VOTE, STREAM_VOTED,
+	STREAM_COMPARE, STREAM_SUM,
 };
 
 /* ---- the two ends ---------------------------------------------------------------------------- */
@@ -96,6 +97,7 @@ static bool begin_replica(bool branched)
 	use_close(&use);
 	memset(&end.replica, 0, sizeof(end.replica));
 	end.replica.reopen = reopen;
+	end.replica.sums = end.hash;
 	if (r || open_core(true) || ship_replica_init(&end.replica))
 		return false;
 	end.replica.core = &end.core;
@@ -137,7 +139,7 @@ static bool begin_owner(bool branched)
 		end.at.uuid[0] = 9;
 	end.image->read_only = true;
 	source = (struct ship_source) {
-		.store = &end.image->store, .hash = end.hash, .device_blocks = end.image->device_blocks,
+		.store = &end.image->store, .hash = end.hash, .sums = end.hash, .device_blocks = end.image->device_blocks,
 	};
 	if (ship_owner_init(&end.owner, &source))
 		return false;
@@ -218,6 +220,12 @@ static u32 model(enum stream_type type, void *payload)
 		return sizeof(struct stream_vote_disk);
 	case STREAM_VOTED:
 		return sizeof(struct stream_voted_disk);
+	case STREAM_COMPARE:
+		return sizeof(struct stream_nothing_disk);
+	case STREAM_SUM:
+		((struct stream_sums_disk *)payload)->nr = cpu_to_le32(2);
+		((struct stream_sums_disk *)payload)->sum[1].chunk = cpu_to_le64(3);
+		return sizeof(struct stream_sums_disk);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "ship.h"
 
 #define LBAS	2048u
+#define ALL	1000000u	/* frames */
 
 /* An image that both ends may have open. */
 struct image {
@@ -27,6 +28,7 @@ static u64 nr_sent;			/* blocks, of a session */
 static struct driver *own;		/* of r, when it took over */
 static struct oracle oracle;
 static u32 beside;			/* steps of it that sessions have beside them */
+static bool overtakes;			/* it commits in the middle of a comparison */
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
@@ -50,6 +52,7 @@ static void serve(struct image *im)
 	assert_int_equal(open_core(im, true), 0);
 	im->ship.core = &im->core;
 	im->ship.reopen = reopen;
+	im->ship.sums = &im->hash;
 	im->served = true;
 }
 
@@ -120,6 +123,22 @@ static void write_beside(void)
 		assert_int_equal(driver_commit(own, false), 0);
 }
 
+/* What was compared already changes, and the root that it was read from is gone. */
+static void overtake(const struct ship_owner *owner)
+{
+	u32 i, k;
+
+	if (!overtakes || owner->state != SHIP_COMPARE || !owner->lba)
+		return;
+	overtakes = false;
+	for (i = 0; i < 3; i++) {
+		for (k = 0; k < 20; k++)
+			assert_int_equal(driver_step(own), 0);
+		assert_int_equal(driver_drain(own), 0);
+		assert_int_equal(driver_commit(own, false), 0);
+	}
+}
+
 /* One session of at most so many frames; the owner's state at its end. */
 static enum ship_state talk(struct ship_source *from, struct image *to, u32 most)
 {
@@ -136,6 +155,7 @@ static enum ship_state talk(struct ship_source *from, struct image *to, u32 most
 	begin(to_owner);
 	while (!error && most && !idle && owner->state != SHIP_STOPPED) {
 		write_beside();
+		overtake(owner);
 		error = ship_owner_step(owner);
 		idle = !error && !owner->out.nr && !to->ship.out.nr && !beside;
 		if (error > 0)
@@ -157,7 +177,7 @@ static enum ship_state talk(struct ship_source *from, struct image *to, u32 most
 static struct ship_source source_of(struct disk *disk, struct triad_hash *hash)
 {
 	return (struct ship_source) {
-		.store = &disk->store, .hash = hash, .device_blocks = disk_blocks,
+		.store = &disk->store, .hash = hash, .sums = hash, .device_blocks = disk_blocks,
 	};
 }
 
@@ -426,36 +446,127 @@ static void a_cut_leaves_the_one_or_the_other(void **state)
 	assert_true(nr_replicas > 5 && nr_devices > 5);
 }
 
-/* Another replica goes on if it is where the one that took over was. */
-static void another_replica(bool as_far)
+/* Another replica, which is before, at or behind where the one that took over was. */
+static enum ship_state another_replica(int further, u32 most)
 {
 	struct ship_source from = new_owner();
 
+	assert_int_equal(driver_fill(&a->driver, 0, 250), 0);
+	assert_int_equal(driver_fill(&a->driver, 800, 100), 0);
 	first_owner_writes(30);
-	if (!as_far)
+	if (further < 0)
 		replicate(&s);
 	first_owner_writes(20);
 	replicate(&r);
-	if (as_far)
+	if (further > 0)
+		first_owner_writes(5);
+	if (further >= 0)
 		replicate(&s);
 	take_over(10);
+	beside = most == ALL ? 0 : 40;
 	serve(&s);
-	assert_int_equal(talk(&from, &s, 1000000), as_far ? SHIP_LOG : SHIP_STOPPED);
+	return talk(&from, &s, most);
 }
 
 static void another_replica_that_was_as_far_goes_on(void **state)
 {
 	(void)state;
-	another_replica(true);
+	assert_int_equal(another_replica(0, ALL), SHIP_LOG);
 	holds_the_same(&s);
 }
 
-static void another_replica_that_was_not_is_left_alone(void **state)
+static void another_replica_that_was_behind_is_compared(void **state)
+{
+	(void)state;
+	assert_int_equal(another_replica(-1, ALL), SHIP_LOG);
+	/* of chunks that differ, and of what was written since */
+	assert_in_range(nr_sent, 1, 1500);
+	holds_the_same(&s);
+}
+
+static void what_changes_while_it_is_compared_is_sent(void **state)
+{
+	(void)state;
+	overtakes = true;
+	assert_int_equal(another_replica(-1, ALL), SHIP_LOG);
+	assert_false(overtakes);
+	holds_the_same(&s);
+}
+
+static void also_when_it_is_cut_short_and_written_beside(void **state)
+{
+	struct ship_source from = new_owner();
+	u32 most, cuts = 0;
+
+	(void)state;
+	for (most = 1; another_replica(-1, most) != SHIP_LOG; most++) {
+		cuts++;
+		/* it is what it was, or what it is to be */
+		while (talk(&from, &s, rng_below(&rng, 20) + 5 * cuts) != SHIP_LOG)
+			assert_true(++cuts < 1000);
+		assert_int_equal(talk(&from, &s, ALL), SHIP_LOG);
+		holds_the_same(&s);
+		teardown(NULL);
+		setup(NULL);
+		rng.state = a->rng.state = 900 + most;
+		if (most > SOME(12))
+			break;
+	}
+	assert_true(cuts > 10);
+}
+
+static void what_is_alike_is_not_sent(void **state)
+{
+	struct ship_source from = new_owner();
+	u32 lba;
+
+	(void)state;
+	for (lba = 0; lba < LBAS; lba += 512)
+		device_write(a, lba, 64);
+	device_write(a, 7 * 64, 2);
+	assert_int_equal(driver_commit(&a->driver, false), 0);
+	replicate(&s);
+	/* one chunk has data here alone, one on both sides, which differs */
+	device_write(a, 3 * 64 + 9, 1);
+	device_write(a, 7 * 64 + 2, 1);
+	assert_int_equal(driver_commit(&a->driver, false), 0);
+	replicate(&r);
+	take_over(0);
+	serve(&s);
+	assert_int_equal(talk(&from, &s, ALL), SHIP_LOG);
+	assert_int_equal(nr_sent, 4);
+	holds_the_same(&s);
+}
+
+/* What it holds beyond, whoever took over has emptied. */
+static void what_is_there_alone_is_emptied(void **state)
+{
+	struct ship_source from = new_owner();
+	u32 i;
+
+	(void)state;
+	for (i = 0; i < LBAS; i += 64)
+		device_write(a, i, 60);
+	assert_int_equal(driver_commit(&a->driver, false), 0);
+	replicate(&s);
+	a->load.max_discard = LBAS;
+	for (i = 0; i < 12; i++)
+		assert_int_equal(driver_discard(&a->driver), 0);
+	assert_int_equal(driver_drain(&a->driver), 0);
+	assert_int_equal(driver_commit(&a->driver, false), 0);
+	replicate(&r);
+	take_over(0);
+	serve(&s);
+	assert_int_equal(talk(&from, &s, ALL), SHIP_LOG);
+	holds_the_same(&s);
+}
+
+static void another_replica_that_is_further_is_left_alone(void **state)
 {
 	struct triad_origin was;
 
 	(void)state;
-	another_replica(false);
+	assert_int_equal(another_replica(1, ALL), SHIP_STOPPED);
 	was = s.core.root.origin;
 	assert_memory_equal(was.uuid, a->driver.core.root.uuid, TRIAD_UUID_SIZE);
 	assert_int_equal(s.core.root.epoch, 0);
@@ -520,7 +631,12 @@ int main(void)
 		TEST(a_device_again),
 		TEST(a_cut_leaves_the_one_or_the_other),
 		TEST(another_replica_that_was_as_far_goes_on),
-		TEST(another_replica_that_was_not_is_left_alone),
+		TEST(another_replica_that_was_behind_is_compared),
+		TEST(what_changes_while_it_is_compared_is_sent),
+		TEST(also_when_it_is_cut_short_and_written_beside),
+		TEST(what_is_alike_is_not_sent),
+		TEST(what_is_there_alone_is_emptied),
+		TEST(another_replica_that_is_further_is_left_alone),
 		TEST(only_who_grew_out_of_it),
 		TEST(a_history_that_does_not_fit_is_refused),
 	};
