@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=sh
 #
-# In the guest: two daemons on the loopback, a device in use and its replica.  vda: 128 MiB, the
-# device; vdb: 160 MiB, the replica.  Lines "ok - ..." and "not ok - ...".
+# In the guest: two daemons on the loopback, a device in use and its replica; or three.  vda: 128 MiB,
+# the device; vdb and vdc: 160 MiB, replicas.  Lines "ok - ..." and "not ok - ...".
 
 . /usr/lib/guest-lib.sh
 
@@ -319,7 +319,80 @@ resting()
 	checked "the replica" vdb
 }
 
-for part in ${*:-resting following taking_over synchronous taking_over coming_back another_device}; do
+# host N: of three; what one of them says, and the device's flushes that have ended
+start_host() { triadd -c host$1.conf -s /tmp/host$1.sock 2>>host$1.log & eval "host$1=$!"; }
+kill_host() { eval "kill -9 \$host$1; wait \$host$1 2>/dev/null"; }
+at_host() { a_host=$1; shift; TRIADD_SOCKET=/tmp/host$a_host.sock triadsetup replica "$@"; }
+in_sync() { [ "$(at_host 1 status 2>/dev/null | grep -c ': in sync')" = $1 ]; }
+flushes() { cat report 2>/dev/null | grep -c '^F'; }
+flushed_since() { [ "$(flushes)" -gt $(($1 + 3)) ]; }
+waits() { dmsetup status t | grep -q ' block waits '; }
+
+# Flushes end with a majority, and who takes over with one has all of them.
+three_hosts()
+{
+	blank_replica
+	rm -f host?.log
+	dd if=/dev/zero of=/dev/vdc bs=1M oflag=direct 2>/dev/null
+	for h in 1 2 3; do
+		(umask 077; head -c 32 /dev/urandom | hexdump -v -e '1/1 "%02x"' >key$h)
+		printf 'listen 127.0.0.%s\ngroup data key1 127.0.0.1 127.0.0.2 127.0.0.3\n' $h >host$h.conf
+	done
+	for h in 2 3; do echo "owner data t 127.0.0.$h key$h sync" >>host1.conf; done
+	echo "replica data /dev/vdb key2" >>host2.conf
+	echo "replica data /dev/vdc key3" >>host3.conf
+	fmt /dev/vda
+	map --sync block --sync-ms 3000 t /dev/vda
+	for h in 1 2 3; do start_host $h; done
+	within "two blank devices become replicas" 60 in_sync 2 || return
+	begin_writing 20
+	within "flushes end" 60 flushed_since 0
+	kill_host 3
+	n=$(flushes)
+	within "one replica is gone: flushes end" 60 flushed_since "$n"
+	kill_host 2
+	within "both are: they wait" 60 waits
+	start_host 3
+	n=$(flushes)
+	within "one is back: they end again" 120 flushed_since "$n"
+	start_host 2
+	sleep 4
+	eval "kill -STOP \$host3"
+	n=$(flushes)
+	within "one hangs: they end, by the other one" 120 flushed_since "$n"
+	at_host 2 group data >/tmp/out
+	grep -q '2 of 3\|1 of 3' /tmp/out && ok "the group says who is there" || not_ok "group # $(cat /tmp/out)"
+	eval "kill -CONT \$host3"
+
+	kill_host 1
+	end -TERM $throttle
+	kill -9 $job
+	grep '^F' report >flushed
+	won=
+	for h in 2 3; do
+		at_host $h takeover -q data >/tmp/out 2>&1 && won="$won$h"
+		sed 's/^/# /' /tmp/out
+	done
+	case $won in
+	2)	disk=vdb ;;
+	3)	disk=vdc ;;
+	*)	not_ok "one of them takes over # '$won'"; return ;;
+	esac
+	ok "one of them takes over, and no other"
+	for h in 2 3; do kill_host $h; done
+	checked "it" $disk
+	map r /dev/$disk
+	{ grep '^S' report; cat flushed; } >report.2
+	must "stamp: the report" stamp absorb state report.2
+	must "it holds a prefix of what was written, with all that had been flushed" \
+		stamp verify state /dev/mapper/r
+	triadsetup close r
+	triadsetup replica sync t off
+	wait $job 2>/dev/null
+	triadsetup close t
+}
+
+for part in ${*:-resting following taking_over synchronous taking_over coming_back another_device three_hosts}; do
 	begins $part
 	$part
 done
