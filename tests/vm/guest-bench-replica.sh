@@ -22,12 +22,13 @@ ip link set eth0 up
 chmod 600 /key
 mkdir -p /run /etc /var/lib/drbd /var/lock
 
-# half of it on each side; "50,1": and 1 % of the packets lost
+# Half of it on each side; "50,1": and 1 % of the packets lost.  busybox has a tc of its own, which a
+# shell of nc would take.
 delay()
 {
 	d_ms=${1%,*} d_loss=${1#"$d_ms"}
-	tc qdisc del dev eth0 root 2>/dev/null
-	[ "$1" = 0 ] || tc qdisc add dev eth0 root netem limit 100000 delay "$((d_ms * 500))us" ${d_loss:+loss ${d_loss#,}%}
+	/usr/bin/tc qdisc del dev eth0 root 2>/dev/null
+	[ "$1" = 0 ] || /usr/bin/tc qdisc add dev eth0 root netem limit 100000 delay "$((d_ms * 500))us" ${d_loss:+loss ${d_loss#,}%}
 }
 
 drbd_up()
