@@ -364,6 +364,9 @@ static int elect(struct takeover *t, u32 *epoch)
 	const char *name = text_of(t->peer, "name");
 
 	*epoch = number_of(t->group, "epoch") + 1;
+	if (!*epoch)
+		return tool_fail(TOOL_DEVICE, "Nothing was changed.", "%s: a member of its group says that there "
+				 "is no later epoch", t->path);
 	json_object_put(t->group);
 	t->group = ask_group(name, *epoch);
 	return t->group ? judge(t, true) : no_daemon();

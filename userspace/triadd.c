@@ -295,13 +295,17 @@ static bool take_line(char *line, unsigned int line_nr)
 /* What belongs to a group is named as it is. */
 static bool is_complete(const struct group *group)
 {
+	struct peer *owner = triadd_find(ROLE_OWNER, group->name);
 	unsigned int i, nr = 0, nr_sync = 0;
 
 	for (i = 0; i < nr_peers; i++) {
-		if (strcmp(peers[i]->name, group->name))
-			continue;
-		nr++;
-		nr_sync += peers[i]->sync;
+		bool is_of_it = !strcmp(peers[i]->name, group->name);
+
+		nr += is_of_it;
+		nr_sync += is_of_it && peers[i]->sync;
+		if (!is_of_it && peers[i]->sync && owner && !strcmp(peers[i]->path, owner->path))
+			return wrong(peers[i]->line_nr, "flushes of %s wait for the group %s, and for no other "
+				     "name", owner->path, group->name);
 	}
 	if (!nr)
 		return wrong(group->line_nr, "no owner, replica or witness here is named %s", group->name);

@@ -345,7 +345,8 @@ static int with_image(struct peer *peer, int (*act)(struct image *im))
 		close_image(im);
 	}
 	pthread_mutex_lock(&peer->lock);
-	if (r == -EBUSY)
+	/* what it was, when it could be looked at, says nothing; -EPERM: a vote that was not granted */
+	if (r && r != -EPERM && r != -ENODATA)
 		peer->kind = STREAM_KIND_BUSY;
 	peer->busy = false;
 	pthread_cond_broadcast(&peer->changed);

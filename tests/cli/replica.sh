@@ -41,7 +41,7 @@ says()	# owner|replica EXPRESSION: of its peer p
 # ---- what it is told ------------------------------------------------------------------------
 
 rm -f key key.*
-(umask 077; openssl rand -hex 32 >key; openssl rand -hex 32 >key.other; openssl rand -hex 4 >key.short)
+(umask 077; openssl rand -hex 32 >key; openssl rand -hex 32 >key.other; openssl rand -hex 32 >key.third; openssl rand -hex 4 >key.short)
 cp key key.open && chmod 644 key.open
 while IFS='|' read -r name pattern config; do
 	printf "$config" >bad.conf
@@ -65,6 +65,7 @@ a group that names a host twice|names h1 twice|replica a x key\ngroup a key.othe
 a group of which nothing is here|named b|replica a x key\ngroup b key.other h1 h2 h3
 a group with the key of a replica|a key of its own|replica a x key\ngroup a key h1 h2 h3
 a group of which too few are waited for|wait for 2 of its replicas|owner a d h2 key sync\ngroup a key.other h1 h2 h3 h4 h5
+a group beside another name|for no other name|owner a d h2 key sync\nowner b d h3 key.other sync\ngroup a key.third h1 h2 h3
 a witness with a key|witness NAME IMAGE|witness a x key
 one device under two names of one line|named in line 1|owner a d1 h1 key\nowner a d2 h2 key.other
 what is no text|line|\001\002\003
@@ -298,7 +299,7 @@ fi
 
 # host N: its daemon, and what it is told; on the loopback, with ports of their own
 start_host() { "$triadd" -c host$1.conf -s host$1.sock >/dev/null 2>>host$1.log & eval "host$1_pid=$!"; }
-kill_host() { eval "kill -9 \$host$1_pid; wait \$host$1_pid 2>/dev/null"; }
+kill_host() { eval "{ kill -9 \$host$1_pid; wait \$host$1_pid; } 2>/dev/null"; }
 at_host() { h_host=$1; shift; TRIADD_SOCKET=$dir/host$h_host.sock tool "$@"; }
 host_says()	# HOST EXPRESSION: of its peers p
 {
