@@ -507,12 +507,16 @@ static void describe(const struct takeover *t, char *text, size_t size)
 	text[size - 1] = 0;
 }
 
-static int promote(struct takeover *t, struct triad_origin *held)
+/* Nobody else can give or take a vote while it is open here. */
+static int promote(struct takeover *t, u32 epoch, struct triad_origin *held)
 {
 	int r = open_image(t, true);
 
 	if (!r)
 		r = open_core(t, true);
+	if (!r && t->view.core.root.epoch != epoch)
+		r = tool_fail(TOOL_BUSY, "It is a replica still, and no data is lost.", "%s: another one was elected "
+			      "meanwhile: epoch %u, and this one %u", t->path, t->view.core.root.epoch, epoch);
 	if (!r) {
 		*held = t->view.core.origin;
 		r = replica_promote(&t->view.core);
@@ -551,7 +555,7 @@ static int take_over(const struct options *opt)
 	if (!r && !is_granted_here(&t))
 		r = seal_it(&t, &epoch);
 	if (!r)
-		r = promote(&t, &held);
+		r = promote(&t, epoch, &held);
 	json_object_put(t.group);
 	json_object_put(t.answer);
 	if (r)

@@ -313,6 +313,7 @@ host_answers()
 	h_status=$?
 	[ $h_status = 0 ] || [ $h_status = 6 ]
 }
+holds_epoch() { tool dump --json $1 root >out 2>err && grep -q "\"epoch\": *$2" out; }
 three_hosts()
 {
 	rm -f host?.log img.2 img.3 witness.3
@@ -384,6 +385,29 @@ kill_host 2
 at_host 3 replica takeover -q --force data >out 2>err
 [ $? = 0 ] && at_host 3 position img.3 >/dev/null
 result $? "takeover: --force asks nobody's leave"
+for h in 1 2 3; do kill_host $h; done
+
+# A member that hangs for one (10 s), and is away for the other, gives that the time to be elected, too,
+# behind the votes that the first one has.
+three_hosts
+echo "replica data img.3 key.3" >>host3.conf
+sed "s|^group.*|group data key.group 127.0.0.1:$port 127.0.0.1:$((port + 2)) 127.0.0.1:$((port + 3))|" host3.conf >host.new
+mv host.new host3.conf
+on img 'write 0 20 1' close
+for h in 1 2 3; do start_host $h; done
+until_true is_at img.2 "$(tool position img)" && until_true is_at img.3 "$(tool position img)"
+kill -STOP $host1_pid
+at_host 2 replica takeover -q data >out.2 2>&1 &
+first=$!
+until_true holds_epoch img.3 1
+at_host 3 replica takeover -q --json data >took.json 2>err
+result $? "takeover: the later one of two has it"
+holds "takeover: with the later epoch" took.json "d['epoch'] == 2"
+wait $first
+[ $? = 5 ] && grep -q 'another one was elected meanwhile' out.2
+result $? "takeover: and the one before has not, though it had been elected"
+tool info img.2 >out && grep -qi 'replica' out
+result $? "takeover: which is a replica still"
 for h in 1 2 3; do kill_host $h; done
 
 three_hosts
