@@ -354,7 +354,15 @@ static int canvass(struct takeover *t)
 {
 	const char *name = t->peer ? text_of(t->peer, "name") : NULL;
 
-	t->group = name ? ask_group(name, 0) : NULL;
+	struct json_object *said = name ? ask("group", name) : NULL;
+
+	/* who does not answer has not said that there is no group */
+	if (name && !said && !t->opt->force)
+		return no_daemon();
+	if (said && members_of(said))
+		t->group = said;
+	else
+		json_object_put(said);
 	return t->group ? judge(t, false) : 0;
 }
 

@@ -354,7 +354,7 @@ static int take_branched(struct ship_replica *rep)
 	bool is_itself, parted;
 	int r;
 
-	if (!root || is_its_own(rep) || memcmp(at.uuid, root->origin.uuid, sizeof(at.uuid)))
+	if (!root || rep->branched || is_its_own(rep) || memcmp(at.uuid, root->origin.uuid, sizeof(at.uuid)))
 		return another(rep);
 	/* it is told without its branch: the newest that it can be of */
 	at.branch = min_t(u64, root->branch, at.generation);

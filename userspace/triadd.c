@@ -292,6 +292,16 @@ static bool take_line(char *line, unsigned int line_nr)
 	return listen_at != NULL;
 }
 
+static bool is_member(const struct group *group, const struct peer *peer)
+{
+	unsigned int i;
+
+	for (i = 0; i < group->nr; i++)
+		if (!strcmp(group->host[i], peer->host) && !strcmp(group->port[i], peer->port))
+			return true;
+	return false;
+}
+
 /* What belongs to a group is named as it is. */
 static bool is_complete(const struct group *group)
 {
@@ -303,6 +313,9 @@ static bool is_complete(const struct group *group)
 
 		nr += is_of_it;
 		nr_sync += is_of_it && peers[i]->sync;
+		if (is_of_it && peers[i]->sync && !is_member(group, peers[i]))
+			return wrong(peers[i]->line_nr, "flushes wait for members of the group %s, and %s:%s is "
+				     "none", group->name, peers[i]->host, peers[i]->port);
 		if (!is_of_it && peers[i]->sync && owner && !strcmp(peers[i]->path, owner->path))
 			return wrong(peers[i]->line_nr, "flushes of %s wait for the group %s, and for no other "
 				     "name", owner->path, group->name);
@@ -621,25 +634,6 @@ static void become_part_of_flushes(void)
 			   "wait no longer", strerror(errno));
 }
 
-/* Sparse ones, of the least size. */
-static void make_witness_files(void)
-{
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < nr_peers; i++) {
-		if (!peers[i]->witness)
-			continue;
-		fd = open(peers[i]->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd < 0 && errno == EEXIST)
-			continue;
-		if (fd < 0 || ftruncate(fd, TRIAD_MIN_BLOCKS * TRIAD_BLOCK_SIZE))
-			triadd_say(peers[i], "%s: %s", peers[i]->path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-	}
-}
-
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 static void serve(int signals, int control, int network)
@@ -731,7 +725,6 @@ int main(int argc, char **argv)
 		return TOOL_SYSTEM;
 	}
 	vote_start();
-	make_witness_files();
 	control = listen_locally();
 	if (control < 0)
 		return TOOL_SYSTEM;

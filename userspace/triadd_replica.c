@@ -228,6 +228,20 @@ static u32 epoch_for(struct image *im)
 	return asked || !im->ship.core ? asked : im->ship.core->root.epoch + 1;
 }
 
+/*
+ * A vote, which names an epoch, says that what it held is known: of what is incomplete it is not; a
+ * witness never held anything.
+ */
+static int seal(struct image *im)
+{
+	const struct triad_core *core = im->ship.core;
+
+	if (im->peer->seal_epoch && core && core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE &&
+	    !im->peer->witness)
+		return -EPERM;
+	return ship_replica_seal(&im->ship, epoch_for(im));
+}
+
 /* Asked for while a session is on: that ends then. */
 static bool is_asked_to_end(struct image *im)
 {
@@ -240,7 +254,7 @@ static bool is_asked_to_end(struct image *im)
 	pthread_mutex_unlock(&peer->lock);
 	if (!asked)
 		return leave;
-	peer->seal_result = ship_replica_seal(&im->ship, epoch_for(im));
+	peer->seal_result = seal(im);
 	note(im, NULL);
 	pthread_mutex_lock(&peer->lock);
 	peer->seal = false;
@@ -354,11 +368,6 @@ static int with_image(struct peer *peer, int (*act)(struct image *im))
 	return r;
 }
 
-static int seal(struct image *im)
-{
-	return ship_replica_seal(&im->ship, epoch_for(im));
-}
-
 static int look(struct image *im)
 {
 	(void)im;
@@ -405,7 +414,7 @@ void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted)
 			with_image(peer, look);
 	}
 	pthread_mutex_lock(&peer->lock);
-	voted->kind = peer->kind;
+	voted->kind = peer->kind == STREAM_KIND_INCOMPLETE && !peer->witness ? STREAM_KIND_BUSY : peer->kind;
 	voted->at = peer->at;
 	voted->epoch = peer->epoch;
 	pthread_mutex_unlock(&peer->lock);

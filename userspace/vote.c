@@ -19,7 +19,8 @@ static bool counts(const struct vote *v, bool granted)
 /* One that is incomplete has lost what it held, and says where that was. */
 static bool held_something(const struct vote *v)
 {
-	return is_replica(v) && !position_is_none(&v->said.at);
+	return (is_replica(v) || (v->answered && v->said.kind == STREAM_KIND_BUSY)) &&
+	       !position_is_none(&v->said.at);
 }
 
 void vote_count(const struct vote *votes, u32 nr, bool granted, struct vote_result *result)

@@ -65,6 +65,7 @@ a group that names a host twice|names h1 twice|replica a x key\ngroup a key.othe
 a group of which nothing is here|named b|replica a x key\ngroup b key.other h1 h2 h3
 a group with the key of a replica|a key of its own|replica a x key\ngroup a key h1 h2 h3
 a group of which too few are waited for|wait for 2 of its replicas|owner a d h2 key sync\ngroup a key.other h1 h2 h3 h4 h5
+a group that flushes wait for others than|is none|owner a d h9 key sync\ngroup a key.other h1 h2 h3
 a group beside another name|for no other name|owner a d h2 key sync\nowner b d h3 key.other sync\ngroup a key.third h1 h2 h3
 a witness with a key|witness NAME IMAGE|witness a x key
 one device under two names of one line|named in line 1|owner a d1 h1 key\nowner a d2 h2 key.other
@@ -412,6 +413,7 @@ for h in 1 2 3; do kill_host $h; done
 
 three_hosts
 echo "witness data witness.3" >>host3.conf
+truncate -s 64M witness.3
 sed -i '/owner.*key.3/d' host1.conf
 on img 'write 0 200 1' close
 for h in 1 2 3; do start_host $h; done
