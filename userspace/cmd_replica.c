@@ -90,11 +90,11 @@ static bool flag_of(struct json_object *peer, const char *name)
 	return json_object_object_get_ex(peer, name, &value) && json_object_get_boolean(value);
 }
 
-static struct json_object *peers_of(struct json_object *answer)
+static struct json_object *list_of(struct json_object *answer, const char *name)
 {
 	struct json_object *list;
 
-	return json_object_object_get_ex(answer, "peers", &list) &&
+	return json_object_object_get_ex(answer, name, &list) &&
 	       json_object_is_type(list, json_type_array) ? list : NULL;
 }
 
@@ -173,7 +173,7 @@ static void print_prometheus(struct json_object *list)
 
 static int status(const struct options *opt)
 {
-	struct json_object *answer = ask("status", NULL), *list = answer ? peers_of(answer) : NULL;
+	struct json_object *answer = ask("status", NULL), *list = answer ? list_of(answer, "peers") : NULL;
 	const char *name = opt->nr_args > 1 ? opt->args[1] : NULL;
 	bool found = !name, well = true;
 	size_t i;
@@ -222,7 +222,7 @@ static void find(struct takeover *t, const char *what)
 
 	snprintf(t->path, sizeof(t->path), "%s", what);
 	t->answer = ask("status", NULL);
-	list = t->answer ? peers_of(t->answer) : NULL;
+	list = t->answer ? list_of(t->answer, "peers") : NULL;
 	for (i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *peer = json_object_array_get_idx(list, i);
 		const char *image = text_of(peer, "image"), *name = text_of(peer, "name");
@@ -276,26 +276,16 @@ static int open_core(struct takeover *t, bool to_write)
 
 /* ---- groups ---------------------------------------------------------------------------------------- */
 
-static struct json_object *members_of(struct json_object *group)
-{
-	struct json_object *list;
-
-	return json_object_object_get_ex(group, "members", &list) &&
-	       json_object_is_type(list, json_type_array) ? list : NULL;
-}
-
-/* Ask the members, for an epoch or, with 0, where they are.  NULL: there is no such group. */
+/*
+ * Ask the members, for an epoch or, with 0, where they are.  NULL: triadd does not answer; without
+ * "members" it knows no such group.
+ */
 static struct json_object *ask_group(const char *name, u32 epoch)
 {
-	struct json_object *group;
 	char text[128];
 
 	snprintf(text, sizeof(text), epoch ? "%s %u" : "%s", name, epoch);
-	group = ask("group", text);
-	if (group && members_of(group))
-		return group;
-	json_object_put(group);
-	return NULL;
+	return ask("group", text);
 }
 
 static void describe_member(FILE *f, struct json_object *m)
@@ -315,7 +305,7 @@ static void describe_member(FILE *f, struct json_object *m)
 
 static void describe_group(FILE *f, struct json_object *group)
 {
-	struct json_object *list = members_of(group);
+	struct json_object *list = list_of(group, "members");
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(list); i++)
@@ -326,7 +316,7 @@ static void describe_group(FILE *f, struct json_object *group)
 static int judge(const struct takeover *t, bool sealed)
 {
 	const char *verdict = text_of(t->group, "verdict") ?: "", *advice, *host;
-	struct json_object *which = json_object_array_get_idx(members_of(t->group), number_of(t->group, "which"));
+	struct json_object *which = json_object_array_get_idx(list_of(t->group, "members"), number_of(t->group, "which"));
 
 	advice = sealed ? "What was its owner is refused by those that voted; no data is lost.  Give the command "
 			  "again.\n  --force takes over all the same: what others hold beyond this is lost then." :
@@ -354,16 +344,15 @@ static int canvass(struct takeover *t)
 {
 	const char *name = t->peer ? text_of(t->peer, "name") : NULL;
 
-	struct json_object *said = name ? ask("group", name) : NULL;
-
+	t->group = name ? ask_group(name, 0) : NULL;
 	/* who does not answer has not said that there is no group */
-	if (name && !said && !t->opt->force)
+	if (name && !t->group && !t->opt->force)
 		return no_daemon();
-	if (said && members_of(said))
-		t->group = said;
-	else
-		json_object_put(said);
-	return t->group ? judge(t, false) : 0;
+	if (list_of(t->group, "members"))
+		return judge(t, false);
+	json_object_put(t->group);
+	t->group = NULL;
+	return 0;
 }
 
 /* The epoch is granted by each member once, and what voted takes nothing more. */
@@ -377,12 +366,12 @@ static int elect(struct takeover *t, u32 *epoch)
 				 "is no later epoch", t->path);
 	json_object_put(t->group);
 	t->group = ask_group(name, *epoch);
-	return t->group ? judge(t, true) : no_daemon();
+	return list_of(t->group, "members") ? judge(t, true) : no_daemon();
 }
 
 static bool is_granted_here(const struct takeover *t)
 {
-	struct json_object *list = t->group ? members_of(t->group) : NULL, *m;
+	struct json_object *list = t->group ? list_of(t->group, "members") : NULL, *m;
 	size_t i;
 
 	for (i = 0; list && i < json_object_array_length(list); i++) {
@@ -395,24 +384,23 @@ static bool is_granted_here(const struct takeover *t)
 
 static int show_group(const struct options *opt)
 {
-	struct json_object *group = ask_group(opt->args[1], 0), *daemon;
+	struct json_object *group = ask_group(opt->args[1], 0), *list = list_of(group, "members");
 	bool there;
 
-	if (!group) {
-		daemon = ask("status", NULL);
-		if (!daemon)
-			return no_daemon();
-		json_object_put(daemon);
+	if (!group)
+		return no_daemon();
+	if (!list) {
+		json_object_put(group);
 		return tool_fail(TOOL_USAGE, "See triadd.conf(5).", "%s: triadd knows no such group", opt->args[1]);
 	}
 	there = number_of(group, "votes") >= number_of(group, "majority");
 	if (opt->json) {
-		json_add(json_document(), "members", json_object_get(members_of(group)));
+		json_add(json_document(), "members", json_object_get(list));
 		json_add_number(json_document(), "votes", number_of(group, "votes"));
 		json_add_number(json_document(), "majority", number_of(group, "majority"));
 	} else {
 		printf("%s: %" PRIu64 " of %zu could vote; a replica takes over with %" PRIu64 "\n", opt->args[1],
-		       number_of(group, "votes"), json_object_array_length(members_of(group)),
+		       number_of(group, "votes"), json_object_array_length(list),
 		       number_of(group, "majority"));
 		describe_group(stdout, group);
 	}

@@ -251,6 +251,7 @@ struct ship_replica {
 };
 
 int ship_replica_init(struct ship_replica *replica);
+enum stream_kind ship_replica_kind(const struct ship_replica *replica);	/* what is there */
 void ship_replica_free(struct ship_replica *replica);
 
 void ship_replica_connected(struct ship_replica *replica);

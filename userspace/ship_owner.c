@@ -173,17 +173,6 @@ static int attach(struct ship_owner *o)
  * This device was a replica once, and the other end holds what became of the device that it was a
  * replica of.  What differs is what changed there since, which it tells, and what changed here.
  */
-static int take_compare(struct ship_owner *o)
-{
-	close_root(o);
-	o->state = SHIP_COMPARE;
-	o->floor = 0;
-	o->lba = 0;
-	o->nr_sums = 0;
-	memset(&o->first, 0, sizeof(o->first));
-	return 0;
-}
-
 static int take_changed(struct ship_owner *o, const struct stream_in *in)
 {
 	u64 end = 0;
@@ -207,6 +196,18 @@ static int take_changed(struct ship_owner *o, const struct stream_in *in)
 		o->since = o->branched;
 	else
 		o->nr_changed = 0;
+	return 0;
+}
+
+/* ... which it cannot tell: it is told sums of all that is here, and answers what differs. */
+static int take_compare(struct ship_owner *o)
+{
+	close_root(o);
+	o->state = SHIP_COMPARE;
+	o->floor = 0;
+	o->lba = 0;
+	o->nr_sums = 0;
+	memset(&o->first, 0, sizeof(o->first));
 	return 0;
 }
 
@@ -453,6 +454,16 @@ static bool goes_on(struct ship_owner *o)
 	return true;
 }
 
+/* Nothing of a piece counts whose root is gone: again, with the one that is current now. */
+static int drop_piece(struct ship_owner *o, const struct ship_out_mark *staged, int gone, int r)
+{
+	ship_out_back(&o->out, staged);
+	close_root(o);
+	if (gone == -ESTALE || gone == -EAGAIN)
+		return 1;
+	return gone ? gone : r;
+}
+
 static int ship_difference(struct ship_owner *o)
 {
 	struct ship_out_mark staged = ship_out_mark(&o->out);
@@ -483,12 +494,7 @@ static int ship_difference(struct ship_owner *o)
 		o->next_changed = p.next_changed;
 		return r ? r : 1;
 	}
-	/* nothing of it counts: again, with the root that is current now */
-	ship_out_back(&o->out, &staged);
-	close_root(o);
-	if (gone == -ESTALE || gone == -EAGAIN)
-		return 1;
-	return gone ? gone : r;
+	return drop_piece(o, &staged, gone, r);
 }
 
 /* ---- sums -------------------------------------------------------------------------------------- */
@@ -528,7 +534,7 @@ static int ship_sums(struct ship_owner *o)
 	struct sums s = { .o = o };
 	u32 nr = o->nr_sums;
 	int gone, r = o->is_open ? 0 : open_root(o);
-	bool ends = false;
+	bool ends;
 
 	if (r)
 		return r;
@@ -550,12 +556,8 @@ static int ship_sums(struct ship_owner *o)
 		}
 		return 1;
 	}
-	ship_out_back(&o->out, &staged);
 	o->nr_sums = nr;
-	close_root(o);
-	if (gone == -ESTALE || gone == -EAGAIN)
-		return 1;
-	return gone ? gone : r;
+	return drop_piece(o, &staged, gone, r);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */

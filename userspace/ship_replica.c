@@ -23,6 +23,13 @@ int ship_replica_init(struct ship_replica *rep)
 	return rep->writer ? ship_out_init(&rep->out) : -ENOMEM;
 }
 
+enum stream_kind ship_replica_kind(const struct ship_replica *rep)
+{
+	if (!rep->core)
+		return rep->is_device ? STREAM_KIND_OWNER : STREAM_KIND_BLANK;
+	return rep->core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE ? STREAM_KIND_INCOMPLETE : STREAM_KIND_WHOLE;
+}
+
 void ship_replica_free(struct ship_replica *rep)
 {
 	if (rep->rx.writer)
@@ -133,6 +140,12 @@ static int stage_credit(struct ship_replica *rep)
 	return stream_credit(&rep->out.stream, rep->credit);
 }
 
+/* It comes in time, however long what comes is. */
+static int renew_credit(struct ship_replica *rep)
+{
+	return rep->in->bytes + SHIP_WINDOW / 2 > rep->credit ? stage_credit(rep) : 0;
+}
+
 /* It is a replica of whoever is the owner, or of nobody yet. */
 static bool is_its_own(const struct ship_replica *rep)
 {
@@ -155,7 +168,7 @@ static int follow(struct ship_replica *rep)
 
 static int take_hello(struct ship_replica *rep)
 {
-	struct stream_position position = { .batch_blocks = rep->batch_blocks };
+	struct stream_position position = { .batch_blocks = rep->batch_blocks, .kind = ship_replica_kind(rep) };
 	const struct triad_root *root = rep->core ? &rep->core->root : NULL;
 	int r = 0;
 
@@ -181,8 +194,6 @@ static int take_hello(struct ship_replica *rep)
 		position.at = rep->core->origin;
 		position.epoch = root->epoch;
 		position.logical_blocks = root->logical_blocks;
-		position.kind = root->incompat & TRIAD_INCOMPAT_INCOMPLETE ?
-				STREAM_KIND_INCOMPLETE : STREAM_KIND_WHOLE;
 	}
 	r = stream_position(&rep->out.stream, &position);
 	return r ? r : stage_credit(rep);
@@ -219,42 +230,34 @@ static int add_change(void *context, const struct content_block *block)
 	return r;
 }
 
-/* All that was written here since a generation. */
-static int changes_since(struct ship_replica *rep, u64 generation, struct changes *c)
-{
-	struct content_range range = {
-		.since = (u32)generation + 1, .to = rep->core->geo.logical_blocks,
-		.holes = true, .only_names = true,
-	};
-
-	return content_changes(rep->core, &range, add_change, c);
-}
-
 static u64 nr_chunks(const struct ship_replica *rep)
 {
 	return rep->core->geo.logical_blocks / STREAM_SUM_BLOCKS;
 }
 
-/* All that was found to differ. */
-static int changes_found(struct ship_replica *rep, u64 none, struct changes *c)
+/* All that was found to differ; or, where that was not looked for, was written here since a generation. */
+static int find_changes(struct ship_replica *rep, u64 generation, struct changes *c)
 {
+	struct content_range range = {
+		.since = (u32)generation + 1, .to = rep->core->geo.logical_blocks,
+		.holes = true, .only_names = true,
+	};
 	u64 chunk, nr = nr_chunks(rep);
 	int r = 0;
 
-	(void)none;
+	if (!rep->differs)
+		return content_changes(rep->core, &range, add_change, c);
 	for (chunk = 0; chunk < nr && !r; chunk++) {
 		struct content_block block = { .lba = chunk * STREAM_SUM_BLOCKS, .nr = STREAM_SUM_BLOCKS };
 
-		if (rep->differs[chunk / 8] & 1u << chunk % 8)
+		if (triad_bit(rep->differs, chunk))
 			r = add_change(c, &block);
 	}
 	return r;
 }
 
 /* Where these are too many, with what lies between. */
-static int stage_changes(struct ship_replica *rep,
-			 int (*find)(struct ship_replica *rep, u64 generation, struct changes *c),
-			 u64 generation)
+static int stage_changes(struct ship_replica *rep, u64 generation)
 {
 	struct changes *c = triad_alloc(sizeof(*c));
 	u64 gap = 0;
@@ -264,12 +267,12 @@ static int stage_changes(struct ship_replica *rep,
 		return -ENOMEM;
 	do {
 		*c = (struct changes) { .rep = rep, .gap = gap };
-		r = find(rep, generation, c);
+		r = find_changes(rep, generation, c);
 		gap = 2 * gap + 1;
 	} while (r == 1);
 	*c = (struct changes) { .rep = rep, .gap = c->gap, .stage = true };
 	if (!r)
-		r = find(rep, generation, c);
+		r = find_changes(rep, generation, c);
 	if (!r)
 		r = stream_changed(&rep->out.stream, c->range, c->nr, false);
 	triad_free(c);
@@ -280,7 +283,7 @@ static int stage_changes(struct ship_replica *rep,
 
 static void differs(struct ship_replica *rep, u64 chunk)
 {
-	rep->differs[chunk / 8] |= 1u << chunk % 8;
+	triad_bit_set(rep->differs, chunk);
 }
 
 struct compared {
@@ -327,12 +330,12 @@ static int take_sums(struct ship_replica *rep)
 		differs(rep, in->sum[c.next].chunk);
 	rep->nr_compared = end;
 	if (!r && !in->more) {
-		r = stage_changes(rep, changes_found, 0);
+		r = stage_changes(rep, 0);
 		triad_free(rep->differs);
 		rep->differs = NULL;
 	}
-	if (!r && in->bytes + SHIP_WINDOW / 2 > rep->credit)
-		r = stage_credit(rep);
+	if (!r)
+		r = renew_credit(rep);
 	return r ? failed(rep, r) : 0;
 }
 
@@ -360,7 +363,7 @@ static int take_branched(struct ship_replica *rep)
 	at.branch = min_t(u64, root->branch, at.generation);
 	is_itself = !memcmp(root->uuid, root->origin.uuid, sizeof(root->uuid));
 	/* of what is incomplete nothing is told: all comes */
-	parted = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
+	parted = ship_replica_kind(rep) == STREAM_KIND_WHOLE &&
 		 memcmp(at.state, rep->core->origin.state, sizeof(at.state));
 	if (parted && !is_itself && position_record(&rep->core->origin) > position_record(&at))
 		return refuse(rep, STREAM_REFUSE_HISTORY, -EPERM, "it is further than the device was when that "
@@ -371,7 +374,7 @@ static int take_branched(struct ship_replica *rep)
 	if (!r && !parted)
 		r = stream_changed(&rep->out.stream, NULL, 0, false);
 	else if (!r && is_itself && position_age(&at, root) == POSITION_FITS)
-		r = stage_changes(rep, changes_since, at.generation - (root->branch == at.generation));
+		r = stage_changes(rep, at.generation - (root->branch == at.generation));
 	else if (!r)
 		r = ask_for_sums(rep);
 	return r ? failed(rep, r) : 0;
@@ -412,7 +415,7 @@ static int make_ready(struct ship_replica *rep)
 static int take_begin(struct ship_replica *rep)
 {
 	const struct stream_begin *begin = &rep->in->begin;
-	bool whole = rep->core && !(rep->core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE);
+	bool whole = ship_replica_kind(rep) == STREAM_KIND_WHOLE;
 	struct receive *rx = &rep->rx;
 	int r = 0;
 
@@ -479,9 +482,9 @@ static int take_part(struct ship_replica *rep)
 	if (!rep->rx.writer)
 		return refuse(rep, STREAM_REFUSE_OTHER, -EPROTO, "blocks come outside of a stream");
 	r = receive_frame(&rep->rx);
-	/* an ACK comes late in a long stream; credit must not */
-	if (!r && rep->in->bytes + SHIP_WINDOW / 2 > rep->credit)
-		r = stage_credit(rep);
+	/* an ACK comes late in a long stream */
+	if (!r)
+		r = renew_credit(rep);
 	return r ? failed(rep, r) : 0;
 }
 

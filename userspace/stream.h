@@ -225,7 +225,7 @@ enum stream_kind {
 	STREAM_KIND_INCOMPLETE,		/* between two states: it has no position */
 	/* of a member of a group, not in a position: */
 	STREAM_KIND_OWNER,		/* a device, and no replica */
-	STREAM_KIND_BUSY,		/* it is in use, or cannot be read */
+	STREAM_KIND_BUSY,		/* in use, not readable, or incomplete and no witness */
 	STREAM_NR_KINDS,
 };
 

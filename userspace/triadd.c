@@ -172,12 +172,17 @@ static bool is_name(const char *name)
 	       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
 }
 
-static const struct {
-	const char *usage, *option;
-	int least;	/* words */
+/* A witness is a replica without data, and so without a key: nobody sends it any. */
+static const struct form {
+	const char *word, *usage;
+	enum role role;
+	bool witness;
+	int least;		/* words */
+	const char *option;	/* one more; NULL: there is none */
 } forms[] = {
-	[ROLE_OWNER] = { "owner NAME DEVICE HOST[:PORT] KEYFILE [sync]", "sync", 5 },
-	[ROLE_REPLICA] = { "replica NAME IMAGE KEYFILE [in_steps]", "in_steps", 4 },
+	{ "owner", "owner NAME DEVICE HOST[:PORT] KEYFILE [sync]", ROLE_OWNER, false, 5, "sync" },
+	{ "replica", "replica NAME IMAGE KEYFILE [in_steps]", ROLE_REPLICA, false, 4, "in_steps" },
+	{ "witness", "witness NAME IMAGE", ROLE_REPLICA, true, 3, NULL },
 };
 
 /* One device may be sent to several hosts; a replica's name is one image. */
@@ -189,17 +194,17 @@ static bool is_taken(const struct peer *peer, const struct peer *other)
 	       (!strcmp(peer->host, other->host) && !strcmp(peer->port, other->port));
 }
 
-/* A witness is a replica without data, and so without a key: nobody sends it any. */
-static bool take_peer(enum role role, bool witness, char **words, int nr, char *line, unsigned int line_nr)
+static bool take_peer(const struct form *form, char **words, int nr, char *line, unsigned int line_nr)
 {
-	int least = witness ? 3 : forms[role].least;
+	enum role role = form->role;
 	struct peer *peer;
 	unsigned int i;
 
 	if (nr_peers == TRIADD_PEERS)
 		return wrong(line_nr, "more than %u lines", TRIADD_PEERS);
-	if (nr != least && (witness || nr != least + 1 || strcmp(words[least], forms[role].option)))
-		return wrong(line_nr, "it has to be: %s", witness ? "witness NAME IMAGE" : forms[role].usage);
+	if (nr != form->least &&
+	    (!form->option || nr != form->least + 1 || strcmp(words[form->least], form->option)))
+		return wrong(line_nr, "it has to be: %s", form->usage);
 	if (!is_name(words[1]))
 		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
 	peer = calloc(1, sizeof(*peer));
@@ -214,9 +219,9 @@ static bool take_peer(enum role role, bool witness, char **words, int nr, char *
 	peer->line_nr = line_nr;
 	peer->name = words[1];
 	peer->path = words[2];
-	peer->in_steps = nr > least && role == ROLE_REPLICA;
-	peer->sync = nr > least && role == ROLE_OWNER;
-	peer->witness = witness;
+	peer->in_steps = nr > form->least && role == ROLE_REPLICA;
+	peer->sync = nr > form->least && role == ROLE_OWNER;
+	peer->witness = form->witness;
 	if (role == ROLE_OWNER && !net_split(words[3], &peer->host, &peer->port))
 		return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[3]);
 	for (i = 0; i < nr_peers; i++) {
@@ -225,17 +230,28 @@ static bool take_peer(enum role role, bool witness, char **words, int nr, char *
 		if (role == ROLE_REPLICA && peers[i]->role == role && !strcmp(peers[i]->path, words[2]))
 			return wrong(line_nr, "%s is line %u's already", words[2], peers[i]->line_nr);
 	}
-	if (!witness && !take_key(words[least - 1], &peer->key, &peer->key_size, line_nr))
+	if (!form->witness && !take_key(words[form->least - 1], &peer->key, &peer->key_size, line_nr))
 		return false;
 	peers[nr_peers++] = peer;
 	return true;
+}
+
+static bool is_member(const struct group *group, const char *host, const char *port)
+{
+	unsigned int i;
+
+	for (i = 0; i < group->nr; i++)
+		if (!strcmp(group->host[i], host) && !strcmp(group->port[i], port))
+			return true;
+	return false;
 }
 
 /* group NAME KEYFILE HOST[:PORT]... */
 static bool take_group(char **words, int nr, char *line, unsigned int line_nr)
 {
 	struct group *group = calloc(1, sizeof(*group));
-	unsigned int i, k;
+	const char *host, *port;
+	int i;
 
 	if (!group || nr_groups == TRIADD_GROUPS)
 		return wrong(line_nr, "more than %u groups", TRIADD_GROUPS);
@@ -249,15 +265,15 @@ static bool take_group(char **words, int nr, char *line, unsigned int line_nr)
 	group->line = line;
 	group->line_nr = line_nr;
 	group->name = words[1];
-	group->nr = nr - 3;
-	if (group->nr < VOTE_LEAST)
+	if (nr - 3 < (int)VOTE_LEAST)
 		return wrong(line_nr, "a group has at least %u hosts: of fewer none may be missing", VOTE_LEAST);
-	for (i = 0; i < group->nr; i++) {
-		if (!net_split(words[i + 3], &group->host[i], &group->port[i]))
-			return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[i + 3]);
-		for (k = 0; k < i; k++)
-			if (!strcmp(group->host[i], group->host[k]) && !strcmp(group->port[i], group->port[k]))
-				return wrong(line_nr, "it names %s twice", group->host[i]);
+	for (i = 3; i < nr; i++) {
+		if (!net_split(words[i], &host, &port))
+			return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[i]);
+		if (is_member(group, host, port))
+			return wrong(line_nr, "it names %s twice", host);
+		group->host[group->nr] = host;
+		group->port[group->nr++] = port;
 	}
 	if (!take_key(words[2], &group->key, &group->key_size, line_nr))
 		return false;
@@ -268,6 +284,7 @@ static bool take_group(char **words, int nr, char *line, unsigned int line_nr)
 static bool take_line(char *line, unsigned int line_nr)
 {
 	char *words[MOST_WORDS], *rest = NULL, *word;
+	unsigned int i;
 	int nr = 0;
 
 	line[strcspn(line, "#\n")] = 0;
@@ -278,10 +295,9 @@ static bool take_line(char *line, unsigned int line_nr)
 	}
 	if (!nr)
 		return true;
-	if (!strcmp(words[0], "owner"))
-		return take_peer(ROLE_OWNER, false, words, nr, line, line_nr);
-	if (!strcmp(words[0], "replica") || !strcmp(words[0], "witness"))
-		return take_peer(ROLE_REPLICA, *words[0] == 'w', words, nr, line, line_nr);
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (!strcmp(words[0], forms[i].word))
+			return take_peer(&forms[i], words, nr, line, line_nr);
 	if (!strcmp(words[0], "group"))
 		return take_group(words, nr, line, line_nr);
 	if (strcmp(words[0], "listen"))
@@ -290,16 +306,6 @@ static bool take_line(char *line, unsigned int line_nr)
 		return wrong(line_nr, "it has to be, once: listen ADDRESS[:PORT]");
 	listen_at = strdup(words[1]);
 	return listen_at != NULL;
-}
-
-static bool is_member(const struct group *group, const struct peer *peer)
-{
-	unsigned int i;
-
-	for (i = 0; i < group->nr; i++)
-		if (!strcmp(group->host[i], peer->host) && !strcmp(group->port[i], peer->port))
-			return true;
-	return false;
 }
 
 /* What belongs to a group is named as it is. */
@@ -313,7 +319,7 @@ static bool is_complete(const struct group *group)
 
 		nr += is_of_it;
 		nr_sync += is_of_it && peers[i]->sync;
-		if (is_of_it && peers[i]->sync && !is_member(group, peers[i]))
+		if (is_of_it && peers[i]->sync && !is_member(group, peers[i]->host, peers[i]->port))
 			return wrong(peers[i]->line_nr, "flushes wait for members of the group %s, and %s:%s is "
 				     "none", group->name, peers[i]->host, peers[i]->port);
 		if (!is_of_it && peers[i]->sync && owner && !strcmp(peers[i]->path, owner->path))
@@ -421,14 +427,16 @@ static bool take_over_session(struct peer *peer)
 static void *accept_session(void *context)
 {
 	struct net net;
+	struct group *group;
 	struct peer *peer;
 	int r = net_accept(&net, (int)(intptr_t)context);
 
 	peer = r ? NULL : triadd_find(ROLE_REPLICA, net.peer);
+	group = r ? NULL : vote_group_of_key(net.peer);
 	if (r) {
 		triadd_say(NULL, "somebody connected: %s", net.why);
-	} else if (vote_group_of_key(net.peer)) {
-		vote_session(vote_group_of_key(net.peer), &net);
+	} else if (group) {
+		vote_session(group, &net);
 	} else if (peer && take_over_session(peer)) {
 		replica_session(peer, &net);
 		pthread_mutex_lock(&peer->lock);

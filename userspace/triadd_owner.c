@@ -35,7 +35,6 @@ struct device_view {
 	bool mapped;
 	struct view view;
 	struct ship_source source;
-	struct triad_hash *sums;
 	struct ship_seen seen;
 	bool tells;		/* the module does: */
 	bool writable;
@@ -124,16 +123,14 @@ static int open_device(struct device_view *d, struct peer *peer)
 	explicit_bzero(d->dm.key, sizeof(d->dm.key));
 	if (r || !d->view.hash)
 		return -ENODEV;
-	d->sums = triad_hash_create(SHIP_SUM_HASH, NULL, 0, &why);
-	if (!d->sums)
-		return -ENOMEM;
 	text_uuid(first_root(&d->view)->uuid, d->uuid);
 	d->path = (char *)(strrchr(peer->path, '/') && d->mapped ? strrchr(peer->path, '/') + 1 : peer->path);
 	d->source = (struct ship_source) {
 		.store = &d->view.disk.store, .hash = d->view.hash,
-		.device_blocks = disk_blocks(&d->view.disk), .seen = &d->seen, .sums = d->sums, .tell = tell, .context = d,
+		.device_blocks = disk_blocks(&d->view.disk), .seen = &d->seen,
+		.sums = triad_hash_create(SHIP_SUM_HASH, NULL, 0, &why), .tell = tell, .context = d,
 	};
-	return 0;
+	return d->source.sums ? 0 : -ENOMEM;
 }
 
 static int message(struct device_view *d, const char *text)
@@ -491,7 +488,7 @@ void *owner_run(void *context)
 		}
 		if (!r)
 			ship_owner_free(o);
-		triad_hash_destroy(d->sums);
+		triad_hash_destroy(d->source.sums);
 		view_close(&d->view);
 		pause_for(peer, RETRY_FIRST * 2);
 	}

@@ -200,11 +200,9 @@ static void note(struct image *im, const struct net *net)
 	const struct triad_root *root = ship->core ? &ship->core->root : NULL;
 
 	pthread_mutex_lock(&peer->lock);
-	peer->kind = !root ? ship->is_device ? STREAM_KIND_OWNER : STREAM_KIND_BLANK :
-		     root->incompat & TRIAD_INCOMPAT_INCOMPLETE ? STREAM_KIND_INCOMPLETE : STREAM_KIND_WHOLE;
+	peer->kind = ship_replica_kind(ship);
 	if (root) {
-		peer->has_at = !(root->incompat & TRIAD_INCOMPAT_INCOMPLETE) &&
-			       !position_is_none(&ship->core->origin);
+		peer->has_at = peer->kind == STREAM_KIND_WHOLE && !position_is_none(&ship->core->origin);
 		peer->at = ship->core->origin;
 		peer->epoch = root->epoch;
 		if (peer->has_at)
@@ -220,26 +218,19 @@ static void note(struct image *im, const struct net *net)
 	pthread_mutex_unlock(&peer->lock);
 }
 
-/* That is asked for; whoever names none wants one that is newer than what is there. */
-static u32 epoch_for(struct image *im)
-{
-	u32 asked = im->peer->seal_epoch;
-
-	return asked || !im->ship.core ? asked : im->ship.core->root.epoch + 1;
-}
-
 /*
- * A vote, which names an epoch, says that what it held is known: of what is incomplete it is not; a
- * witness never held anything.
+ * Whoever names no epoch wants one that is newer than what is there.  A vote, which names one, says that
+ * what it held is known: of what is incomplete it is not; a witness never held anything.
  */
 static int seal(struct image *im)
 {
-	const struct triad_core *core = im->ship.core;
+	u32 epoch = im->peer->seal_epoch;
 
-	if (im->peer->seal_epoch && core && core->root.incompat & TRIAD_INCOMPAT_INCOMPLETE &&
-	    !im->peer->witness)
+	if (epoch && ship_replica_kind(&im->ship) == STREAM_KIND_INCOMPLETE && !im->peer->witness)
 		return -EPERM;
-	return ship_replica_seal(&im->ship, epoch_for(im));
+	if (!epoch && im->ship.core)
+		epoch = im->ship.core->root.epoch + 1;
+	return ship_replica_seal(&im->ship, epoch);
 }
 
 /* Asked for while a session is on: that ends then. */
@@ -346,13 +337,13 @@ void replica_session(struct peer *peer, struct net *net)
 	pthread_mutex_unlock(&peer->lock);
 }
 
-/* Open the image, with nobody else at it, and do that. */
+/* Open the image, with nobody else at it, look at it, and do that. */
 static int with_image(struct peer *peer, int (*act)(struct image *im))
 {
 	struct image *im = new_image(peer);
 	int r = im ? open_image(im) : -ENOMEM;
 
-	if (!r)
+	if (!r && act)
 		r = act(im);
 	if (im) {
 		note(im, NULL);
@@ -366,12 +357,6 @@ static int with_image(struct peer *peer, int (*act)(struct image *im))
 	pthread_cond_broadcast(&peer->changed);
 	pthread_mutex_unlock(&peer->lock);
 	return r;
-}
-
-static int look(struct image *im)
-{
-	(void)im;
-	return 0;
 }
 
 int replica_seal_now(struct peer *peer, u32 epoch)
@@ -411,7 +396,7 @@ void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted)
 		peer->busy = true;
 		pthread_mutex_unlock(&peer->lock);
 		if (is_free)
-			with_image(peer, look);
+			with_image(peer, NULL);
 	}
 	pthread_mutex_lock(&peer->lock);
 	voted->kind = peer->kind == STREAM_KIND_INCOMPLETE && !peer->witness ? STREAM_KIND_BUSY : peer->kind;

@@ -44,6 +44,27 @@ struct group *vote_group_of_key(const char *identity)
 	return strncmp(identity, TRIADD_VOTES, n) ? NULL : vote_group(identity + n);
 }
 
+/* What goes out in a session of one frame each way; NULL: out of memory. */
+static struct ship_out *new_out(void)
+{
+	struct ship_out *out = calloc(1, sizeof(*out));
+
+	if (out && ship_out_init(out)) {
+		free(out);
+		return NULL;
+	}
+	if (out)
+		ship_out_connected(out);
+	return out;
+}
+
+static void free_out(struct ship_out *out)
+{
+	if (out)
+		ship_out_free(out);
+	free(out);
+}
+
 /* ---- who is asked --------------------------------------------------------------------------- */
 
 static void answer(const struct group *group, u32 epoch, struct stream_voted *voted)
@@ -68,18 +89,14 @@ static void answer(const struct group *group, u32 epoch, struct stream_voted *vo
 void vote_session(const struct group *group, struct net *net)
 {
 	struct stream_voted voted;
-	struct ship_out *out = calloc(1, sizeof(*out));
+	struct ship_out *out = new_out();
 
-	if (out && !ship_out_init(out) && net_receive(net, QUESTION_MS, -1) == 1 &&
-	    net->in->type == STREAM_VOTE) {
+	if (out && net_receive(net, QUESTION_MS, -1) == 1 && net->in->type == STREAM_VOTE) {
 		answer(group, net->in->epoch, &voted);
-		ship_out_connected(out);
 		if (!stream_voted(&out->stream, &voted))
 			net_send(net, out);
 	}
-	if (out)
-		ship_out_free(out);
-	free(out);
+	free_out(out);
 }
 
 /* ---- who asks --------------------------------------------------------------------------------- */
@@ -97,7 +114,7 @@ struct question {
 static void *ask(void *context)
 {
 	struct question *q = context;
-	struct ship_out *out = calloc(1, sizeof(*out));
+	struct ship_out *out = new_out();
 	char name[64];
 	struct net net;
 	int r;
@@ -105,11 +122,7 @@ static void *ask(void *context)
 	snprintf(name, sizeof(name), "%s%s", TRIADD_VOTES, q->group->name);
 	r = net_connect(&net, q->host, q->port, name, q->group->key, q->group->key_size, -1);
 	if (!r)
-		r = out ? ship_out_init(out) : -ENOMEM;
-	if (!r) {
-		ship_out_connected(out);
-		r = stream_vote(&out->stream, q->epoch);
-	}
+		r = out ? stream_vote(&out->stream, q->epoch) : -ENOMEM;
 	if (!r)
 		r = net_send(&net, out);
 	if (!r && net_receive(&net, ANSWER_MS, -1) == 1 && net.in->type == STREAM_VOTED) {
@@ -121,9 +134,7 @@ static void *ask(void *context)
 			 "it does not answer");
 	}
 	net_close(&net);
-	if (out)
-		ship_out_free(out);
-	free(out);
+	free_out(out);
 	return NULL;
 }
 

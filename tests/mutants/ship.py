@@ -50,7 +50,7 @@ MUTANTS = [
      "what came in part is behind two commits when others come", "test_ship"),
     ("seal-goes-back", "replica.c", "	sealed.origin = core->origin;\n", "",
      "what is in the log is sealed with it", "test_ship"),
-    ("changed-not-told", "ship_replica.c", "		r = stage_changes(rep, changes_since, at.generation - (root->branch == at.generation));\n",
+    ("changed-not-told", "ship_replica.c", "		r = stage_changes(rep, at.generation - (root->branch == at.generation));\n",
      "		r = stream_changed(&rep->out.stream, NULL, 0, false);\n",
      "whoever comes back tells what it wrote since", "test_rejoin"),
     ("changed-since-too-new", "ship_replica.c", "		.since = (u32)generation + 1, .to", "		.since = (u32)generation + 2, .to",

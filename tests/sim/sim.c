@@ -866,9 +866,7 @@ static void poll_member(struct candidate *c, u32 i)
 		struct replica *rep = &o->replica[i];
 
 		v->answered = true;
-		v->said.kind = !rep->is_open ? STREAM_KIND_BLANK :
-			       rep->core.root.incompat & TRIAD_INCOMPAT_INCOMPLETE ? STREAM_KIND_INCOMPLETE :
-			       STREAM_KIND_WHOLE;
+		v->said.kind = ship_replica_kind(&rep->ship);
 		if (rep->is_open) {
 			v->said.at = rep->core.origin;
 			v->said.epoch = rep->core.root.epoch;
