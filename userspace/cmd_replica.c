@@ -18,6 +18,7 @@
 #define MOST_ANSWER	(1u << 20)
 #define PATIENCE_US	100000u		/* until the daemon has given the image free, */
 #define MOST_TRIES	50u		/* so often */
+#define ANSWER_SECONDS	120		/* a seal, and votes, wait for what is under way on each host */
 
 /* ---- the daemon ---------------------------------------------------------------------------- */
 
@@ -33,6 +34,7 @@ static struct json_object *ask(const char *verb, const char *what)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct json_object *answer = NULL;
+	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char *text = malloc(MOST_ANSWER), line[1024];
 	size_t nr = 0;
@@ -40,6 +42,8 @@ static struct json_object *ask(const char *verb, const char *what)
 
 	snprintf(to.sun_path, sizeof(to.sun_path), "%s", socket_path());
 	snprintf(line, sizeof(line), "%s%s%s\n", verb, what ? " " : "", what ? what : "");
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (fd >= 0 && text && !connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
 	    send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line)) {
 		while (nr < MOST_ANSWER - 1 && (n = recv(fd, text + nr, MOST_ANSWER - 1 - nr, 0)) > 0)
@@ -317,6 +321,8 @@ static int judge(const struct takeover *t, bool sealed)
 {
 	const char *verdict = text_of(t->group, "verdict") ?: "", *advice, *host;
 	struct json_object *which = json_object_array_get_idx(list_of(t->group, "members"), number_of(t->group, "which"));
+	/* whoever reads exit codes is to know that it is not as it was */
+	int too_few = sealed ? TOOL_BUSY : TOOL_DEVICE, other = sealed ? TOOL_BUSY : TOOL_USAGE;
 
 	advice = sealed ? "What was its owner is refused by those that voted; no data is lost.  Give the command "
 			  "again.\n  --force takes over all the same: what others hold beyond this is lost then." :
@@ -326,16 +332,16 @@ static int judge(const struct takeover *t, bool sealed)
 	if (t->opt->force || !strcmp(verdict, "yes"))
 		return 0;
 	if (!strcmp(verdict, "too few"))
-		return tool_fail(TOOL_DEVICE, advice, "%s: %" PRIu64 " of its group %s, and %" PRIu64 " have to: "
+		return tool_fail(too_few, advice, "%s: %" PRIu64 " of its group %s, and %" PRIu64 " have to: "
 				 "see triadsetup replica group", t->path, number_of(t->group, "votes"),
 				 sealed ? "voted for it" : "can vote", number_of(t->group, "majority"));
 	if (!strcmp(verdict, "further"))
-		return tool_fail(TOOL_USAGE, advice, "%s: that on %s is further, at record %" PRIu64 ": take over "
+		return tool_fail(other, advice, "%s: that on %s is further, at record %" PRIu64 ": take over "
 				 "there", t->path, host, number_of(which, "record"));
 	if (!strcmp(verdict, "unrelated"))
-		return tool_fail(TOOL_USAGE, advice, "%s: that on %s is of another device, or another history of it; "
+		return tool_fail(other, advice, "%s: that on %s is of another device, or another history of it; "
 				 "nobody here knows which one is the newer", t->path, host);
-	return tool_fail(TOOL_USAGE, advice, "%s: no whole replica of this host answered for it: is this host in "
+	return tool_fail(other, advice, "%s: no whole replica of this host answered for it: is this host in "
 			 "its group's line, and its image not in use?", t->path);
 }
 
@@ -346,8 +352,11 @@ static int canvass(struct takeover *t)
 
 	t->group = name ? ask_group(name, 0) : NULL;
 	/* who does not answer has not said that there is no group */
-	if (name && !t->group && !t->opt->force)
-		return no_daemon();
+	if ((!t->answer || (name && !t->group)) && !t->opt->force)
+		return tool_fail(geteuid() ? TOOL_PERMISSION : TOOL_SYSTEM, "Nothing was changed.  Start it "
+				 "(systemctl start triadd), and give the\n  command again; or --force takes over and "
+				 "asks nobody whether another one does.", "%s: no triadd answers there, which knows "
+				 "whether it belongs to a group", socket_path());
 	if (list_of(t->group, "members"))
 		return judge(t, false);
 	json_object_put(t->group);
@@ -355,13 +364,27 @@ static int canvass(struct takeover *t)
 	return 0;
 }
 
+/*
+ * Who asks nobody's leave takes an epoch that nobody is elected in at the same time: of two devices
+ * with the same one neither would find itself fenced.
+ */
+static u32 epochs_ahead(const struct takeover *t)
+{
+	u8 random = 0;
+
+	if (t->opt->force)
+		triad_random(&random, sizeof(random));
+	return t->opt->force ? 2 + random : 1;
+}
+
 /* The epoch is granted by each member once, and what voted takes nothing more. */
 static int elect(struct takeover *t, u32 *epoch)
 {
 	const char *name = text_of(t->peer, "name");
+	u64 last = number_of(t->group, "epoch");
 
-	*epoch = number_of(t->group, "epoch") + 1;
-	if (!*epoch)
+	*epoch = last + epochs_ahead(t);
+	if (*epoch <= last)
 		return tool_fail(TOOL_DEVICE, "Nothing was changed.", "%s: a member of its group says that there "
 				 "is no later epoch", t->path);
 	json_object_put(t->group);
@@ -497,7 +520,8 @@ static void describe(const struct takeover *t, char *text, size_t size)
 	if (t->group)
 		describe_group(f, t->group);
 	else if (!peer)
-		fprintf(f, "  triadd does not run here: nobody else was asked whether another one takes over.\n");
+		fprintf(f, "  Nobody else was asked whether another one takes over: triadd %s.\n",
+			t->answer ? "has no line for it" : "does not run here");
 	fprintf(f, "It becomes a device of its own.  What its owner writes from now on, if it lives, is lost.\n");
 	fclose(f);
 	text[size - 1] = 0;

@@ -133,6 +133,8 @@ static int attach(struct ship_owner *o)
 
 	if (r)
 		return r;
+	/* of what it had acknowledged it has nothing any more, or only a part */
+	o->has_acked &= o->position.kind == STREAM_KIND_WHOLE;
 	known = o->position.kind == STREAM_KIND_WHOLE && recall(o, at);
 	o->nr_flights = 0;
 	o->sent = *at;

@@ -24,9 +24,11 @@
 #include "view.h"
 
 #define MOST_SESSIONS	64	/* who has not shown a key counts, too */
+#define MOST_QUESTIONS	64
 #define LEAST_KEY	16u
 #define QUESTION_SIZE	1024u
 #define MOST_WORDS	(3 + VOTE_MEMBERS)
+#define PATIENCE	60.0	/* seconds, for a session that is asked to end */
 
 struct peer *peers[TRIADD_PEERS];
 unsigned int nr_peers;
@@ -35,8 +37,12 @@ pthread_mutex_t triadd_dm = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *config_path = TRIADD_CONFIG, *socket_path = TRIADD_SOCKET;
 static char *listen_at;
-static int nr_sessions;
-static pthread_mutex_t sessions = PTHREAD_MUTEX_INITIALIZER;
+
+/* Threads of who came; strangers on the network keep nobody here from asking. */
+static struct crowd {
+	int nr, most;
+} sessions = { .most = MOST_SESSIONS }, questions = { .most = MOST_QUESTIONS };
+static pthread_mutex_t crowds = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- words ------------------------------------------------------------------------------- */
 
@@ -99,6 +105,13 @@ void triadd_wake(struct peer *peer)
 {
 	if (write(peer->wake[1], "", 1) < 0)
 		return;
+}
+
+int triadd_wait(struct peer *peer, double until)
+{
+	struct timespec end = { .tv_sec = until, .tv_nsec = (until - (time_t)until) * 1e9 };
+
+	return -pthread_cond_timedwait(&peer->changed, &peer->lock, &end);
 }
 
 /* What systemd waits for.  Without it nobody is told. */
@@ -197,6 +210,7 @@ static bool is_taken(const struct peer *peer, const struct peer *other)
 static bool take_peer(const struct form *form, char **words, int nr, char *line, unsigned int line_nr)
 {
 	enum role role = form->role;
+	pthread_condattr_t clock;
 	struct peer *peer;
 	unsigned int i;
 
@@ -212,7 +226,10 @@ static bool take_peer(const struct form *form, char **words, int nr, char *line,
 		return wrong(line_nr, "out of memory");
 	pthread_mutex_init(&peer->asking, NULL);
 	pthread_mutex_init(&peer->lock, NULL);
-	pthread_cond_init(&peer->changed, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&peer->changed, &clock);
+	pthread_condattr_destroy(&clock);
 	strcpy(peer->state, role == ROLE_OWNER ? "connecting" : "offline");
 	peer->role = role;
 	peer->line = line;
@@ -368,11 +385,22 @@ static bool read_config(void)
 
 /* ---- sessions ---------------------------------------------------------------------------------- */
 
-static void end_session(void)
+static bool come_in(struct crowd *crowd)
 {
-	pthread_mutex_lock(&sessions);
-	nr_sessions--;
-	pthread_mutex_unlock(&sessions);
+	bool ok;
+
+	pthread_mutex_lock(&crowds);
+	ok = crowd->nr < crowd->most;
+	crowd->nr += ok;
+	pthread_mutex_unlock(&crowds);
+	return ok;
+}
+
+static void leave(struct crowd *crowd)
+{
+	pthread_mutex_lock(&crowds);
+	crowd->nr--;
+	pthread_mutex_unlock(&crowds);
 }
 
 struct peer *triadd_find(enum role role, const char *name)
@@ -404,16 +432,14 @@ static bool find_key(const char *name, const u8 **key, size_t *size)
 /* One session for each replica: who comes later has the key, too, and the other may be dead. */
 static bool take_over_session(struct peer *peer)
 {
-	struct timespec end;
+	double end = seconds_now() + PATIENCE;
 	int r = 0;
 
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += 60;
 	pthread_mutex_lock(&peer->lock);
 	while (peer->busy && !r) {
 		peer->leave = true;
 		triadd_wake(peer);
-		r = pthread_cond_timedwait(&peer->changed, &peer->lock, &end);
+		r = triadd_wait(peer, end);
 	}
 	r = peer->busy;
 	if (!r) {
@@ -445,24 +471,21 @@ static void *accept_session(void *context)
 		pthread_mutex_unlock(&peer->lock);
 	}
 	net_close(&net);
-	end_session();
+	leave(&sessions);
 	return NULL;
 }
 
-static void start_thread(void *(*run)(void *), int fd)
+/* Which leaves the crowd when it ends. */
+static void start_thread(struct crowd *crowd, void *(*run)(void *), int fd)
 {
+	bool ok = come_in(crowd);
 	pthread_attr_t attr;
 	pthread_t thread;
-	bool ok;
 
-	pthread_mutex_lock(&sessions);
-	ok = nr_sessions < MOST_SESSIONS;
-	nr_sessions += ok;
-	pthread_mutex_unlock(&sessions);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (ok && pthread_create(&thread, &attr, run, (void *)(intptr_t)fd)) {
-		end_session();
+		leave(crowd);
 		ok = false;
 	}
 	pthread_attr_destroy(&attr);
@@ -536,10 +559,11 @@ static struct json_object *seal_json(const char *what)
 {
 	struct json_object *out = json_object_new_object();
 	struct peer *peer = find_replica(what);
-	int r = peer ? replica_seal_now(peer, 0) : -ENOENT;
+	int r = peer ? replica_seal_now(peer, 0, PATIENCE) : -ENOENT;
 
 	json_add_bool(out, "known", peer != NULL);
-	json_add_text(out, "error", r ? strerror(-r) : NULL);
+	json_add_text(out, "error", r == -ETIMEDOUT ? "a long commit is under way; ask again later" :
+		      r ? strerror(-r) : NULL);
 	if (peer) {
 		json_add(out, "replica", peer_json(peer));
 		if (!r)
@@ -589,7 +613,7 @@ static void *answer(void *context)
 	}
 	json_object_put(out);
 	close(fd);
-	end_session();
+	leave(&questions);
 	return NULL;
 }
 
@@ -658,8 +682,10 @@ static void serve(int signals, int control, int network)
 		triadd_ends = p[0].revents;
 		for (i = 1; i < 3 && !triadd_ends; i++) {
 			fd = p[i].revents ? accept4(p[i].fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-			if (fd >= 0)
-				start_thread(i == 1 ? answer : accept_session, fd);
+			if (fd >= 0 && i == 1)
+				start_thread(&questions, answer, fd);
+			else if (fd >= 0)
+				start_thread(&sessions, accept_session, fd);
 		}
 	}
 }
@@ -688,9 +714,9 @@ static void end(void)
 		if (peers[i]->has_thread)
 			pthread_join(peers[i]->thread, NULL);
 	for (tries = 0; left && tries < 200; tries++) {
-		pthread_mutex_lock(&sessions);
-		left = nr_sessions;
-		pthread_mutex_unlock(&sessions);
+		pthread_mutex_lock(&crowds);
+		left = sessions.nr + questions.nr;
+		pthread_mutex_unlock(&crowds);
 		usleep(left ? 50000 : 0);
 	}
 }

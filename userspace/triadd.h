@@ -49,7 +49,7 @@ int net_accept(struct net *net, int fd);
 
 int net_send(struct net *net, struct ship_out *out);	/* all that is staged */
 
-/* A frame in net->in: 1; 0: none came within so many ms, or wake is readable. */
+/* A frame in net->in: 1; 0: it is not whole after so many ms, or wake is readable. */
 int net_receive(struct net *net, int timeout_ms, int wake);
 
 void net_close(struct net *net);
@@ -65,6 +65,13 @@ bool net_split(char *text, const char **host, const char **port);
 enum role {
 	ROLE_OWNER,		/* of a device: it is sent */
 	ROLE_REPLICA,
+};
+
+enum seal {
+	SEAL_NONE,
+	SEAL_ASKED,		/* of who has the image */
+	SEAL_TAKEN,		/* it is about to */
+	SEAL_DONE,		/* seal_result says how */
 };
 
 struct peer {
@@ -90,8 +97,9 @@ struct peer {
 	pthread_cond_t changed;
 	bool connected;
 	bool busy;		/* a session has it, or is about to */
-	bool seal;		/* somebody asks for it */
-	u32 seal_epoch;		/* ... for this one; 0: for the next */
+	enum seal seal;
+	u32 seal_epoch;		/* that is asked for; 0: the next */
+	double seal_until;	/* seconds_now(): whoever asked is gone then */
 	int seal_result;
 	bool leave;		/* another session has come in its place */
 	char state[32];		/* in a word */
@@ -122,6 +130,9 @@ void triadd_state(struct peer *peer, const char *state, const char *format, ...)
 /* Have its thread look at what is asked of it. */
 void triadd_wake(struct peer *peer);
 
+/* Until peer->changed, or seconds_now() is so much: -ETIMEDOUT.  peer->lock is held. */
+int triadd_wait(struct peer *peer, double until);
+
 /* Taken around libdevmapper, which knows no threads. */
 extern pthread_mutex_t triadd_dm;
 
@@ -133,13 +144,13 @@ void *owner_run(void *peer);
 void replica_session(struct peer *peer, struct net *net);
 
 /*
- * Nothing of an owner before this epoch is taken any more, and its image is free.  0: one more than
- * it has.  0 or -errno, as ship_replica_seal().
+ * Nothing of an owner before this epoch is taken any more.  0: one more than it has.  0 or -errno, as
+ * ship_replica_seal(); -ETIMEDOUT: it could not begin within so many seconds, and will not.
  */
-int replica_seal_now(struct peer *peer, u32 epoch);
+int replica_seal_now(struct peer *peer, u32 epoch, double seconds);
 
-/* Where its image is, and, with an epoch, a vote for it. */
-void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted);
+/* Where its image is, and, with an epoch, a vote for it, if that can be given within so many seconds. */
+void replica_vote(struct peer *peer, u32 epoch, double seconds, struct stream_voted *voted);
 
 /* The first line of this role and name, or NULL. */
 struct peer *triadd_find(enum role role, const char *name);

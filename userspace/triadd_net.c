@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "report.h"
+
 #define PRIORITY	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK"
 #define HANDSHAKE_MS	10000
 #define CONNECT_MS	10000
@@ -180,18 +182,14 @@ static int dial(struct net *net, const char *host, const char *port, int wake)
 
 static int handshake(struct net *net, int wake)
 {
-	double end = 0;
-	int left = HANDSHAKE_MS, r;
-	struct timespec now;
+	double end = seconds_now() + HANDSHAKE_MS / 1000.0;
+	int left, r;
 
 	gnutls_transport_set_int(net->tls, net->fd);
 	while ((r = gnutls_handshake(net->tls)) < 0) {
 		if (gnutls_error_is_fatal(r))
 			return fail_tls(net, "the key was not accepted, or no daemon of ours is there", r);
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		if (!end)
-			end = now.tv_sec * 1e3 + now.tv_nsec / 1e6 + HANDSHAKE_MS;
-		left = end - now.tv_sec * 1e3 - now.tv_nsec / 1e6;
+		left = (end - seconds_now()) * 1000;
 		if (left <= 0 || !wait_for(net->fd, gnutls_record_get_direction(net->tls) ?
 					   POLLOUT : POLLIN, left, wake))
 			return fail(net, -ETIMEDOUT, "the other side does not answer", NULL);
@@ -281,6 +279,7 @@ int net_send(struct net *net, struct ship_out *out)
 
 int net_receive(struct net *net, int timeout_ms, int wake)
 {
+	double end = seconds_now() + timeout_ms / 1000.0;
 	ssize_t need, n;
 
 	for (;;) {
@@ -298,7 +297,9 @@ int net_receive(struct net *net, int timeout_ms, int wake)
 			net->have += n;
 			net->received += n;
 		} else if (n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED) {
-			if (!wait_for(net->fd, POLLIN, timeout_ms, wake))
+			int left = (end - seconds_now()) * 1000;
+
+			if (!wait_for(net->fd, POLLIN, left > 0 ? left : 0, wake))
 				return 0;
 		} else if (n == 0) {
 			return fail(net, -ECONNRESET, "the other side hung up", NULL);

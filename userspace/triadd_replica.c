@@ -16,6 +16,7 @@
 
 #define SILENCE_SECONDS	60.0	/* an owner speaks each second */
 #define WITNESS_BLOCKS	256u	/* that it says to hold */
+#define MOST_EPOCHS	65536u	/* that a vote may be ahead */
 
 struct image {
 	struct peer *peer;
@@ -201,15 +202,11 @@ static void note(struct image *im, const struct net *net)
 
 	pthread_mutex_lock(&peer->lock);
 	peer->kind = ship_replica_kind(ship);
-	if (root) {
-		peer->has_at = peer->kind == STREAM_KIND_WHOLE && !position_is_none(&ship->core->origin);
-		peer->at = ship->core->origin;
-		peer->epoch = root->epoch;
-		if (peer->has_at)
-			peer->acked = position_record(&peer->at);
-	}
-	if (ship->is_device)
-		peer->epoch = ship->device_epoch;
+	peer->at = root ? ship->core->origin : (struct triad_origin) { 0 };
+	peer->has_at = peer->kind == STREAM_KIND_WHOLE && !position_is_none(&peer->at);
+	peer->epoch = root ? root->epoch : ship->device_epoch;
+	if (peer->has_at)
+		peer->acked = position_record(&peer->at);
 	peer->durable = max_t(u64, peer->durable, ship->durable);
 	peer->batches = ship->nr_batches;
 	peer->differences = ship->nr_differences;
@@ -220,17 +217,26 @@ static void note(struct image *im, const struct net *net)
 
 /*
  * Whoever names no epoch wants one that is newer than what is there.  A vote, which names one, says that
- * what it held is known: of what is incomplete it is not; a witness never held anything.
+ * what it held is known: of what is incomplete it is not; a witness never held anything.  One that is
+ * far ahead of all that anybody can have is an error, and would leave none.
  */
 static int seal(struct image *im)
 {
-	u32 epoch = im->peer->seal_epoch;
+	u32 epoch = im->peer->seal_epoch, own = im->ship.core ? im->ship.core->root.epoch : 0;
 
+	if (seconds_now() > im->peer->seal_until)
+		return -ETIMEDOUT;
 	if (epoch && ship_replica_kind(&im->ship) == STREAM_KIND_INCOMPLETE && !im->peer->witness)
 		return -EPERM;
-	if (!epoch && im->ship.core)
-		epoch = im->ship.core->root.epoch + 1;
-	return ship_replica_seal(&im->ship, epoch);
+	if (epoch > own && epoch - own > MOST_EPOCHS)
+		return -EPERM;
+	return ship_replica_seal(&im->ship, epoch ? epoch : own + 1);
+}
+
+/* It is not sealed, and all is well with it. */
+static bool is_refused(int error)
+{
+	return error == -EPERM || error == -ENODATA || error == -ETIMEDOUT;
 }
 
 /* Asked for while a session is on: that ends then. */
@@ -238,19 +244,25 @@ static bool is_asked_to_end(struct image *im)
 {
 	struct peer *peer = im->peer;
 	bool asked, leave;
+	int r;
 
 	pthread_mutex_lock(&peer->lock);
-	asked = peer->seal;
+	asked = peer->seal == SEAL_ASKED;
+	if (asked)
+		peer->seal = SEAL_TAKEN;
 	leave = peer->leave;
 	pthread_mutex_unlock(&peer->lock);
 	if (!asked)
 		return leave;
-	peer->seal_result = seal(im);
+	r = seal(im);
 	note(im, NULL);
 	pthread_mutex_lock(&peer->lock);
-	peer->seal = false;
+	peer->seal = SEAL_DONE;
+	peer->seal_result = r;
+	pthread_cond_broadcast(&peer->changed);
 	pthread_mutex_unlock(&peer->lock);
-	return true;
+	/* who is refused a vote interrupts nobody */
+	return leave || !is_refused(r);
 }
 
 static const char *word_of(const struct image *im)
@@ -265,6 +277,7 @@ static int serve(struct image *im, struct net *net)
 {
 	struct peer *peer = im->peer;
 	double heard = seconds_now();
+	u64 received = 0;
 	bool over = false;
 	int r = 0, got;
 
@@ -280,8 +293,11 @@ static int serve(struct image *im, struct net *net)
 		}
 		if (got < 0)
 			return got;
-		if (got) {
+		/* a frame may take long on its way */
+		if (net->received != received)
 			heard = seconds_now();
+		received = net->received;
+		if (got) {
 			r = ship_replica_frame(&im->ship, net->in);
 			pthread_mutex_lock(&peer->lock);
 			peer->heard = heard;
@@ -350,8 +366,8 @@ static int with_image(struct peer *peer, int (*act)(struct image *im))
 		close_image(im);
 	}
 	pthread_mutex_lock(&peer->lock);
-	/* what it was, when it could be looked at, says nothing; -EPERM: a vote that was not granted */
-	if (r && r != -EPERM && r != -ENODATA)
+	/* what it was, when it could be looked at, says nothing */
+	if (r && !is_refused(r))
 		peer->kind = STREAM_KIND_BUSY;
 	peer->busy = false;
 	pthread_cond_broadcast(&peer->changed);
@@ -359,37 +375,60 @@ static int with_image(struct peer *peer, int (*act)(struct image *im))
 	return r;
 }
 
-int replica_seal_now(struct peer *peer, u32 epoch)
+/* 0; -ETIMEDOUT: it was not begun. */
+static int wait_for_seal(struct peer *peer)
 {
-	int r = -EAGAIN;
+	int r = 0;
+
+	while (peer->busy && peer->seal != SEAL_DONE) {
+		if (peer->seal == SEAL_TAKEN)
+			pthread_cond_wait(&peer->changed, &peer->lock);
+		else if (!r)
+			r = triadd_wait(peer, peer->seal_until);
+		else
+			return -ETIMEDOUT;
+	}
+	/* who has the image gives it free */
+	for (r = 0; peer->busy && peer->seal == SEAL_DONE && !peer->seal_result && !r; )
+		r = triadd_wait(peer, peer->seal_until);
+	return 0;
+}
+
+int replica_seal_now(struct peer *peer, u32 epoch, double seconds)
+{
+	double until = seconds_now() + seconds;
+	bool is_free;
+	int r = 0;
 
 	pthread_mutex_lock(&peer->asking);
 	pthread_mutex_lock(&peer->lock);
 	peer->seal_epoch = epoch;
+	peer->seal_until = until;
 	if (peer->busy) {
-		/* who has the image does it, and gives it free */
-		peer->seal = true;
-		peer->seal_result = -EIO;
+		peer->seal = SEAL_ASKED;
 		triadd_wake(peer);
-		while (peer->busy)
-			pthread_cond_wait(&peer->changed, &peer->lock);
-		r = peer->seal ? -EAGAIN : peer->seal_result;
-		peer->seal = false;
+		r = wait_for_seal(peer);
 	}
-	peer->busy = r == -EAGAIN;
+	/* also when who had it went without looking */
+	is_free = !r && !peer->busy && peer->seal != SEAL_DONE;
+	if (peer->seal == SEAL_DONE)
+		r = peer->seal_result;
+	peer->seal = SEAL_NONE;
+	if (is_free)
+		peer->busy = true;
 	pthread_mutex_unlock(&peer->lock);
-	if (r == -EAGAIN)
+	if (is_free)
 		r = with_image(peer, seal);
 	pthread_mutex_unlock(&peer->asking);
 	return r;
 }
 
-void replica_vote(struct peer *peer, u32 epoch, struct stream_voted *voted)
+void replica_vote(struct peer *peer, u32 epoch, double seconds, struct stream_voted *voted)
 {
 	bool is_free;
 
 	if (epoch) {
-		voted->granted = !replica_seal_now(peer, epoch);
+		voted->granted = !replica_seal_now(peer, epoch, seconds);
 	} else {
 		pthread_mutex_lock(&peer->lock);
 		is_free = !peer->busy;

@@ -15,7 +15,8 @@
 #include "report.h"
 
 #define QUESTION_MS	10000
-#define ANSWER_MS	30000	/* a seal waits for what is under way */
+#define ANSWER_MS	30000	/* a seal waits for what is under way, */
+#define GRANT_SECONDS	20.0	/* ... no longer than somebody waits for it */
 
 struct group *groups[TRIADD_GROUPS];
 unsigned int nr_groups;
@@ -70,15 +71,20 @@ static void free_out(struct ship_out *out)
 static void answer(const struct group *group, u32 epoch, struct stream_voted *voted)
 {
 	struct peer *replica = triadd_find(ROLE_REPLICA, group->name);
-	struct peer *owner = triadd_find(ROLE_OWNER, group->name);
+	unsigned int i;
 
 	*voted = (struct stream_voted) { .kind = STREAM_KIND_BLANK };
-	if (replica) {
-		replica_vote(replica, epoch, voted);
-	} else if (owner) {
+	if (replica)
+		replica_vote(replica, epoch, GRANT_SECONDS, voted);
+	/* each of its lines knows what its own replica has answered to */
+	for (i = 0; i < nr_peers && !replica; i++) {
+		struct peer *owner = peers[i];
+
+		if (owner->role != ROLE_OWNER || strcmp(owner->name, group->name))
+			continue;
 		voted->kind = STREAM_KIND_OWNER;
 		pthread_mutex_lock(&owner->lock);
-		voted->epoch = owner->epoch;
+		voted->epoch = max_t(u32, voted->epoch, owner->epoch);
 		pthread_mutex_unlock(&owner->lock);
 	}
 	memcpy(voted->member, member, sizeof(member));

@@ -221,7 +221,8 @@ kill_owner
 kill_replica
 alike img img.replica
 result $? "and holds what that holds"
-tool replica takeover -q --json img >took.json 2>err
+refuse 9 "takeover: with no daemon there to say whether it may" 'no triadd answers' replica takeover -q img
+tool replica takeover -q --force --json img >took.json 2>err
 holds "it takes over in its turn" took.json "d['epoch'] == 2"
 on img 'write 1 5 5' close
 result $? "and can be written"
@@ -314,6 +315,12 @@ host_answers()
 	h_status=$?
 	[ $h_status = 0 ] || [ $h_status = 6 ]
 }
+ask_host()	# HOST QUESTION: what its control socket answers
+{
+	python3 -c "import socket, sys
+s = socket.socket(socket.AF_UNIX); s.settimeout(60); s.connect('host$1.sock'); s.sendall(b'$2\n')
+while (b := s.recv(4096)): sys.stdout.buffer.write(b)"
+}
 holds_epoch() { tool dump --json $1 root >out 2>err && grep -q "\"epoch\": *$2" out; }
 three_hosts()
 {
@@ -346,6 +353,13 @@ result $? "group: in words"
 at_host 2 replica group other >out 2>err
 [ $? = 1 ] && grep -q 'knows no such group' err
 result $? "group: one that is not known"
+cp host1.log said
+ask_host 2 'group data 70000' >voted.json
+holds "a vote for an epoch that is far ahead is refused" voted.json \
+	"[m['granted'] for m in d['members']] == [False] * 3 and [m['epoch'] for m in d['members']] == [0] * 3"
+sleep 2
+cmp host1.log said && host_says 1 "p['connected']"
+result $? "and who is refused interrupts nobody"
 kill_host 3
 on img 'write 3000 9 5' flush 'write 3100 9 6' flush close
 until_true is_at img.2 "$(tool position img)"
@@ -367,7 +381,7 @@ holds "takeover: of the one that is further, with both votes" took.json "d['epoc
 alike img img.2
 result $? "it holds all that the device held"
 at_host 3 replica takeover -q data >out 2>err
-[ $? = 4 ]
+[ $? = 4 ] && grep -q 'Nothing was changed' err
 result $? "takeover: not of a second one behind it"
 run dump --json img.3 root
 holds "the other one has given its vote" out "[r['epoch'] for r in d['root']] == [1, 1, 1]"
@@ -431,6 +445,32 @@ kill_host 3
 start_host 3
 until_true host_answers 3
 holds "which outlives its daemon" group.json "d['members'][2]['epoch'] == 1 and d['members'][2]['self']"
+for h in 2 3; do kill_host $h; done
+
+# Of one that is incomplete nobody knows what it held; and of a witness that is not there, what it voted.
+three_hosts
+echo "replica data img.3 key.3" >>host3.conf
+on img 'write 0 200 1' close
+tool send -q img | head -c 400000 | tool receive -q img.3 >out 2>err
+tool send -q img | tool receive -q img.2 >out 2>err
+result $? "one replica is whole, another one was cut short"
+for h in 2 3; do start_host $h; done
+until_true host_answers 2
+at_host 2 replica takeover -q data >out 2>err
+[ $? = 4 ] && grep -q '1 of its group can vote' err
+result $? "takeover: not with the vote of an incomplete one"
+ask_host 2 'group data 1' >voted.json
+holds "which gives none, if it is asked all the same" voted.json "[m['granted'] for m in d['members']] == [False, True, False]"
+kill_host 3
+sed 's/^replica.*/witness data witness.3/' host3.conf >host.new && mv host.new host3.conf
+start_host 3
+until_true host_answers 2
+at_host 2 replica takeover -q data >out 2>err
+[ $? = 4 ] && [ ! -e witness.3 ]
+result $? "takeover: not with a witness that has lost its image"
+truncate -s 64M witness.3
+at_host 2 replica takeover -q --force --json data >took.json 2>err
+holds "takeover: --force takes an epoch that nobody is elected in" took.json "3 < d['epoch'] < 300"
 for h in 2 3; do kill_host $h; done
 
 # seal, without a daemon

@@ -18,6 +18,8 @@ MUTANTS = [
     ("newest-acked", "ship_owner.c", "	o->acked = o->flight[i];\n	o->has_acked = true;\n	o->nr_flights -=",
      "	o->acked = o->flight[o->nr_flights - 1];\n	o->has_acked = true;\n	o->nr_flights -=",
      "a flush waits for what the replica has, not for what was sent", "sim"),
+    ("acked-by-a-lost-disk", "ship_owner.c", "	o->has_acked &= o->position.kind == STREAM_KIND_WHOLE;\n", "",
+     "what a disk had acknowledged, another one in its place has not", "sim"),
     ("chain-ignored", "ship_log.c", "		if (!r && triad_origin_same(&here, at)) {", "		if (!r) {",
      "a replica's place in the log is known by its hash", "sim"),
     ("roots-not-read-again", "ship_log.c", "	return ship_same_root(&look->c, root) || ", "	return 1 || ",

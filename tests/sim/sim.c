@@ -22,6 +22,10 @@
  * one is elected at most; and who is elected has all that a majority, the device being one of
  * it, has ever acknowledged: also what is acknowledged later by those that were not reached.
  *
+ * Who is elected, or sealed by a person, may become the device of another reign, and what was the
+ * device its replica.  The others go on with it, but for those that hold what it has lost: they stay
+ * as they are.
+ *
  * And at the end each replica that is not sealed holds what the device holds; no session has
  * ended with damage, since there is none; who is fenced knows it; and a sealed replica that is
  * promoted holds what it held, with an epoch above the owner's.
@@ -46,7 +50,7 @@ static bool verbose;
 
 static struct {
 	u64 batches, differences, fulls, crashes, kills, cuts, cut_in_commit, lost_roots, resumed, stale, seals,
-	    checks, stopped, elections, elected, too_few, further;
+	    checks, stopped, elections, elected, too_few, further, unrelated, reigns, left, replaced;
 } count;
 
 __attribute__((format(printf, 1, 2), noreturn))
@@ -97,8 +101,10 @@ struct replica {
 	bool is_open, is_up;
 	struct ship_replica ship;
 	struct end end;
-	u64 floor;		/* the record behind what it has acknowledged last */
+	struct owner *reign;	/* whose history it is in; NULL: it holds nothing */
+	u64 floor;		/* in that: the record behind what it has acknowledged last */
 	u64 held;		/* ... behind what it holds */
+	bool in_steps;
 	bool sealed;
 	u32 sealed_epoch;
 	struct triad_origin sealed_at;
@@ -134,8 +140,9 @@ struct owner {
 	u32 pointed_op;
 	struct triad_root *roots;	/* that were ever written */
 	u32 nr_roots, max_roots;
-	struct replica replica[MOST_REPLICAS];
+	struct replica *replica[MOST_REPLICAS];
 	u32 nr_replicas;
+	struct owner *before;		/* whose replica it was, or NULL */
 	u64 safe;			/* the record behind what a majority has */
 	struct replica *elected;	/* the last one that was */
 };
@@ -255,6 +262,13 @@ static void add_point(struct owner *o, u64 seq, const u8 *chain)
 	memcpy(p->chain, chain, TRIAD_HASH_SIZE);
 }
 
+static void add_root(struct owner *o, const struct triad_root *root, u64 next_seq, const u8 *chain)
+{
+	GROW(o->roots, o->nr_roots, o->max_roots);
+	o->roots[o->nr_roots++] = *root;
+	add_point(o, next_seq, chain);
+}
+
 static void note_block(struct owner *o, const struct disk_op *op)
 {
 	const struct triad_record_disk *d = (const void *)content_of(op->id);
@@ -317,38 +331,55 @@ static u64 record_of(struct owner *o, const struct triad_origin *at)
 	return 0;
 }
 
+static struct owner *reign_of(struct owner *o, const struct triad_origin *at, u64 *seq)
+{
+	while (o && !(*seq = record_of(o, at)))
+		o = o->before;
+	return o;
+}
+
 /* ---- replicas ------------------------------------------------------------------------------ */
+
+/* Behind what it holds of what this one wrote. */
+static u64 held_of(const struct replica *rep, const struct owner *o)
+{
+	return rep->reign == o ? rep->held : 0;
+}
 
 static void check_replica(struct replica *rep)
 {
 	static const struct triad_origin none;
-	struct owner *o = rep->owner;
 	const struct triad_root *root = &rep->core.root;
+	struct owner *reign;
 	char text[POSITION_SIZE];
 	u64 seq, hash;
 	u32 state;
 
-	if (!rep->is_open)
+	if (!rep->is_open || !triad_root_is_replica(root))
 		return;
 	count.checks++;
 	if (root->incompat & TRIAD_INCOMPAT_INCOMPLETE) {
-		if (rep->floor)
+		if (rep->floor && !rep->in_steps)
 			violated("a replica that was whole is incomplete");
 		return;
 	}
 	if (triad_origin_same(&rep->core.origin, &none))
 		violated("a whole replica names no position");
-	seq = record_of(o, &rep->core.origin);
-	if (!seq)
+	reign = reign_of(rep->owner, &rep->core.origin, &seq);
+	if (!reign)
 		violated("a replica is at %s, which is not in the history",
 			 position_text(&rep->core.origin, text));
 	must("reading a replica", check_read(&rep->core, &rep->disk, rep->content));
-	hash = oracle_hash_content(rep->content, o->h.oracle.nr_lbas);
-	state = oracle_state_before(&o->h.oracle, seq);
-	if (hash != oracle_hash(&o->h.oracle, state))
+	hash = oracle_hash_content(rep->content, reign->h.oracle.nr_lbas);
+	state = oracle_state_before(&reign->h.oracle, seq);
+	if (hash != oracle_hash(&reign->h.oracle, state))
 		violated("a replica before record %llu holds another state (%d) than %u",
-			 (unsigned long long)seq, oracle_find(&o->h.oracle, 0, o->h.oracle.nr, hash),
+			 (unsigned long long)seq, oracle_find(&reign->h.oracle, 0, reign->h.oracle.nr, hash),
 			 state);
+	/* an owner before it may have been further: what that had alone is given up */
+	if (reign != rep->reign)
+		rep->floor = 0;
+	rep->reign = reign;
 	if (seq < rep->floor)
 		violated("a replica went back to record %llu, having acknowledged %llu",
 			 (unsigned long long)seq, (unsigned long long)rep->floor);
@@ -408,6 +439,8 @@ static void start_replica(struct replica *rep)
 	memset(&rep->ship, 0, sizeof(rep->ship));
 	rep->ship.make = make;
 	rep->ship.reopen = reopen;
+	rep->ship.in_steps = rep->in_steps;
+	rep->ship.sums = &rep->hash;
 	must("memory", ship_replica_init(&rep->ship));
 	if (rng_percent(rep->rng, 50))
 		rep->ship.log_blocks = rng_between(rep->rng, 1, 200);
@@ -521,19 +554,19 @@ static void note_safe(struct owner *o)
 	u32 need = vote_majority(o->nr_replicas + 1) - 1, i, k, nr;
 
 	for (i = 0; i < o->nr_replicas; i++) {
-		const struct ship_owner *s = &o->replica[i].sender;
+		const struct ship_owner *s = &o->replica[i]->sender;
 
 		if (!s->has_acked)
 			continue;
 		for (k = nr = 0; k < o->nr_replicas; k++)
-			nr += o->replica[k].sender.has_acked &&
-			      o->replica[k].sender.acked.next.seq >= s->acked.next.seq;
+			nr += o->replica[k]->sender.has_acked &&
+			      o->replica[k]->sender.acked.next.seq >= s->acked.next.seq;
 		if (nr >= need)
 			o->safe = max_t(u64, o->safe, s->acked.next.seq);
 	}
-	if (o->elected && o->elected->held < o->safe)
+	if (o->elected && held_of(o->elected, o) < o->safe)
 		violated("the replica that was elected is before record %llu, and flushes up to record %llu "
-			 "were answered", (unsigned long long)o->elected->held,
+			 "were answered", (unsigned long long)held_of(o->elected, o),
 			 (unsigned long long)o->safe - 1);
 }
 
@@ -542,12 +575,13 @@ static void check_acked(struct replica *rep)
 {
 	const struct ship_owner *s = &rep->sender;
 
-	if (!s->has_acked || rep->sealed)
+	/* of what was said before it greeted nothing counts */
+	if (!s->has_acked || rep->sealed || s->state < SHIP_COMPARE)
 		return;
 	/* it was opened anew, and told more than it had acknowledged */
-	if (s->acked.next.seq > rep->floor && s->acked.next.seq <= rep->held)
+	if (s->acked.next.seq > rep->floor && s->acked.next.seq <= held_of(rep, rep->owner))
 		rep->floor = s->acked.next.seq;
-	if (s->acked.next.seq > rep->floor)
+	if (s->acked.next.seq > rep->floor || rep->reign != rep->owner)
 		violated("the owner takes a replica to have all before record %llu, and it has acknowledged %llu",
 			 (unsigned long long)s->acked.next.seq, (unsigned long long)rep->floor);
 	note_safe(rep->owner);
@@ -630,6 +664,22 @@ static void deliver_to_replica(struct replica *rep, u32 percent_crash)
 	}
 }
 
+/*
+ * It is further than the replica was that became its owner, or was another's replica before that: nobody
+ * throws away what it holds alone.
+ */
+static bool is_left(const struct replica *rep)
+{
+	const struct triad_root *root = &rep->owner->h.driver.core.root;
+	const struct triad_origin *at = &rep->core.origin;
+
+	if (!rep->is_open || position_is_none(at) || !memcmp(at->uuid, root->uuid, sizeof(at->uuid)))
+		return false;
+	return memcmp(at->uuid, root->origin.uuid, sizeof(at->uuid)) ||
+	       (ship_replica_kind(&rep->ship) == STREAM_KIND_WHOLE &&
+		position_record(at) > position_record(&root->origin));
+}
+
 static void step_owner_end(struct replica *rep)
 {
 	bool was_difference = rep->sender.state == SHIP_DIFFERENCE;
@@ -646,7 +696,8 @@ static void step_owner_end(struct replica *rep)
 	if (rep->sender.state != SHIP_STOPPED)
 		return;
 	count.stopped++;
-	if (rep->sender.fenced ? !rep->sealed : rep->sender.refusal != STREAM_REFUSE_TOO_LONG)
+	if (rep->sender.fenced ? !rep->sealed :
+	    rep->sender.refusal != STREAM_REFUSE_TOO_LONG && !is_left(rep))
 		violated("a session stopped: %s", rep->sender.why);
 	disconnect(rep);
 }
@@ -695,6 +746,19 @@ static void crash_replica(struct replica *rep, u32 from)
 	start_replica(rep);
 }
 
+/* Its disk is another one, with nothing on it. */
+static void replace_disk(struct replica *rep)
+{
+	count.replaced++;
+	stop_replica(rep);
+	memset(rep->view, 0, disk_blocks * sizeof(*rep->view));
+	trace_free(&rep->trace);
+	trace_init(&rep->trace, rep->view);
+	rep->reign = NULL;
+	rep->floor = rep->held = 0;
+	start_replica(rep);
+}
+
 /* What it had written by then is there to be read, and not durable. */
 static void kill_replica(struct replica *rep, u32 from)
 {
@@ -725,9 +789,9 @@ static void begin_senders(struct owner *o)
 	u32 i;
 
 	for (i = 0; i < o->nr_replicas; i++) {
-		disconnect(&o->replica[i]);
-		ship_owner_free(&o->replica[i].sender);
-		must("memory", ship_owner_init(&o->replica[i].sender, &o->source));
+		disconnect(o->replica[i]);
+		ship_owner_free(&o->replica[i]->sender);
+		must("memory", ship_owner_init(&o->replica[i]->sender, &o->source));
 	}
 }
 
@@ -756,8 +820,8 @@ static void crash_owner(struct owner *o, u32 from)
 	must("opening the device", driver_open(&h->driver, false));
 	/* what is behind is not of this history any more */
 	state = oracle_state_before(&h->oracle, h->driver.core.next_seq);
-	must("reading the device", check_read(&h->driver.core, &h->disk, o->replica[0].content));
-	if (oracle_hash_content(o->replica[0].content, h->oracle.nr_lbas) !=
+	must("reading the device", check_read(&h->driver.core, &h->disk, o->replica[0]->content));
+	if (oracle_hash_content(o->replica[0]->content, h->oracle.nr_lbas) !=
 	    oracle_hash(&h->oracle, state))
 		violated("the device itself is not at record %llu",
 			 (unsigned long long)h->driver.core.next_seq - 1);
@@ -773,7 +837,7 @@ static void crash_owner(struct owner *o, u32 from)
 	note(o);
 	begin_senders(o);
 	for (i = 0; i < o->nr_replicas; i++)
-		check_replica(&o->replica[i]);
+		check_replica(o->replica[i]);
 }
 
 /* ---- schedules -------------------------------------------------------------------------------- */
@@ -782,7 +846,7 @@ static bool vote(struct replica *rep, u32 epoch)
 {
 	int r;
 
-	if (!rep->is_up || !rep->is_open)
+	if (!rep->is_up || ship_replica_kind(&rep->ship) != STREAM_KIND_WHOLE)
 		return false;
 	r = ship_replica_seal(&rep->ship, epoch);
 	if (r == -EPERM)
@@ -802,7 +866,8 @@ static bool vote(struct replica *rep, u32 epoch)
 
 static void seal(struct replica *rep)
 {
-	if (!rep->sealed && rep->is_open)
+	/* nobody takes over with one that does not know of the last one that did */
+	if (!rep->sealed && rep->is_open && rep->core.root.epoch >= rep->owner->h.driver.core.root.epoch)
 		vote(rep, rep->core.root.epoch + 1);
 }
 
@@ -813,8 +878,8 @@ static void keep(struct owner *o)
 	u32 i;
 
 	for (i = 0; i < o->nr_replicas; i++)
-		if (o->replica[i].sender.has_acked)
-			first = min_t(u64, first, o->replica[i].sender.acked.next.seq);
+		if (o->replica[i]->sender.has_acked)
+			first = min_t(u64, first, o->replica[i]->sender.acked.next.seq);
 	if (first != ~0ULL)
 		triad_keep_from(&o->h.driver.core, first);
 }
@@ -829,11 +894,11 @@ static void work(struct owner *o, u32 percent_crash)
 	/* somebody reads while it goes on */
 	for (i = 0; i < o->nr_replicas && o->tells; i++)
 		if (rng_percent(&o->h.rng, 30))
-			step_owner_end(&o->replica[i]);
+			step_owner_end(o->replica[i]);
 	note(o);
 	for (i = 0; i < o->nr_replicas; i++)
 		if (rng_percent(&o->h.rng, 40))
-			step_owner_end(&o->replica[i]);
+			step_owner_end(o->replica[i]);
 	if (rng_percent(&o->h.rng, percent_crash))
 		crash_owner(o, from);
 	else if (rng_percent(&o->h.rng, 50))
@@ -856,14 +921,15 @@ static void poll_member(struct candidate *c, u32 i)
 	struct owner *o = c->rep->owner;
 	struct vote *v = &c->votes[i];
 
-	*v = (struct vote) { .is_self = i < o->nr_replicas && c->rep == &o->replica[i] };
+	*v = (struct vote) { .is_self = i < o->nr_replicas && c->rep == o->replica[i] };
 	if (!v->is_self && rng_percent(&o->h.rng, 25))
 		return;
 	if (i == o->nr_replicas) {
 		v->answered = true;
 		v->said.kind = STREAM_KIND_OWNER;
-	} else if (o->replica[i].is_up) {
-		struct replica *rep = &o->replica[i];
+		v->said.epoch = o->h.driver.core.root.epoch;
+	} else if (o->replica[i]->is_up) {
+		struct replica *rep = o->replica[i];
 
 		v->answered = true;
 		v->said.kind = ship_replica_kind(&rep->ship);
@@ -878,13 +944,16 @@ static void poll_member(struct candidate *c, u32 i)
 static void ask_for_vote(struct candidate *c, u32 i)
 {
 	struct owner *o = c->rep->owner;
-	struct replica *rep = &o->replica[i];
-	u32 from = rep->trace.nr, was_epoch = rep->sealed_epoch;
-	bool granted, was_sealed = rep->sealed;
+	struct replica *rep = i < o->nr_replicas ? o->replica[i] : NULL;
+	bool granted, was_sealed;
+	u32 from, was_epoch;
 
 	c->votes[i].answered = false;
-	if (i == o->nr_replicas || (rep != c->rep && rng_percent(&o->h.rng, 25)))
+	if (!rep || (rep != c->rep && rng_percent(&o->h.rng, 25)))
 		return;
+	from = rep->trace.nr;
+	was_epoch = rep->sealed_epoch;
+	was_sealed = rep->sealed;
 	granted = vote(rep, c->result.epoch + 1);
 	if (!rng_percent(&o->h.rng, 10)) {
 		poll_member(c, i);
@@ -902,20 +971,23 @@ static void ask_for_vote(struct candidate *c, u32 i)
 		vote(rep, rep->core.root.epoch + 1);
 }
 
-static void elect(struct owner *o)
+/* Returns the one that takes over, or NULL. */
+static struct replica *elect(struct owner *o)
 {
 	struct candidate c[MOST_CANDIDATES];
 	u32 nr = rng_between(&o->h.rng, 1, MOST_CANDIDATES), i, k, winners = 0, epoch = 0;
 	u32 members = o->nr_replicas + 1;
+	struct replica *winner = NULL;
 
 	count.elections++;
 	for (k = 0; k < nr; k++) {
-		c[k].rep = &o->replica[rng_below(&o->h.rng, o->nr_replicas)];
+		c[k].rep = o->replica[rng_below(&o->h.rng, o->nr_replicas)];
 		for (i = 0; i < members; i++)
 			poll_member(&c[k], i);
 		vote_count(c[k].votes, members, false, &c[k].result);
 		count.too_few += c[k].result.verdict == VOTE_TOO_FEW;
 		count.further += c[k].result.verdict == VOTE_FURTHER;
+		count.unrelated += c[k].result.verdict == VOTE_UNRELATED;
 	}
 	/* both have asked before either wants votes; the device goes on meanwhile */
 	for (i = rng_below(&o->h.rng, 20); i; i--)
@@ -943,6 +1015,161 @@ static void elect(struct owner *o)
 		check_replica(o->elected);
 		count.elected++;
 		note_safe(o);
+		/* another one was elected since */
+		winner = o->elected->core.root.epoch == epoch ? o->elected : NULL;
+	}
+	return winner;
+}
+
+static struct stream_in *new_in(void)
+{
+	struct stream_in *in = calloc(1, sizeof(*in));
+
+	assert(in);
+	return in;
+}
+
+/* ---- reigns ------------------------------------------------------------------------------------ */
+
+static struct replica *new_replica(struct rng *rng)
+{
+	struct replica *rep = calloc(1, sizeof(*rep));
+
+	assert(rep);
+	rep->rng = rng;
+	rep->view = disk_new_view();
+	rep->content = calloc(DISK_BLOCKS, sizeof(*rep->content));
+	rep->in_steps = rng_percent(rng, 30);
+	disk_init(&rep->disk, rep->view, rep->rng);
+	trace_init(&rep->trace, rep->view);
+	rep->disk.trace = &rep->trace;
+	rep->end.in = new_in();
+	rep->sender_end.in = new_in();
+	return rep;
+}
+
+static void begin_reign(struct owner *o, u32 nr_lbas, const u32 *content, u32 tells)
+{
+	struct triad_slot slot;
+	int i;
+
+	now_driver = &o->h.driver;
+	must("beginning", history_begin(&o->h, nr_lbas, content));
+	o->tells = tells;
+	o->seen.ops = &seen_ops;
+	o->seen_view = disk_copy(disk_new_view(), o->h.trace.base);
+	o->source = (struct ship_source) {
+		.store = &o->seen, .hash = &o->h.driver.hash, .sums = &o->h.driver.hash,
+		.device_blocks = disk_blocks, .seen = &o->known, .tell = tell, .context = o,
+	};
+	for (i = 0; i < TRIAD_NR_SLOTS; i++) {
+		triad_root_decode(&slot, i, content_of(o->h.trace.base[TRIAD_SLOT_PBA(i)]));
+		add_root(o, &slot.root, slot.root.next_seq, slot.root.chain);
+	}
+	note(o);
+	see(o, ~0u);
+}
+
+/* One is in its place, or the other, until it is done; the power may go at any operation of it. */
+static void become(struct replica *rep, bool a_device)
+{
+	struct owner *was = rep->owner->before;
+	u32 from;
+
+	do {
+		from = rep->trace.nr;
+		/* also one that it made when it was cut short */
+		if (!a_device)
+			add_root(was, &rep->core.root, rep->core.next_seq, rep->core.chain);
+		must("becoming another", a_device ? replica_promote(&rep->core) : replica_demote(&rep->core));
+		if (!rng_percent(rep->rng, 30))
+			return;
+		crash_replica(rep, from);
+	} while (triad_root_is_replica(&rep->core.root) == a_device);
+}
+
+/*
+ * A sealed replica becomes the device.  What was the device comes back as a replica of it, in that one's
+ * place; the others go on with it if they can.
+ */
+static struct owner *reign(struct replica *rep, u64 seed)
+{
+	struct owner *was = rep->owner, *o = calloc(1, sizeof(*o));
+	u32 tells = rng_below(rep->rng, 3), epoch = rep->core.root.epoch, i;
+	u64 held;
+
+	count.reigns++;
+	now_driver = NULL;
+	begin_senders(was);
+	must("dropping", ship_replica_drop(&rep->ship));
+	must("reading", check_read(&rep->core, &rep->disk, rep->content));
+	held = oracle_hash_content(rep->content, was->h.oracle.nr_lbas);
+	become(rep, true);
+	must("reading it", check_read(&rep->core, &rep->disk, rep->content));
+	if (oracle_hash_content(rep->content, was->h.oracle.nr_lbas) != held || rep->core.root.epoch != epoch)
+		violated("it holds another state when it was promoted, or has epoch %u", rep->core.root.epoch);
+	stop_replica(rep);
+	history_init(&o->h, seed, &was->h.load, rep->view);
+	o->before = was;
+	o->nr_replicas = was->nr_replicas;
+	memcpy(o->replica, was->replica, sizeof(o->replica));
+	begin_reign(o, was->h.oracle.nr_lbas, rep->content, tells);
+
+	if (rng_percent(rep->rng, 50))
+		crash_owner(was, was->h.trace.nr);
+	else
+		must("closing", driver_drain(&was->h.driver) ? : driver_flush(&was->h.driver));
+	note(was);
+	driver_close(&was->h.driver);
+	trace_free(&rep->trace);
+	disk_copy(rep->view, was->h.view);
+	trace_init(&rep->trace, rep->view);
+	rep->reign = NULL;
+	rep->floor = 0;
+	rep->sealed = false;
+	rep->owner = o;
+	start_replica(rep);
+	become(rep, false);
+	stop_replica(rep);
+	for (i = 0; i < o->nr_replicas; i++) {
+		struct replica *other = o->replica[i];
+
+		ship_owner_free(&other->sender);
+		must("memory", ship_owner_init(&other->sender, &o->source));
+		other->owner = o;
+		/* a vote is for whoever got it */
+		other->sealed &= other->is_open && other->core.root.epoch > epoch;
+	}
+	start_replica(rep);
+	return o;
+}
+
+/* Without a group: by a person, or its disk is another one. */
+static struct replica *succeed(struct replica *rep)
+{
+	/* whoever is fenced stays so */
+	if (!rep->sealed && rng_percent(rep->rng, 30)) {
+		replace_disk(rep);
+		return NULL;
+	}
+	if (!rep->is_up || ship_replica_kind(&rep->ship) != STREAM_KIND_WHOLE)
+		return NULL;
+	seal(rep);
+	return rep->sealed ? rep : NULL;
+}
+
+static void end_reigns(struct owner *o)
+{
+	struct owner *before;
+
+	for (; o; o = before) {
+		before = o->before;
+		history_free(&o->h);
+		free(o->seen_view);
+		free(o->told);
+		free(o->points);
+		free(o->roots);
+		free(o);
 	}
 }
 
@@ -994,23 +1221,26 @@ static bool at_rest(const struct replica *rep)
 static void come_to_rest(struct owner *o, struct replica *rep)
 {
 	u32 i, quiet = 0;
+	bool left = false;
 
 	for (i = 0; i < REST_STEPS && quiet < 3; i++) {
-		if (!rep->sealed || !rep->sender.fenced)
+		if (!left && (!rep->sealed || !rep->sender.fenced))
 			connect(rep);
 		step_owner_end(rep);
 		if (rep->connected)
 			deliver_to_replica(rep, 0);
 		if (rep->connected)
 			deliver_to_owner(rep);
-		quiet = at_rest(rep) || rep->sender.fenced ? quiet + 1 : 0;
+		left |= rep->sender.state == SHIP_STOPPED && is_left(rep);
+		quiet = at_rest(rep) || rep->sender.fenced || left ? quiet + 1 : 0;
 	}
 	if (quiet < 3)
 		violated("nothing comes to rest: state %d, %s", rep->sender.state, rep->sender.why);
 	if (rep->sealed != rep->sender.fenced)
 		violated("sealed: %d, and the owner is fenced: %d", rep->sealed, rep->sender.fenced);
 	check_replica(rep);
-	if (!rep->sealed && oracle_hash_content(rep->content, o->h.oracle.nr_lbas) !=
+	count.left += left;
+	if (!rep->sealed && !left && oracle_hash_content(rep->content, o->h.oracle.nr_lbas) !=
 	    oracle_hash(&o->h.oracle, o->h.oracle.nr))
 		violated("a replica is not at the end: record %llu of %llu",
 			 (unsigned long long)rep->held,
@@ -1055,20 +1285,13 @@ static void plan(struct rng *rng, struct workload *load)
 	};
 }
 
-static struct stream_in *new_in(void)
-{
-	struct stream_in *in = calloc(1, sizeof(*in));
-
-	assert(in);
-	return in;
-}
-
 static void run(u64 seed, u32 nr_steps)
 {
 	struct owner *o = calloc(1, sizeof(*o));
 	struct rng first = { seed * 0x9e3779b97f4a7c15ULL };
 	u32 i, step, percent_outage = rng_below(&first, 12);
 	struct workload load;
+	struct replica *rep;
 	bool elects;
 	u32 nr_lbas;
 
@@ -1078,41 +1301,28 @@ static void run(u64 seed, u32 nr_steps)
 	history_init(&o->h, seed, &load, NULL);
 	now_driver = &o->h.driver;
 	nr_lbas = driver_format(&o->h.driver);
-	must("beginning", history_begin(&o->h, nr_lbas, NULL));
-	o->tells = rng_below(&first, 3);
-	o->seen.ops = &seen_ops;
-	o->seen_view = disk_copy(disk_new_view(), o->h.trace.base);
-	o->source = (struct ship_source) {
-		.store = &o->seen, .hash = &o->h.driver.hash, .device_blocks = disk_blocks,
-		.seen = &o->known, .tell = tell, .context = o,
-	};
+	begin_reign(o, nr_lbas, NULL, rng_below(&first, 3));
 	o->nr_replicas = rng_between(&first, 1, 2);
 	/* an even number, with the device an odd one */
 	elects = rng_percent(&first, 40);
 	if (elects)
 		o->nr_replicas = rng_percent(&first, 60) ? 2 : 4;
-	note(o);
-	see(o, ~0u);
 	for (i = 0; i < o->nr_replicas; i++) {
-		struct replica *rep = &o->replica[i];
-
-		rep->owner = o;
-		rep->rng = &o->h.rng;
-		rep->view = disk_new_view();
-		rep->content = calloc(DISK_BLOCKS, sizeof(*rep->content));
-		disk_init(&rep->disk, rep->view, rep->rng);
-		trace_init(&rep->trace, rep->view);
-		rep->disk.trace = &rep->trace;
-		rep->end.in = new_in();
-		rep->sender_end.in = new_in();
-		must("memory", ship_owner_init(&rep->sender, &o->source));
-		start_replica(rep);
+		o->replica[i] = new_replica(&o->h.rng);
+		o->replica[i]->owner = o;
+		must("memory", ship_owner_init(&o->replica[i]->sender, &o->source));
+		start_replica(o->replica[i]);
 	}
 	for (step = 0; step < nr_steps; step++) {
 		now_step = step;
-		act(o, &o->replica[rng_below(&o->h.rng, o->nr_replicas)], percent_outage);
+		act(o, o->replica[rng_below(&o->h.rng, o->nr_replicas)], percent_outage);
+		rep = NULL;
 		if (elects && step > nr_steps / 2 && rng_below(&o->h.rng, nr_steps) < 10)
-			elect(o);
+			rep = elect(o);
+		else if (!elects && rng_below(&o->h.rng, nr_steps) < 2)
+			rep = succeed(o->replica[rng_below(&o->h.rng, o->nr_replicas)]);
+		if (rep && rng_percent(&o->h.rng, 60))
+			o = reign(rep, seed + ((u64)step << 32));
 	}
 	now_step = nr_steps;
 	o->h.load.percent_slip = 0;
@@ -1121,8 +1331,7 @@ static void run(u64 seed, u32 nr_steps)
 	note(o);
 	see(o, ~0u);
 	for (i = 0; i < o->nr_replicas; i++) {
-		struct replica *rep = &o->replica[i];
-
+		rep = o->replica[i];
 		come_to_rest(o, rep);
 		if (rep->sealed)
 			take_over(rep);
@@ -1135,13 +1344,9 @@ static void run(u64 seed, u32 nr_steps)
 		free(rep->sender_end.inbox.data);
 		free(rep->end.in);
 		free(rep->sender_end.in);
+		free(rep);
 	}
-	history_free(&o->h);
-	free(o->seen_view);
-	free(o->told);
-	free(o->points);
-	free(o->roots);
-	free(o);
+	end_reigns(o);
 }
 
 int main(int argc, char **argv)
@@ -1160,7 +1365,8 @@ int main(int argc, char **argv)
 	printf("%llu schedules of %llu steps: %llu batches of records, %llu differences, %llu in full;\n"
 	       "%llu links cut, %llu daemons killed, %llu power cuts, %llu of them in a commit; the log was "
 	       "lost %llu times,\n%llu roots of replicas; %llu seals; %llu checks of a replica;\n"
-	       "%llu elections: %llu won, too few were there for %llu, another was further in %llu.  "
+	       "%llu elections: %llu won, too few were there for %llu, another was further in %llu, or unrelated "
+	       "in %llu;\n%llu took over, and %llu replicas were left behind these; %llu disks were replaced.  "
 	       "All held, in %.1f s.\n",
 	       (unsigned long long)i, (unsigned long long)steps, (unsigned long long)count.batches,
 	       (unsigned long long)count.differences, (unsigned long long)count.fulls,
@@ -1170,6 +1376,8 @@ int main(int argc, char **argv)
 	       (unsigned long long)count.seals,
 	       (unsigned long long)count.checks, (unsigned long long)count.elections,
 	       (unsigned long long)count.elected, (unsigned long long)count.too_few,
-	       (unsigned long long)count.further, report_seconds() - begun);
+	       (unsigned long long)count.further, (unsigned long long)count.unrelated,
+	       (unsigned long long)count.reigns, (unsigned long long)count.left,
+	       (unsigned long long)count.replaced, report_seconds() - begun);
 	return 0;
 }

@@ -274,7 +274,7 @@ coming_back()
 	triadsetup close r
 	alike "both hold the same"
 	checked "it" vda
-	must "it takes over" triadsetup replica takeover -q /dev/vda
+	must "it takes over" triadsetup replica takeover -q --force /dev/vda
 	map t /dev/vda
 	is "$(field t 1)" rw "and is the device again"
 	triadsetup close t
