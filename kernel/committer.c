@@ -202,7 +202,7 @@ void triad_committer_work(struct work_struct *work)
 	if (r && READ_ONCE(t->store_error) != -ECANCELED)
 		triad_worsen(t, "a commit failed", r);
 	else if (wanted && !r && (!bio_list_empty(&t->todo) || t->nr_discards) &&
-		 ++t->starved > MAX_STARVED)
+		 !t->core.space.nr_lent && ++t->starved > MAX_STARVED)
 		triad_worsen(t, "commits made no room", -ENOSPC);
 	triad_watch_slots(t);
 	triad_follow_given_up(t);

@@ -649,7 +649,9 @@ static int triad_message(struct dm_target *ti, unsigned int argc, char **argv, c
 		return triad_sync_replicated(t, argv[1]);
 	if (argc == 2 && !strcasecmp(argv[0], "sync"))
 		return triad_sync_set(t, argv[1]);
-	DMERR("%s: unknown message; known are clear_stats, commit, crash, fail, flush, keep, notify, read_only, replicated and sync",
+	if (argc == 2 && !strcasecmp(argv[0], "trim"))
+		return triad_trim(t, argv[1], result, maxlen);
+	DMERR("%s: unknown message; known are clear_stats, commit, crash, fail, flush, keep, notify, read_only, replicated, sync and trim",
 	      triad_name(t));
 	return -EINVAL;
 }

@@ -334,6 +334,15 @@ extern struct kmem_cache *triad_block_cache;
 /* Keep what status shows; the caller holds t->lock. */
 void triad_status_note(struct triad *t);
 
+/* ---- trim.c ---------------------------------------------------------------- */
+
+/*
+ * Discard on the disk what is free, from a zone on, for some 100 ms; may wait for the disk.
+ * 1, and result has "ZONE ZONES BLOCKS": the next one, how many there are, and how many blocks were
+ * discarded; or a negative error.
+ */
+int triad_trim(struct triad *t, const char *zone, char *result, unsigned int maxlen);
+
 /* ---- follow.c -------------------------------------------------------------- */
 
 /* What a follower of the log asks for; 0 or a negative error.  Waits for nothing. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* commit, suspend and resume: what an open device is told to do. */
+/* commit, trim, suspend and resume: what an open device is told to do. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "dm.h"
@@ -39,6 +40,53 @@ int cmd_commit(const struct options *opt)
 			 "Another instance takes over: once more, then." :
 			 "What was flushed is in the log.  See triadsetup status.");
 	}
+	status_free(&status);
+	return r;
+}
+
+/* All zones, some at a time, so that the device can be suspended in between. */
+static int trim_zones(const char *name, u64 *blocks)
+{
+	u64 zone = 0, zones = 1, nr;
+	char message[32], answer[64];
+	int error = 0;
+
+	for (*blocks = 0; !error && zone < zones; *blocks += nr) {
+		snprintf(message, sizeof(message), "trim %" PRIu64, zone);
+		error = dm_ask(name, message, answer, sizeof(answer));
+		nr = 0;
+		if (!error && sscanf(answer, "%" SCNu64 " %" SCNu64 " %" SCNu64, &zone, &zones, &nr) != 3)
+			error = EINVAL;
+		progress("trim", zone, zones ? zones : 1);
+	}
+	progress("", 0, 0);
+	return error;
+}
+
+int cmd_trim(const struct options *opt)
+{
+	char size[TEXT_SIZE];
+	struct status status;
+	u64 blocks = 0;
+	int error, r = look_at(opt, &status);
+
+	if (!r && status.suspended)
+		r = tool_fail(TOOL_BUSY, "Nothing was changed.  First: triadsetup resume NAME.",
+			      "%s: it is suspended", opt->args[0]);
+	if (!r) {
+		error = trim_zones(opt->args[0], &blocks);
+		r = told(opt, &status, error, error == EOPNOTSUPP ? "its disk takes no discards" :
+			 error == EINVAL ? "the module that is loaded does not know how" :
+			 error == EBUSY ? "another trim is under way" :
+			 error == EAGAIN ? "another instance takes over: once more, then" :
+			 "it cannot be trimmed",
+			 "Its data is as it was.");
+	}
+	if (!r && opt->json)
+		json_add_number(json_document(), "bytes", blocks * TRIAD_BLOCK_SIZE);
+	else if (!r && !opt->batch)
+		printf("%s: %s told to its disk to be free\n", opt->args[0],
+		       text_size(blocks * TRIAD_BLOCK_SIZE, size));
 	status_free(&status);
 	return r;
 }

@@ -731,12 +731,27 @@ int dm_let_fail(const char *name, u64 sectors)
 	return error ? error : dm_take_over(name);
 }
 
-int dm_message(const char *name, const char *message)
+int dm_ask(const char *name, const char *message, char *answer, size_t size)
 {
 	struct dm_task *task = new_task(DM_DEVICE_TARGET_MSG, name);
+	const char *said;
+	int error = 0;
 
-	return step(task, task && dm_task_set_sector(task, 0) &&
-		    dm_task_set_message(task, message), NULL);
+	if (!task || !dm_task_set_sector(task, 0) || !dm_task_set_message(task, message) ||
+	    !dm_task_run(task))
+		error = error_of(task);
+	said = error ? NULL : dm_task_get_message_response(task);
+	snprintf(answer, size, "%s", said ? said : "");
+	if (task)
+		dm_task_destroy(task);
+	return error;
+}
+
+int dm_message(const char *name, const char *message)
+{
+	char answer[8];
+
+	return dm_ask(name, message, answer, sizeof(answer));
 }
 
 int dm_suspend(const char *name)

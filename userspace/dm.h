@@ -99,6 +99,9 @@ int dm_wait_event(const char *name, u32 *nr);
 
 int dm_message(const char *name, const char *message);	/* 0 or an errno */
 
+/* The same, for one that the target answers. */
+int dm_ask(const char *name, const char *message, char *answer, size_t size);
+
 /* With flush, a filesystem frozen; and on again.  0 or an errno. */
 int dm_suspend(const char *name);
 int dm_resume(const char *name);

@@ -106,6 +106,7 @@ int cmd_doctor(const struct options *opt);
 int cmd_label(const struct options *opt);
 int cmd_uuid(const struct options *opt);
 int cmd_commit(const struct options *opt);
+int cmd_trim(const struct options *opt);
 int cmd_suspend(const struct options *opt);
 int cmd_resume(const struct options *opt);
 int cmd_import(const struct options *opt);

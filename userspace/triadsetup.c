@@ -71,6 +71,9 @@ static const struct command commands[] = {
 	  "device can be opened here.\n", cmd_doctor },
 	{ "commit", "NAME", 1, 1, "j", "commit now, and wait until that is done",
 	  "What was flushed is safe without it; it makes the next opening short.\n", cmd_commit },
+	{ "trim", "NAME", 1, 1, "jq", "tell the disk which blocks hold nothing any more",
+	  "Its users go on.  For thin pools and drives that take discards.  What was discarded\n"
+	  "on the device, by fstrim or else, is told when two commits have followed.\n", cmd_trim },
 	{ "suspend", "NAME", 1, 1, "j", "hold an open device still: its users wait",
 	  "The disk below is as a close leaves it, until resume.  A mounted filesystem is\n"
 	  "frozen.\n", cmd_suspend },
@@ -223,13 +226,13 @@ static bool takes(const struct command *cmd, char letter)
 /* In what order they are shown; each is in one group. */
 static const struct {
 	const char *title;
-	const char *names[9];
+	const char *names[10];
 } groups[] = {
 	{ "Made once, opened after each start (triadtab(5) does so), closed",
 	  { "format", "open", "close" } },
 	{ "How it is", { "list", "status", "info", "monitor", "doctor" } },
-	{ "While it is in use", { "scrub", "commit", "suspend", "resume", "restart", "upgrade", "watch",
-				  "fail" } },
+	{ "While it is in use", { "scrub", "trim", "commit", "suspend", "resume", "restart", "upgrade",
+				  "watch", "fail" } },
 	{ "While it is closed", { "label", "uuid", "move-roots", "rollback" } },
 	{ "Copies of what it holds", { "export", "import", "send", "receive", "position", "replica" } },
 	{ "When something is wrong", { "check", "roots", "heal", "repair", "dump" } },

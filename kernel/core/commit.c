@@ -251,7 +251,8 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	swap_lists(&space->log_frozen, &space->log_active);
 	space->log_active.nr = 0;
 	core->interval = (struct triad_interval) {
-		.budget = triad_div64(core->geo.usable - space->used - space->keep.nr_blocks, 3),
+		.budget = triad_div64(core->geo.usable - space->used - space->keep.nr_blocks -
+				      space->nr_lent, 3),
 	};
 	triad_keep_begin(core);
 }

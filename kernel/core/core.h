@@ -368,6 +368,12 @@ bool triad_log_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 /* True if there is room for a record of nr blocks, and making it waits for nothing. */
 bool triad_log_at_hand(struct triad_core *core, u32 nr);
 
+/*
+ * triad_space_lend(), while what the interval may still take, and the reserve, are free elsewhere.
+ * Whoever finds no room then waits until it is given back.
+ */
+int triad_log_lend(struct triad_core *core, u64 zone, u8 *bits);
+
 /* True if a commit should begin now, so that writers need not wait for it. */
 bool triad_log_is_long(const struct triad_core *core);
 

@@ -87,6 +87,15 @@ bool triad_log_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 	return true;
 }
 
+int triad_log_lend(struct triad_core *core, u64 zone, u8 *bits)
+{
+	const struct triad_interval *in = &core->interval;
+	u64 taken = in->nr_blocks + in->nr_nodes;
+	u64 rest = in->budget > taken ? in->budget - taken : 0;
+
+	return triad_space_lend(&core->space, zone, rest + triad_geometry_reserve(&core->geo), bits);
+}
+
 bool triad_log_is_long(const struct triad_core *core)
 {
 	const struct triad_interval *in = &core->interval;

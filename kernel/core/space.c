@@ -153,13 +153,15 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 	return 0;
 }
 
-/* How many blocks of a zone look free; never too few. */
+/* How many blocks of a zone look free, and may be taken; never too few. */
 static u32 hint(const struct triad_space *space, u64 zone)
 {
 	u32 busy = space->zones[zone].used + space->zones[zone].pending + space->taken[zone] +
 		   space->keep.zones[zone];
 	u32 usable = triad_zone_usable(space->geo, zone);
 
+	if (space->nr_lent && zone == space->lent)
+		return 0;
 	return busy < usable ? usable - busy : 0;
 }
 
@@ -196,6 +198,28 @@ static int get_bits(struct triad_space *space, enum triad_cursor_use use,
 		space->taken[c->zone] += hint(space, c->zone) - z->nr_free;
 	*out = z;
 	return 0;
+}
+
+/*
+ * A zone that was never used has no plane, and the zones are put to use in their order: none of
+ * them is lent.
+ */
+int triad_space_lend(struct triad_space *space, u64 zone, u64 others, u8 *bits)
+{
+	struct triad_zone_bits z = { .bits = bits };
+	int i, r;
+
+	if (space->nr_lent || zone >= space->hwm)
+		return 0;
+	for (i = 0; i < TRIAD_NR_CURSORS; i++)
+		if (space->cursor[i].chosen && space->cursor[i].zone == zone)
+			return 0;
+	r = load(space, &z, zone);
+	if (r || triad_space_available(space) < z.nr_free + others)
+		return r;
+	space->lent = zone;
+	space->nr_lent = z.nr_free;
+	return z.nr_free;
 }
 
 bool triad_space_at_hand(struct triad_space *space, u32 nr)

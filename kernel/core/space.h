@@ -67,6 +67,8 @@ struct triad_space {
 	struct triad_list nodes;
 	u64 next;			/* place of the next record */
 	struct triad_keep keep;		/* of the log before b */
+	u64 lent;			/* zone, if nr_lent is not 0 */
+	u32 nr_lent;			/* free blocks of it that nobody may take */
 
 	int slot_c, slot_b;		/* of their planes; slot_b -1: nothing to protect */
 	u64 hwm_b;
@@ -88,7 +90,7 @@ void triad_space_free(struct triad_space *space);
 static inline u64 triad_space_available(const struct triad_space *space)
 {
 	u64 busy = space->used + space->pending + space->dead +
-		   space->nr_taken + space->reserved + space->keep.nr_blocks;
+		   space->nr_taken + space->reserved + space->keep.nr_blocks + space->nr_lent;
 
 	return busy < space->geo->usable ? space->geo->usable - busy : 0;
 }
@@ -105,6 +107,19 @@ int triad_space_take(struct triad_space *space, enum triad_cursor_use use, u32 n
  * of the record behind it follows, and taking them reads nothing.
  */
 bool triad_space_at_hand(struct triad_space *space, u32 nr);
+
+/*
+ * Lend the free blocks of a zone, the zeroes in bits (TRIAD_PLANE_BITS), to whoever wants to discard
+ * them: that is as good as writing to them, and none is taken until they are given back.  One zone at
+ * a time, none that a cursor works in, and only while so many free blocks stay elsewhere.
+ * Returns how many they are, 0: none; or -errno.  May read planes.
+ */
+int triad_space_lend(struct triad_space *space, u64 zone, u64 others, u8 *bits);
+
+static inline void triad_space_give_back(struct triad_space *space)
+{
+	space->nr_lent = 0;
+}
 
 /* Count blocks as taken since c (after replay); they need not be in any plane. */
 void triad_space_count(struct triad_space *space, const struct triad_list *list);

@@ -67,7 +67,7 @@ rm other
 cp --sparse=always kept img
 told "status --json: a failure is told" "$(tool status nothing >/dev/null 2>&1; echo $?)" \
 	"$fails and d['name'] == 'nothing'" status --json nothing
-for command in "status --watch 1" list monitor "info nothing" "scrub nothing" "commit nothing" "suspend nothing" \
+for command in "status --watch 1" list monitor "info nothing" "scrub nothing" "commit nothing" "trim nothing" "suspend nothing" \
 	"resume nothing" "fail nothing" "watch nothing"; do
 	told "$command --json: a failure is told" "$(tool $command >/dev/null 2>&1; echo $?)" "$fails" $command --json
 done

@@ -241,3 +241,17 @@ result $? "and device-mapper is told, once each"
 faked commit away
 [ $code = 5 ] && is_one_error
 result $? "commit: not of a suspended device"
+: >mappings.log
+faked trim good
+[ $code = 0 ] && grep -qx 'good: 11.7 MiB told to its disk to be free' out &&
+	[ "$(tr '\n' ' ' <mappings.log)" = "message good trim 0 message good trim 2 message good trim 4 " ]
+result $? "trim: some zones at a time"
+faked trim --json good
+[ $code = 0 ] && [ "$(json out "d['bytes'] == 3000 * 4096")" = True ]
+result $? "trim --json"
+faked trim missing
+[ $code = 4 ] && is_one_error
+result $? "trim: no such mapping"
+faked trim away
+[ $code = 5 ] && is_one_error
+result $? "trim: not of a suspended device"

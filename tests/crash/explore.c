@@ -44,6 +44,7 @@ static const char * const circumstance_names[NR_CIRCUMSTANCES] = {
 	[WITH_LATE_RECORD] = "records behind root image",
 	[WITH_VOID_DISCARD] = "discards without a record",
 	[WITH_LOG_KEPT] = "log kept for a follower",
+	[WITH_FREE_DISCARDED] = "free blocks discarded",
 	[WITH_FAILED_DISK] = "disk operation failed",
 	[WITH_FAILED_COMMIT] = "... commit, with writes",
 	[WITH_DAMAGED_MAP] = "lived on with rotten node",

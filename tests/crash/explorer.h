@@ -55,6 +55,7 @@ enum circumstance {
 	WITH_LATE_RECORD,	/* records came in behind a finished root image */
 	WITH_VOID_DISCARD,	/* a discard was acknowledged without a record */
 	WITH_LOG_KEPT,		/* intervals of the log before b were kept for a follower */
+	WITH_FREE_DISCARDED,	/* blocks of a zone that was lent for that */
 	WITH_FAILED_DISK,	/* a read, write or flush failed */
 	WITH_FAILED_COMMIT,	/* ... inside a commit with records beside it */
 	WITH_DAMAGED_MAP,	/* a map node rotted in an earlier life */

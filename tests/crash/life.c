@@ -494,6 +494,7 @@ static void count(struct explorer *x, const struct life *life, const struct faul
 		[WITH_LATE_RECORD] = driver->nr_late,
 		[WITH_VOID_DISCARD] = driver->nr_void,
 		[WITH_LOG_KEPT] = driver->nr_kept,
+		[WITH_FREE_DISCARDED] = driver->nr_discarded,
 		[WITH_FAILED_DISK] = driver->error == -EIO,
 		[WITH_FAILED_COMMIT] = life->failed_commit,
 		[WITH_DAMAGED_MAP] = life->damaged,

@@ -63,6 +63,8 @@ void profile_choose(struct explorer *x)
 		x->load.percent_keep = 6;
 		x->load.keep_max = x->seed % 2 ? ~0u : 0;
 	}
+	if (x->seed % 3 == 1)
+		x->load.percent_lend = 25;
 	disk_blocks = DISK_BLOCKS;
 	if (x->load.sow) {
 		x->load.zone_blocks = 1200;

@@ -42,6 +42,7 @@ void driver_init(struct driver *driver, struct disk *disk, struct rng *rng,
 	driver->load = load;
 	driver->calm = 3;
 	driver->keep_rng.state = 1;
+	driver->lend_rng.state = 2;
 	driver->flights = calloc(DRIVER_FLIGHTS, sizeof(*driver->flights));
 	assert(driver->flights);
 }
@@ -126,6 +127,9 @@ static bool room(struct driver *driver, u32 nr_blocks, u32 nr_entries, u32 nr_le
 	while (!r && !triad_log_room(&driver->core, nr_blocks, nr_entries, nr_leaves)) {
 		if (driver->slipping)
 			return false;
+		/* as the shell, which waits for that */
+		if (commits)
+			triad_space_give_back(&driver->core.space);
 		if (commits++ == 2)
 			r = failed(driver, "no room after two commits", -EDEADLK);
 		driver->waiting = true;
@@ -409,6 +413,39 @@ static void follow(struct driver *driver)
 	driver_say(driver, "keep from seq %lld", (long long)seq);
 }
 
+/* What nobody reaches is discarded, some of it at a time, while all goes on. */
+static void discard_free(struct driver *driver)
+{
+	struct triad_space *space = &driver->core.space;
+	struct triad_store *store = &driver->disk->store;
+	struct rng *rng = &driver->lend_rng;
+	u32 i, pos, size;
+	int r = 0;
+
+	if (!driver->load->percent_lend || driver->error || !rng_percent(rng, driver->load->percent_lend))
+		return;
+	if (!space->nr_lent) {
+		r = triad_log_lend(&driver->core, rng_below(rng, space->hwm + 1), driver->lent);
+		driver->nr_lent += r > 0;
+		if (r > 0)
+			driver_say(driver, "lent: %d blocks of zone %llu", r, (unsigned long long)space->lent);
+		failed(driver, "lend", r < 0 ? r : 0);
+		return;
+	}
+	size = triad_zone_size(space->geo, space->lent);
+	for (i = rng_below(rng, 30); i && !r; i--) {
+		pos = rng_below(rng, size);
+		if (triad_bit(driver->lent, pos))
+			continue;
+		driver->nr_discarded++;
+		r = store->ops->write(store, triad_zone_start(space->geo, space->lent) + pos, 1,
+				      content_of(rng_percent(rng, 50) ? content_value(0) : content_rotten(rng)));
+	}
+	failed(driver, "discard", r);
+	if (rng_percent(rng, 30))
+		triad_space_give_back(space);
+}
+
 /* What comes in while a commit runs. */
 static void slip(void *context)
 {
@@ -419,6 +456,7 @@ static void slip(void *context)
 		return;
 	driver->slipping = true;
 	follow(driver);
+	discard_free(driver);
 	if (rng_percent(driver->rng, 15))
 		driver_discard(driver);
 	else
@@ -586,6 +624,9 @@ int driver_step(struct driver *driver)
 	if (driver->error)
 		return driver->error;
 	follow(driver);
+	discard_free(driver);
+	if (driver->error)
+		return driver->error;
 	if (what < load->percent_commit)
 		return driver_commit(driver, false);
 	what -= load->percent_commit;

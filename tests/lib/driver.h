@@ -32,6 +32,7 @@ struct workload {
 	u32 percent_flush, percent_commit, percent_discard, percent_clean;
 	u32 percent_keep;	/* the log is kept for somebody, who goes on */
 	u32 keep_max;
+	u32 percent_lend;	/* free blocks are discarded */
 	u32 percent_slip;	/* writes and flushes between the steps of a commit */
 	bool lose_root_writes;
 	bool repeat_root_writes;
@@ -54,6 +55,8 @@ struct driver {
 	struct disk *disk;
 	struct rng *rng;
 	struct rng keep_rng;	/* of its own: lives without it stay what they are */
+	struct rng lend_rng;
+	u8 lent[TRIAD_PLANE_BITS / 8];	/* zeroes are to be discarded */
 	struct oracle *oracle;
 	const struct workload *load;
 	bool open;
@@ -84,6 +87,7 @@ struct driver {
 	u64 nr_late;		/* commits with records behind the finished root image */
 	u64 nr_void;		/* discards that needed no record */
 	u64 nr_kept;		/* times that there was something kept before b's log */
+	u64 nr_lent, nr_discarded;	/* zones, free blocks */
 	u32 max_frees;		/* that a commit has memory for */
 	struct triad_node_disk node;	/* looked at last */
 

@@ -527,6 +527,12 @@ MUTANTS = [
     ("keep-from-c-alone", "open.c", "core->backup_seq = core->slot_b < 0 ? core->root.next_seq :\n				   core->slots[core->slot_b].root.next_seq;",
      "core->backup_seq = core->root.next_seq;", "the log since b is there behind an opening", "test_keep"),
 
+    # what is lent
+    ("lent-is-taken", "space.c", "	if (space->nr_lent && zone == space->lent)\n		return 0;\n", "",
+     "what is lent for a discard is not taken", "test_space"),
+    ("lent-beside-a-cursor", "space.c", "		if (space->cursor[i].chosen && space->cursor[i].zone == zone)\n			return 0;\n", "",
+     "nothing is lent where blocks are taken from", "test_space"),
+
     # sizes
     ("reserve-missing", "geometry.c", "	       reserve_for(geo, logical_blocks);", "	       0;",
      "overwriting a full device has room", "test_geometry"),

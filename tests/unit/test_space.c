@@ -201,6 +201,45 @@ static void planes_read_again_know_what_was_noted(void **state)
 	take_all(f, 2);
 }
 
+static void what_is_lent_is_free_and_is_not_taken(void **state)
+{
+	static u8 bits[TRIAD_PLANE_BITS / 8];
+	struct fixture *f = *state;
+	struct triad_space *s = &f->space;
+	u64 zone, start, pba, before;
+	u32 size, nr = 0, i, got;
+
+	reach(f, f->b, 30);
+	reach(f, f->c, 50);
+	use(f, f->geo.nr_zones);
+	assert_int_equal(triad_space_take(s, TRIAD_CURSOR_LOG, 1, &pba, &got), 0);
+	assert_int_equal(triad_list_push_run(&s->log_active, pba, 1), 0);
+	f->busy[pba] = 1;
+	/* a cursor works there, and there nothing is */
+	zone = triad_zone_of(&f->geo, pba);
+	assert_int_equal(triad_space_lend(s, zone, 0, bits), 0);
+	assert_int_equal(triad_space_lend(s, f->geo.nr_zones, 0, bits), 0);
+	zone = (zone + 1) % f->geo.nr_zones;
+	start = triad_zone_start(&f->geo, zone);
+	size = triad_zone_size(&f->geo, zone);
+	for (i = 0; i < size; i++)
+		nr += !f->busy[start + i];
+	before = triad_space_available(s);
+	assert_int_equal(triad_space_lend(s, zone, before - nr + 1, bits), 0);
+	assert_int_equal(triad_space_lend(s, zone, before - nr, bits), nr);
+	assert_int_equal(triad_space_available(s), before - nr);
+	assert_int_equal(triad_space_lend(s, (zone + 1) % f->geo.nr_zones, 0, bits), 0);
+	for (i = 0; i < size; i++) {
+		assert_int_equal(triad_bit(bits, i), f->busy[start + i]);
+		f->busy[start + i] = 1;
+	}
+	take_all(f, 100);
+	triad_space_give_back(s);
+	for (i = 0; i < size; i++)
+		f->busy[start + i] = triad_bit(bits, i);
+	take_all(f, 100);
+}
+
 static void a_wrong_hint_ends_the_search_not_the_program(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +409,7 @@ int main(void)
 		T(the_last_free_block_is_found),
 		T(the_log_since_b_and_the_next_place_are_never_taken),
 		T(planes_read_again_know_what_was_noted),
+		T(what_is_lent_is_free_and_is_not_taken),
 		T(a_wrong_hint_ends_the_search_not_the_program),
 		T(lists_merge_neighbours_and_know_their_length),
 		T(bits_are_counted_in_any_range),

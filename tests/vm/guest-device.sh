@@ -1365,6 +1365,65 @@ huge_discards()
 	checked "huge discards" vdc
 }
 
+# What nobody reaches is given back to the disk, and nothing else, while the device is written and restarted.
+held() { du -m /tmp/thin | cut -f 1; }
+writer() { fio --name=w --filename=/dev/mapper/t --direct=1 --ioengine=libaio --iodepth=8 --verify=crc32c --randrepeat=1 "$@"; }
+trim()
+{
+	modprobe loop
+	truncate -s 1G /tmp/thin
+	thin=$(losetup -f --show /tmp/thin)
+	fmt $thin
+	map t $thin
+	must "300 MiB are written" writer --rw=write --bs=1m --size=300m --do_verify=0
+	must "what holds data is not discarded" triadsetup trim t
+	full=$(held)
+	must "most of it is discarded" blkdiscard -l 240M /dev/mapper/t
+	must "a trim before a commit" triadsetup trim t
+	now=$(held)
+	[ $now -ge 300 ] && ok "what the last roots reach is kept: $now MiB" || not_ok "what the last roots reach is kept # $now MiB"
+	dmsetup message t 0 commit
+	pattern a
+	put a t 400
+	dmsetup message t 0 commit
+	must "a trim behind two" triadsetup trim t
+	now=$(held)
+	[ $now -lt 120 ] && ok "then the disk has it back: $now MiB of $full" || not_ok "then the disk has it back # $now MiB of $full"
+	must "the rest is there" writer --rw=read --bs=1m --offset=240m --size=60m
+	must "a device that is told twice" triadsetup trim t
+	must_fail "a zone that is no number" dmsetup message t 0 trim x
+
+	: >/tmp/trims
+	: >/tmp/trimming
+	(while [ -e /tmp/trimming ]; do triadsetup trim -q t || echo "trim: $?"; echo . >>/tmp/trims; done) >/tmp/trim.out 2>&1 &
+	trimmer=$!
+	writer --rw=randwrite --bs=4k-64k --size=200m --io_size=$(some 160)m --do_verify=0 >/tmp/writer.out 2>&1 &
+	writer=$!
+	for i in 1 2 3 4; do
+		sleep 2
+		must "a restart beside it" triadsetup restart $([ $((i % 2)) = 0 ] && echo --crash) t
+		dmsetup message t 0 commit
+	done
+	must "a writer beside trims" wait $writer
+	rm /tmp/trimming
+	wait $trimmer
+	echo "# $(wc -l </tmp/trims) trims, $(grep -c '^trim' /tmp/trim.out) of them cut short by a restart"
+	grep -v "is suspended\|takes over\|^  \|^trim: 5" /tmp/trim.out | sed 's/^/# /'
+	must "all that it wrote is there" writer --rw=randwrite --bs=4k-64k --size=200m --io_size=$(some 160)m --verify_only
+	is "$(field t 14)" 0 "no checksum was wrong"
+	triadsetup close t
+	must "check --data is clean" triadsetup check --data $thin
+	losetup -d $thin
+	rm /tmp/thin
+	if [ "$(cat /sys/block/vdd/queue/discard_max_bytes)" = 0 ]; then
+		fmt /dev/vdd
+		map t /dev/vdd
+		must_fail "a disk without discards" triadsetup trim t
+		grep -q "takes no discards" /tmp/out && ok "which is told" || not_ok "which is told # $(cat /tmp/out)"
+		triadsetup close t
+	fi
+}
+
 # ---- memory, and who does not wait ------------------------------------------------------
 
 # Map nodes are given back when the system wants memory; reads fetch them again.
@@ -1582,7 +1641,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous odd_sizes limits awaited waiting pressure cold not_waiting parked tables refused polled scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous odd_sizes limits awaited waiting pressure cold trim not_waiting parked tables refused polled scsi huge huge_discards}; do
 	begins $part
 	$part
 done
