@@ -79,12 +79,14 @@ check-6.1 check-6.12 check-7.3: check-%:
 	$(MAKE) -s -C userspace
 	KERNELS=$* scripts/check device power trace relatives hostile recovery modules
 
-# Blocks written for each of the user's, at random over devices of these sizes in GiB
+# Blocks written for each of the user's, at random over devices of these sizes in GiB; or over so many
+# percent of them that were written before: FILLS="25 50 80 95"
 SIZES ?= 1 16 64 256 1024
+FILLS ?= 0
 bench-size:
 	scripts/setup
 	$(MAKE) -s -C tests size
-	for g in $(SIZES); do tests/build/size --gib $$g --intervals 40 || exit; done
+	for g in $(SIZES); do for f in $(FILLS); do tests/build/size --gib $$g --intervals 40 --fill $$f || exit; done; done
 
 device-long:
 	scripts/setup demo

@@ -7,9 +7,10 @@
  * written for each of the user's, from what, and how many blocks were read one by one or
  * together.
  *
- * usage: size --gib N [--intervals N] [--share PERCENT] [--span PERCENT] [--seed N]
+ * usage: size --gib N [--intervals N] [--share PERCENT] [--span PERCENT] [--fill PERCENT] [--seed N]
  *
- * share: of an interval that is used (100: it is full); span: of the LBAs that are written.
+ * share: of an interval that is used (100: it is full); span: of the LBAs that are written; fill: so
+ * much of the device is written in sequence before, and only that is written then.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -85,7 +86,8 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-static void write_record(struct triad_core *core, struct rng *rng, u64 span)
+/* Random blocks below span; or, without an rng, so many from there on. */
+static void write_record(struct triad_core *core, struct rng *rng, u64 span, u32 nr)
 {
 	static struct triad_record rec;
 	static u8 header[TRIAD_BLOCK_SIZE];
@@ -93,18 +95,50 @@ static void write_record(struct triad_core *core, struct rng *rng, u64 span)
 
 	assert(!triad_log_start(core));
 	triad_log_begin(core, &rec, 0);
-	for (i = 0; i < RECORD; i++)
+	for (i = 0; rng && i < nr; i++)
 		assert(!triad_log_write(core, &rec, rng_next(rng) % span, 1));
+	if (!rng)
+		assert(!triad_log_write(core, &rec, span, nr));
 	assert(!triad_log_seal(core, &rec, header));
 	assert(!triad_log_publish(core, &rec, 0));
 }
 
+/* Commit, and give back the memory of what the commit before has freed. */
+static double commit(struct triad_core *core)
+{
+	static u64 *freed;
+	static u32 nr_freed;
+	double t = now();
+
+	assert(!triad_commit_alone(core, false));
+	t = now() - t;
+	forget(freed, nr_freed);
+	nr_freed = core->commit.frees.nr;
+	freed = realloc(freed, (nr_freed + 1) * sizeof(*freed));
+	memcpy(freed, core->commit.frees.v, nr_freed * sizeof(*freed));
+	return t;
+}
+
+static void fill(struct triad_core *core, u64 end)
+{
+	u64 lba;
+	u32 nr;
+
+	for (lba = 0; lba < end; lba += nr) {
+		nr = min_t(u64, TRIAD_RECORD_MAX_BLOCKS / 2, end - lba);
+		if (!triad_log_room(core, nr, nr, 0))
+			commit(core);
+		write_record(core, NULL, lba, nr);
+	}
+	commit(core);
+}
+
 int main(int argc, char **argv)
 {
-	u64 gib = 0, intervals = 30, share = 100, span = 100, seed = 1, i, n, records = 0;
+	u64 gib = 0, intervals = 30, share = 100, span = 100, filled = 0, seed = 1, i, n, records = 0;
 	const struct number_option options[] = {
 		{ "gib", &gib }, { "intervals", &intervals }, { "share", &share },
-		{ "span", &span }, { "seed", &seed }, { 0 },
+		{ "span", &span }, { "fill", &filled }, { "seed", &seed }, { 0 },
 	};
 	struct triad_root root = { .hash = "test" };
 	struct triad_core core = { 0 };
@@ -112,8 +146,7 @@ int main(int argc, char **argv)
 	struct triad_geometry geo;
 	struct rng rng = { 0 };
 	const char *why = "--gib is missing";
-	u64 *freed = NULL, all = 0, all_written = 0;
-	u32 nr_freed = 0;
+	u64 all = 0, all_written = 0;
 
 	parse_numbers(argc, argv, options);
 	if (!gib || triad_geometry_init(&geo, gib << 18, 0, 32256, 256, 0, &why)) {
@@ -131,6 +164,10 @@ int main(int argc, char **argv)
 	assert(!triad_core_open(&core, geo.device_blocks));
 	printf("%llu GiB, intervals of %u, %llu nodes of level 1\n", (unsigned long long)gib,
 	       geo.interval_blocks, (unsigned long long)(geo.logical_blocks + 65535) / 65536);
+	if (filled) {
+		span = filled;
+		fill(&core, geo.logical_blocks / 100 * filled);
+	}
 	printf("%9s %9s %9s %9s %9s %9s %9s %9s\n", "entries", "blocks/", "nodes/", "used+", "reads/",
 	       "read/", "seconds", "freed");
 	for (i = 0; i < intervals; i++) {
@@ -140,17 +177,11 @@ int main(int argc, char **argv)
 
 		limit = min_t(u32, geo.interval_blocks, core.active->max) * share / 100;
 		for (n = 0; n + RECORD < limit && triad_log_room(&core, RECORD, RECORD, 0); n += RECORD) {
-			write_record(&core, &rng, geo.logical_blocks / 100 * span);
+			write_record(&core, &rng, geo.logical_blocks / 100 * span, RECORD);
 			records++;
 		}
 		entries = n;
-		t = now();
-		assert(!triad_commit_alone(&core, false));
-		t = now() - t;
-		forget(freed, nr_freed);
-		freed = realloc(freed, core.commit.frees.nr * sizeof(*freed));
-		nr_freed = core.commit.frees.nr;
-		memcpy(freed, core.commit.frees.v, nr_freed * sizeof(*freed));
+		t = commit(&core);
 		n = memory.nr_written - before;
 		if (i >= intervals / 2) {
 			all += entries;
@@ -160,7 +191,7 @@ int main(int argc, char **argv)
 		       1 + 1. / RECORD + (double)n / entries,
 		       (double)(core.commit.adds.nr - core.commit.update.nr_data_added) / entries,
 		       (long long)(core.space.used - used), (double)(memory.nr_reads - reads) / entries,
-		       (double)(memory.nr_read - read) / entries, t, nr_freed);
+		       (double)(memory.nr_read - read) / entries, t, (u32)core.commit.frees.nr);
 		fflush(stdout);
 	}
 	printf("amplification in the second half: %.3f\n", (double)all_written / all);
