@@ -8,7 +8,7 @@
 # life it is to a machine that is frozen until then (N is 0), or that another kernel has taken over.
 # First everything that the life before left is verified: check --data, the prefix, the
 # filesystems' own checks, and files up to the given numbers, which were synced and
-# acknowledged.  Then all of it is written to until the power goes, or the machine ends by itself:
+# acknowledged.  Then all of it is written to, and what is free discarded, until the power goes, or the machine ends by itself:
 # END is a key of the kernel's (sysrq), or "kexec" or "crash", when another kernel boots in its
 # place and begins with this again.
 
@@ -114,12 +114,21 @@ t0=$(awk '{ print $1 * 1000 }' /proc/uptime)
 quiet triadsetup open bare /dev/vdb
 echo "opened $(awk -v t="$t0" '{ printf "%d", $1 * 1000 - t }' /proc/uptime) ms" >/dev/report
 stamp verify /dev/vda /dev/mapper/bare >/tmp/out 2>&1 || die "the prefix promise is broken"
+# behind what stamp writes: so that zones are in use, and nearly free
+if [ "$life" = 1 ]; then
+	quiet dd if=/dev/urandom of=/dev/mapper/bare bs=1M seek=64 count=280 oflag=direct conv=notrunc
+	quiet triadsetup commit bare
+	quiet blkdiscard -o 64M -l 280M /dev/mapper/bare
+fi
 start ext4 /dev/vdc "$1"
 start xfs /dev/vdd "$2"
 start btrfs /dev/vde "$3"
 load ext4 "$1" 2>/dev/null &
 load xfs "$2" 2>/dev/null &
 load btrfs "$3" 2>/dev/null &
+# what nobody reaches is discarded meanwhile
+(while sleep 0.4; do triadsetup commit bare && triadsetup trim -q bare || break; done
+echo "trims ended: $?" >/dev/report) 2>/dev/null &
 echo "go $life" >/dev/report
 [ -z "${4-}" ] || (sleep 3; end "$4") &
 stamp write /dev/vda /dev/mapper/bare /dev/report
