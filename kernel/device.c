@@ -420,7 +420,7 @@ int triad_device_start(struct triad *t)
 	noio = memalloc_noio_save();
 	busy_begin(t, "resume: reading the roots and the log");
 	mutex_lock(&t->lock);
-	t->handover = t->crash = false;
+	t->handover = t->leaving = t->crash = false;
 	t->closing = false;
 	r = load(t);
 	if (!r) {
@@ -465,6 +465,7 @@ void triad_device_fence(struct triad *t, bool noflush)
 {
 	mutex_lock(&t->lock);
 	WRITE_ONCE(t->handover, noflush);
+	WRITE_ONCE(t->leaving, true);
 	if (noflush) {
 		triad_write_requeue(t);
 		triad_hold_look(t);
@@ -481,6 +482,7 @@ void triad_device_unfence(struct triad *t)
 {
 	mutex_lock(&t->lock);
 	WRITE_ONCE(t->handover, false);
+	WRITE_ONCE(t->leaving, false);
 	WRITE_ONCE(t->crash, false);
 	mutex_unlock(&t->lock);
 	triad_write_kick(t);
@@ -524,7 +526,9 @@ void triad_device_stop(struct triad *t)
 
 	if (!t->active)
 		return;
-	busy_begin(t, "suspend: waiting for writes to the log");
+	busy_begin(t, "suspend: waiting for a trim");
+	triad_trim_wait(t);
+	busy_with(t, "suspend: waiting for writes to the log");
 	cancel_delayed_work_sync(&t->timer);
 	cancel_delayed_work_sync(&t->hold_timer);
 	cancel_delayed_work_sync(&t->sync_timer);

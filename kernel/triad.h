@@ -159,6 +159,7 @@ struct triad {
 	struct triad_core core;			/* [lock] */
 	bool active;				/* [lock] between preresume and postsuspend */
 	bool handover;				/* [lock] to write: suspended without flush, see restart */
+	bool leaving;				/* [lock] to write: from presuspend on; no trim goes on */
 	bool crash;				/* ... and nothing is done for the next one; no lock */
 	enum triad_mode mode;			/* [lock] to write */
 	const char *why;			/* [lock] the mode is not rw, or NULL */
@@ -337,11 +338,13 @@ void triad_status_note(struct triad *t);
 /* ---- trim.c ---------------------------------------------------------------- */
 
 /*
- * Discard on the disk what is free, from a zone on, for some 100 ms; may wait for the disk.
- * 1, and result has "ZONE ZONES BLOCKS": the next one, how many there are, and how many blocks were
- * discarded; or a negative error.
+ * Discard on the disk what is free, from a block on, for some 100 ms; may wait for the disk.
+ * 1, and result has "NEXT END BLOCKS": the block to go on with, the one behind the last, and how many
+ * were discarded; or a negative error.
  */
-int triad_trim(struct triad *t, const char *zone, char *result, unsigned int maxlen);
+int triad_trim(struct triad *t, const char *block, char *result, unsigned int maxlen);
+/* After presuspend: no discard is under way then. */
+void triad_trim_wait(struct triad *t);
 
 /* ---- follow.c -------------------------------------------------------------- */
 

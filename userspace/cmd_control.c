@@ -44,20 +44,20 @@ int cmd_commit(const struct options *opt)
 	return r;
 }
 
-/* All zones, some at a time, so that the device can be suspended in between. */
-static int trim_zones(const char *name, u64 *blocks)
+/* All of it, some at a time, so that the device can be suspended in between. */
+static int trim_all(const char *name, u64 *blocks)
 {
-	u64 zone = 0, zones = 1, nr;
+	u64 next = 0, end = 1, nr;
 	char message[32], answer[64];
 	int error = 0;
 
-	for (*blocks = 0; !error && zone < zones; *blocks += nr) {
-		snprintf(message, sizeof(message), "trim %" PRIu64, zone);
+	for (*blocks = 0; !error && next < end; *blocks += nr) {
+		snprintf(message, sizeof(message), "trim %" PRIu64, next);
 		error = dm_ask(name, message, answer, sizeof(answer));
 		nr = 0;
-		if (!error && sscanf(answer, "%" SCNu64 " %" SCNu64 " %" SCNu64, &zone, &zones, &nr) != 3)
+		if (!error && sscanf(answer, "%" SCNu64 " %" SCNu64 " %" SCNu64, &next, &end, &nr) != 3)
 			error = EINVAL;
-		progress("trim", zone, zones ? zones : 1);
+		progress("trim", next, end ? end : 1);
 	}
 	progress("", 0, 0);
 	return error;
@@ -74,7 +74,7 @@ int cmd_trim(const struct options *opt)
 		r = tool_fail(TOOL_BUSY, "Nothing was changed.  First: triadsetup resume NAME.",
 			      "%s: it is suspended", opt->args[0]);
 	if (!r) {
-		error = trim_zones(opt->args[0], &blocks);
+		error = trim_all(opt->args[0], &blocks);
 		r = told(opt, &status, error, error == EOPNOTSUPP ? "its disk takes no discards" :
 			 error == EINVAL ? "the module that is loaded does not know how" :
 			 error == EBUSY ? "another trim is under way" :

@@ -29,7 +29,9 @@ static const char *socket_path(void)
 	return path && *path ? path : TRIADD_SOCKET;
 }
 
-/* What the daemon says to a line; NULL, and nothing said: there is none. */
+static bool was_asked;		/* of the last question: it was sent, whether answered or not */
+
+/* What the daemon says to a line; NULL, and nothing said: there is none, or it does not answer. */
 static struct json_object *ask(const char *verb, const char *what)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -44,8 +46,9 @@ static struct json_object *ask(const char *verb, const char *what)
 	snprintf(line, sizeof(line), "%s%s%s\n", verb, what ? " " : "", what ? what : "");
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (fd >= 0 && text && !connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
-	    send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line)) {
+	was_asked = fd >= 0 && text && !connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
+		    send(fd, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line);
+	if (was_asked) {
 		while (nr < MOST_ANSWER - 1 && (n = recv(fd, text + nr, MOST_ANSWER - 1 - nr, 0)) > 0)
 			nr += n;
 		text[nr] = 0;
@@ -62,6 +65,13 @@ static int no_daemon(void)
 	return tool_fail(geteuid() ? TOOL_PERMISSION : TOOL_SYSTEM, "Nothing was changed.  "
 			 "systemctl status triadd tells why.", "%s: no triadd answers there",
 			 socket_path());
+}
+
+/* It was asked for a seal, or votes, and nobody knows what came of that. */
+static int no_word(const char *path)
+{
+	return tool_fail(TOOL_BUSY, "It may be sealed now, and its owner refused; no data is lost.  Give the "
+			 "command again.", "%s: triadd was asked, and does not answer", path);
 }
 
 static const char *text_of(struct json_object *peer, const char *name)
@@ -389,7 +399,7 @@ static int elect(struct takeover *t, u32 *epoch)
 				 "is no later epoch", t->path);
 	json_object_put(t->group);
 	t->group = ask_group(name, *epoch);
-	return list_of(t->group, "members") ? judge(t, true) : no_daemon();
+	return list_of(t->group, "members") ? judge(t, true) : was_asked ? no_word(t->path) : no_daemon();
 }
 
 static bool is_granted_here(const struct takeover *t)
@@ -441,10 +451,10 @@ static int seal_it(struct takeover *t, u32 *epoch)
 	bool known = answer && flag_of(answer, "known");
 	int r;
 
+	if (t->peer && !answer && was_asked)
+		return no_word(t->path);
 	if (known && !error) {
-		struct json_object *peer;
-
-		*epoch = json_object_object_get_ex(answer, "replica", &peer) ? number_of(peer, "epoch") : 0;
+		*epoch = number_of(answer, "epoch");
 		json_object_put(answer);
 		return 0;
 	}
@@ -527,8 +537,8 @@ static void describe(const struct takeover *t, char *text, size_t size)
 	text[size - 1] = 0;
 }
 
-/* Nobody else can give or take a vote while it is open here. */
-static int promote(struct takeover *t, u32 epoch, struct triad_origin *held)
+/* Nobody else can give or take a vote while it is open here.  raise: to this epoch; or 0. */
+static int promote(struct takeover *t, u32 epoch, u32 raise, struct triad_origin *held)
 {
 	int r = open_image(t, true);
 
@@ -539,7 +549,10 @@ static int promote(struct takeover *t, u32 epoch, struct triad_origin *held)
 			      "meanwhile: epoch %u, and this one %u", t->path, t->view.core.root.epoch, epoch);
 	if (!r) {
 		*held = t->view.core.origin;
-		r = replica_promote(&t->view.core);
+		if (raise > epoch)
+			r = replica_seal(&t->view.core, raise);
+		if (!r)
+			r = replica_promote(&t->view.core);
 		if (r)
 			r = tool_fail(tool_exit_of(r), "It is sealed.  Give the same command again.", "%s: %s",
 				      t->path, strerror(-r));
@@ -553,7 +566,7 @@ static int take_over(const struct options *opt)
 	struct takeover t = { .opt = opt };
 	struct triad_origin held;
 	char text[2048], position[POSITION_SIZE];
-	u32 epoch = 0;
+	u32 epoch = 0, raise = 0;
 	int r;
 
 	disk_none(&t.view.disk);
@@ -572,10 +585,16 @@ static int take_over(const struct options *opt)
 	/* first nothing more may come; then it is seen what is there */
 	if (!r && t.group)
 		r = elect(&t, &epoch);
-	if (!r && !is_granted_here(&t))
+	if (!r && !is_granted_here(&t)) {
+		/* those that voted refuse an earlier one; without them it is told from all others */
+		raise = epoch;
 		r = seal_it(&t, &epoch);
+		if (!r && opt->force && !t.answer)
+			raise = epoch + epochs_ahead(&t);
+	}
 	if (!r)
-		r = promote(&t, epoch, &held);
+		r = promote(&t, epoch, raise, &held);
+	epoch = max_t(u32, epoch, raise);
 	json_object_put(t.group);
 	json_object_put(t.answer);
 	if (r)

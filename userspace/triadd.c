@@ -107,9 +107,14 @@ void triadd_wake(struct peer *peer)
 		return;
 }
 
+struct timespec triadd_time(double seconds)
+{
+	return (struct timespec) { .tv_sec = seconds, .tv_nsec = (seconds - (time_t)seconds) * 1e9 };
+}
+
 int triadd_wait(struct peer *peer, double until)
 {
-	struct timespec end = { .tv_sec = until, .tv_nsec = (until - (time_t)until) * 1e9 };
+	struct timespec end = triadd_time(until);
 
 	return -pthread_cond_timedwait(&peer->changed, &peer->lock, &end);
 }
@@ -559,15 +564,17 @@ static struct json_object *seal_json(const char *what)
 {
 	struct json_object *out = json_object_new_object();
 	struct peer *peer = find_replica(what);
-	int r = peer ? replica_seal_now(peer, 0, PATIENCE) : -ENOENT;
+	u32 epoch = 0;
+	int r = peer ? replica_seal_now(peer, 0, PATIENCE, &epoch) : -ENOENT;
 
 	json_add_bool(out, "known", peer != NULL);
 	json_add_text(out, "error", r == -ETIMEDOUT ? "a long commit is under way; ask again later" :
 		      r ? strerror(-r) : NULL);
 	if (peer) {
+		json_add_number(out, "epoch", epoch);
 		json_add(out, "replica", peer_json(peer));
 		if (!r)
-			triadd_say(peer, "sealed: epoch %u", peer->epoch);
+			triadd_say(peer, "sealed: epoch %u", epoch);
 	}
 	return out;
 }

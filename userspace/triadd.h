@@ -130,6 +130,9 @@ void triadd_state(struct peer *peer, const char *state, const char *format, ...)
 /* Have its thread look at what is asked of it. */
 void triadd_wake(struct peer *peer);
 
+/* What seconds_now() says, of CLOCK_MONOTONIC. */
+struct timespec triadd_time(double seconds);
+
 /* Until peer->changed, or seconds_now() is so much: -ETIMEDOUT.  peer->lock is held. */
 int triadd_wait(struct peer *peer, double until);
 
@@ -145,9 +148,10 @@ void replica_session(struct peer *peer, struct net *net);
 
 /*
  * Nothing of an owner before this epoch is taken any more.  0: one more than it has.  0 or -errno, as
- * ship_replica_seal(); -ETIMEDOUT: it could not begin within so many seconds, and will not.
+ * ship_replica_seal(); -ETIMEDOUT: it could not begin within so many seconds, and will not.  sealed is
+ * the epoch that it has then.
  */
-int replica_seal_now(struct peer *peer, u32 epoch, double seconds);
+int replica_seal_now(struct peer *peer, u32 epoch, double seconds, u32 *sealed);
 
 /* Where its image is, and, with an epoch, a vote for it, if that can be given within so many seconds. */
 void replica_vote(struct peer *peer, u32 epoch, double seconds, struct stream_voted *voted);

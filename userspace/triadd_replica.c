@@ -149,7 +149,8 @@ static int open_image(struct image *im)
 		return fail(im, -ENOTSUP, why);
 	r = open_core(im);
 	if (r)
-		return fail(im, r, r == -ENODATA ? "its roots prove nothing" : strerror(-r));
+		/* -ENODATA would say that nothing is there */
+		return r == -ENODATA ? fail(im, -EUCLEAN, "its roots prove nothing") : fail(im, r, strerror(-r));
 	if (!triad_root_is_replica(&im->core.root)) {
 		im->ship.is_device = true;
 		im->ship.device_epoch = im->core.root.epoch;
@@ -243,7 +244,7 @@ static bool is_refused(int error)
 static bool is_asked_to_end(struct image *im)
 {
 	struct peer *peer = im->peer;
-	bool asked, leave;
+	bool asked, leave, had_core = im->core_open;
 	int r;
 
 	pthread_mutex_lock(&peer->lock);
@@ -262,7 +263,7 @@ static bool is_asked_to_end(struct image *im)
 	pthread_cond_broadcast(&peer->changed);
 	pthread_mutex_unlock(&peer->lock);
 	/* who is refused a vote interrupts nobody */
-	return leave || !is_refused(r);
+	return leave || !is_refused(r) || im->core_open != had_core;
 }
 
 static const char *word_of(const struct image *im)
@@ -344,7 +345,8 @@ void replica_session(struct peer *peer, struct net *net)
 			triadd_state(peer, "stopped", "%s", im->ship.why);
 		else
 			triadd_state(peer, "offline", "%s", net->why[0] ? net->why :
-				     r ? strerror(-r) : "the daemon ends");
+				     r ? strerror(-r) : triadd_ends ? "the daemon ends" :
+				     "another session takes its place");
 	}
 	if (im)
 		close_image(im);
@@ -394,13 +396,15 @@ static int wait_for_seal(struct peer *peer)
 	return 0;
 }
 
-int replica_seal_now(struct peer *peer, u32 epoch, double seconds)
+int replica_seal_now(struct peer *peer, u32 epoch, double seconds, u32 *sealed)
 {
 	double until = seconds_now() + seconds;
+	struct timespec end = triadd_time(until);
 	bool is_free;
 	int r = 0;
 
-	pthread_mutex_lock(&peer->asking);
+	if (pthread_mutex_clocklock(&peer->asking, CLOCK_MONOTONIC, &end))
+		return -ETIMEDOUT;
 	pthread_mutex_lock(&peer->lock);
 	peer->seal_epoch = epoch;
 	peer->seal_until = until;
@@ -419,6 +423,10 @@ int replica_seal_now(struct peer *peer, u32 epoch, double seconds)
 	pthread_mutex_unlock(&peer->lock);
 	if (is_free)
 		r = with_image(peer, seal);
+	/* nobody else has it sealed meanwhile */
+	pthread_mutex_lock(&peer->lock);
+	*sealed = peer->epoch;
+	pthread_mutex_unlock(&peer->lock);
 	pthread_mutex_unlock(&peer->asking);
 	return r;
 }
@@ -426,9 +434,10 @@ int replica_seal_now(struct peer *peer, u32 epoch, double seconds)
 void replica_vote(struct peer *peer, u32 epoch, double seconds, struct stream_voted *voted)
 {
 	bool is_free;
+	u32 sealed;
 
 	if (epoch) {
-		voted->granted = !replica_seal_now(peer, epoch, seconds);
+		voted->granted = !replica_seal_now(peer, epoch, seconds, &sealed);
 	} else {
 		pthread_mutex_lock(&peer->lock);
 		is_free = !peer->busy;

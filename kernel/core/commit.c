@@ -237,6 +237,7 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 {
 	struct triad_commit *commit = &core->commit;
 	struct triad_space *space = &core->space;
+	u64 room = core->geo.usable - space->used - space->keep.nr_blocks;
 
 	commit->clean = clean;
 	commit->root = core->root;
@@ -251,8 +252,7 @@ void triad_commit_freeze(struct triad_core *core, bool clean)
 	swap_lists(&space->log_frozen, &space->log_active);
 	space->log_active.nr = 0;
 	core->interval = (struct triad_interval) {
-		.budget = triad_div64(core->geo.usable - space->used - space->keep.nr_blocks -
-				      space->nr_lent, 3),
+		.budget = triad_div64(room - min_t(u64, room, triad_space_lent(space)), 3),
 	};
 	triad_keep_begin(core);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "space.h"
 
+#define LEAST_LENT	16u	/* blocks */
+
 int triad_space_init(struct triad_space *space, const struct triad_geometry *geo,
 		     struct triad_store *store)
 {
@@ -153,16 +155,25 @@ static int load(struct triad_space *space, struct triad_zone_bits *z, u64 zone)
 	return 0;
 }
 
-/* How many blocks of a zone look free, and may be taken; never too few. */
-static u32 hint(const struct triad_space *space, u64 zone)
+/* How many blocks of a zone look free; never too few. */
+static u32 most_free(const struct triad_space *space, u64 zone)
 {
 	u32 busy = space->zones[zone].used + space->zones[zone].pending + space->taken[zone] +
 		   space->keep.zones[zone];
 	u32 usable = triad_zone_usable(space->geo, zone);
 
-	if (space->nr_lent && zone == space->lent)
-		return 0;
 	return busy < usable ? usable - busy : 0;
+}
+
+/* The same of what may be taken. */
+static u32 hint(const struct triad_space *space, u64 zone)
+{
+	return space->nr_lent && zone == space->lent ? 0 : most_free(space, zone);
+}
+
+u32 triad_space_lent(const struct triad_space *space)
+{
+	return space->nr_lent ? max_t(u32, space->nr_lent, most_free(space, space->lent)) : 0;
 }
 
 static struct triad_zone_bits *bits_of(struct triad_space *space, u64 zone)
@@ -207,15 +218,21 @@ static int get_bits(struct triad_space *space, enum triad_cursor_use use,
 int triad_space_lend(struct triad_space *space, u64 zone, u64 others, u8 *bits)
 {
 	struct triad_zone_bits z = { .bits = bits };
+	u64 rotten = space->nr_rotten;
+	u32 most;
 	int i, r;
 
 	if (space->nr_lent || zone >= space->hwm)
+		return 0;
+	/* planes are read only where it is worth it */
+	most = most_free(space, zone);
+	if (most < LEAST_LENT || triad_space_available(space) < most + others)
 		return 0;
 	for (i = 0; i < TRIAD_NR_CURSORS; i++)
 		if (space->cursor[i].chosen && space->cursor[i].zone == zone)
 			return 0;
 	r = load(space, &z, zone);
-	if (r || triad_space_available(space) < z.nr_free + others)
+	if (r || space->nr_rotten != rotten)
 		return r;
 	space->lent = zone;
 	space->nr_lent = z.nr_free;

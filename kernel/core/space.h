@@ -86,11 +86,15 @@ int triad_space_init(struct triad_space *space, const struct triad_geometry *geo
 		     struct triad_store *store);
 void triad_space_free(struct triad_space *space);
 
+/* Free blocks that may not be taken: with those that got free in that zone since it was lent. */
+u32 triad_space_lent(const struct triad_space *space);
+
 /* Blocks that could still be taken, without those reserved. */
 static inline u64 triad_space_available(const struct triad_space *space)
 {
 	u64 busy = space->used + space->pending + space->dead +
-		   space->nr_taken + space->reserved + space->keep.nr_blocks + space->nr_lent;
+		   space->nr_taken + space->reserved + space->keep.nr_blocks +
+		   triad_space_lent(space);
 
 	return busy < space->geo->usable ? space->geo->usable - busy : 0;
 }
@@ -111,8 +115,8 @@ bool triad_space_at_hand(struct triad_space *space, u32 nr);
 /*
  * Lend the free blocks of a zone, the zeroes in bits (TRIAD_PLANE_BITS), to whoever wants to discard
  * them: that is as good as writing to them, and none is taken until they are given back.  One zone at
- * a time, none that a cursor works in, and only while so many free blocks stay elsewhere.
- * Returns how many they are, 0: none; or -errno.  May read planes.
+ * a time, none that a cursor works in or whose planes are rotten, and only if more than a few are free,
+ * and so many more elsewhere.  Returns how many they are, 0: none; or -errno.  May read planes.
  */
 int triad_space_lend(struct triad_space *space, u64 zone, u64 others, u8 *bits);
 

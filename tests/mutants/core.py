@@ -528,10 +528,13 @@ MUTANTS = [
      "core->backup_seq = core->root.next_seq;", "the log since b is there behind an opening", "test_keep"),
 
     # what is lent
-    ("lent-is-taken", "space.c", "	if (space->nr_lent && zone == space->lent)\n		return 0;\n", "",
+    ("lent-is-taken", "space.c", "	return space->nr_lent && zone == space->lent ? 0 : ", "	return ",
      "what is lent for a discard is not taken", "test_space"),
     ("lent-beside-a-cursor", "space.c", "		if (space->cursor[i].chosen && space->cursor[i].zone == zone)\n			return 0;\n", "",
      "nothing is lent where blocks are taken from", "test_space"),
+
+    ("lent-room-promised", "space.c", "max_t(u32, space->nr_lent, most_free(space, space->lent))",
+     "space->nr_lent", "what gets free where nothing may be taken is not promised", "test_space"),
 
     # sizes
     ("reserve-missing", "geometry.c", "	       reserve_for(geo, logical_blocks);", "	       0;",

@@ -234,6 +234,13 @@ static void what_is_lent_is_free_and_is_not_taken(void **state)
 		f->busy[start + i] = 1;
 	}
 	take_all(f, 100);
+	/* what gets free in it is no room either */
+	before = triad_space_available(s);
+	s->zones[zone].used -= 50;
+	s->used -= 50;
+	assert_int_equal(triad_space_available(s), before);
+	s->zones[zone].used += 50;
+	s->used += 50;
 	triad_space_give_back(s);
 	for (i = 0; i < size; i++)
 		f->busy[start + i] = triad_bit(bits, i);

@@ -1401,6 +1401,11 @@ trim()
 	writer=$!
 	for i in 1 2 3 4; do
 		sleep 2
+		must "held still beside it" triadsetup suspend t
+		seen=$(cat /sys/block/${thin#/dev/}/stat)
+		sleep 1
+		is "$(cat /sys/block/${thin#/dev/}/stat)" "$seen" "the disk is still then"
+		must "and goes on" triadsetup resume t
 		must "a restart beside it" triadsetup restart $([ $((i % 2)) = 0 ] && echo --crash) t
 		dmsetup message t 0 commit
 	done
