@@ -243,7 +243,7 @@ faked commit away
 result $? "commit: not of a suspended device"
 : >mappings.log
 faked trim good
-[ $code = 0 ] && grep -qx 'good: 11.7 MiB told to its disk to be free' out &&
+[ $code = 0 ] && grep -qx 'good: 12 MiB told to its disk to be free' out &&
 	[ "$(tr '\n' ' ' <mappings.log)" = "message good trim 0 message good trim 2 message good trim 4 " ]
 result $? "trim: some zones at a time"
 faked trim --json good

@@ -519,7 +519,7 @@ MUTANTS = [
     ("keep-given-up-in-vain", "log.c", "	if (need + nodes > room + core->space.keep.nr_blocks)\n		return false;\n",
      "	if (need + nodes > room)\n		triad_keep_give_up(core);\n	room = triad_space_available(&core->space) + in->nr_nodes;\n	if (need + nodes > room)\n		return false;\n",
      "what is kept is not given up for nothing", "test_keep"),
-    ("keep-not-in-the-budget", "commit.c", "space->used - space->keep.nr_blocks, 3)", "space->used, 3)",
+    ("keep-not-in-the-budget", "commit.c", "geo.usable - space->used - space->keep.nr_blocks;", "geo.usable - space->used;",
      "three intervals fit beside what is kept", "test_keep"),
     ("keep-all-that-is-free", "keep.c", "left / 2)", "left)", "half of what is free is never kept", "test_keep"),
     ("keep-without-end", "keep.c", "(keep->max < TRIAD_MAX_KEPT && grow(", "(grow(",
