@@ -9,6 +9,7 @@
  * under way.
  */
 #include <linux/blkdev.h>
+#include <linux/find.h>
 #include <linux/sched/mm.h>
 
 #include "triad.h"
@@ -24,13 +25,6 @@ struct trim {
 	u8 *bits;
 	bool is_ours;		/* the disk: that was looked at */
 };
-
-static u32 next_of(const u8 *bits, u32 pos, u32 size, bool busy)
-{
-	while (pos < size && triad_bit(bits, pos) != busy)
-		pos++;
-	return pos;
-}
 
 static bool goes_on(const struct trim *trim)
 {
@@ -49,8 +43,8 @@ static int discard_runs(struct trim *trim, u64 zone)
 	int r = 0;
 
 	for (; pos < size && !r; pos = end) {
-		pos = next_of(trim->bits, pos, size, false);
-		end = next_of(trim->bits, pos, size, true);
+		pos = find_next_zero_bit_le(trim->bits, size, pos);
+		end = find_next_bit_le(trim->bits, size, pos);
 		if (end - pos >= least) {
 			r = blkdev_issue_discard(bdev, triad_sector(start + pos),
 						 triad_sector(end - pos), GFP_NOIO);
@@ -89,7 +83,7 @@ static int look(struct trim *trim)
 static int trim_zone(struct trim *trim)
 {
 	struct triad *t = trim->t;
-	u64 zone = 0, behind;
+	u64 zone = 0;
 	int r, nr = 0;
 
 	mutex_lock(&t->lock);
@@ -98,17 +92,14 @@ static int trim_zone(struct trim *trim)
 		trim->pba = max_t(u64, trim->pba, TRIAD_FIRST_ZONE);
 		zone = triad_zone_of(&t->core.geo, trim->pba);
 		nr = triad_log_lend(&t->core, zone, trim->bits);
+		if (!nr)
+			trim->pba = triad_zone_start(&t->core.geo, zone + 1);
 		/* a commit was abandoned */
 		r = nr == -ECANCELED ? -EAGAIN : min(nr, 0);
 	}
-	behind = triad_zone_start(&t->core.geo, zone + 1);
 	mutex_unlock(&t->lock);
-	if (r || trim->pba >= trim->end)
+	if (r || !nr)
 		return r;
-	if (!nr) {
-		trim->pba = behind;
-		return 0;
-	}
 	r = discard_runs(trim, zone);
 	mutex_lock(&t->lock);
 	triad_space_give_back(&t->core.space);
