@@ -2,9 +2,9 @@
 # shellcheck shell=sh disable=SC2154
 #
 # In the guest: the same fio jobs on dm-linear, on dm-triad and on its peers, all in turn on
-# the same disk, vda.
+# the same disk, /dev/vda or, as large as that, /dev/ram0.
 #
-#   guest-bench.sh SECONDS ROUNDS "TARGET..." "JOB..."
+#   guest-bench.sh SECONDS ROUNDS "TARGET..." "JOB..." DISK
 #
 # For scripts/bench-report, on lines of their own:
 #
@@ -20,10 +20,11 @@
 
 . /usr/lib/guest-stacks.sh
 
-seconds=$1 rounds=$2 targets=$3 jobs=$4
+seconds=$1 rounds=$2 targets=$3 jobs=$4 disk=$5
+[ "$disk" = /dev/vda ] || modprobe brd rd_nr=1 rd_size=$(($(blockdev --getsize64 /dev/vda) / 1024))
 
 # the part of the device that all jobs but the last use, and what is read again
-work=$(($(blockdev --getsize64 /dev/vda) / 2097152))
+work=$(($(blockdev --getsize64 "$disk") / 2097152))
 again=32
 
 want() { case " $jobs " in *" $1 "*) ;; *) false ;; esac; }
@@ -35,8 +36,12 @@ cat >/tmp/hook <<'END'
 . /tmp/stack.env
 out=/tmp/stat.$target.$2
 ticks() { read -r _ u n s _ _ i j k _ </proc/stat; ticks=$((u + n + s + i + j + k)); }
-disk_stat() { read -r r _ rs _ w _ ws _ _ _ _ _ _ _ _ f _ </sys/block/vda/stat; }
+disk_stat() { read -r r _ rs _ w _ ws _ _ _ _ _ _ _ _ f _ <"/sys/block/${disk#/dev/}/stat"; }
 now() { read -r now _ </proc/uptime; now=${now%.*}${now#*.}0; }
+if [ "$1 $2" = "begin commits" ]; then
+	: >/tmp/committing
+	while [ -e /tmp/committing ] && dmsetup message "$name" 0 commit; do :; done >/dev/null 2>&1 &
+fi
 if [ "$1" = begin ]; then
 	disk_stat
 	ticks
@@ -44,6 +49,7 @@ if [ "$1" = begin ]; then
 	echo "begin $target $round $2" >/dev/report
 else
 	echo "end $target $round $2" >/dev/report
+	rm -f /tmp/committing
 	ticks
 	now
 	t=$now
@@ -86,6 +92,10 @@ job_file()
 	job randwrite rw=randwrite bs=4k iodepth=32 size=${work}m
 	job fsync1 rw=randwrite bs=4k ioengine=psync fdatasync=1 size=${work}m
 	job fsync8 rw=randwrite bs=4k ioengine=psync fdatasync=1 size=${work}m numjobs=8
+	job write8 rw=randwrite bs=4k ioengine=psync size=${work}m numjobs=8
+	job read8 rw=randread bs=4k ioengine=psync size=${work}m numjobs=8
+	job steady rw=randwrite bs=4k iodepth=4 rate_iops=1500 size=${work}m
+	job commits rw=randwrite bs=4k iodepth=4 rate_iops=1500 size=${work}m
 	job mix rw=randrw rwmixread=70 bs=4k iodepth=16 size=${work}m
 	if want reread; then
 		prepare over rw=randwrite bs=4k iodepth=32 size=${again}m
@@ -101,7 +111,7 @@ job_file()
 jobs_of_target()
 {
 	rm -f /tmp/stat.* /tmp/names
-	echo "target=$target round=$round name=$name file=$file" >/tmp/stack.env
+	echo "target=$target round=$round name=$name file=$file disk=$disk" >/tmp/stack.env
 	: >/tmp/names
 	job_file >/tmp/jobs.fio
 	fio --output-format=json --output=/tmp/fio.json /tmp/jobs.fio >/tmp/fio.err 2>&1 ||
@@ -119,7 +129,7 @@ round=1
 while [ $round -le "$rounds" ]; do
 	for target in $targets; do
 		[ ! -e "/tmp/absent.$target" ] || continue
-		if stack_make "$target" /dev/vda >/tmp/stack 2>&1 && stack_open; then
+		if stack_make "$target" "$disk" >/tmp/stack 2>&1 && stack_open; then
 			jobs_of_target
 		else
 			: >"/tmp/absent.$target"
