@@ -158,6 +158,10 @@ MUTANTS = [
 		r = triad_lost_flush(core);
 """, """		r = core->store->ops->write(core->store, rec->place, 1, core->window);
 """, "... and durable before anything else is written", "test_commit"),
+    ("sum-of-zeros", "record.c", "if (nr >> i & 1)", "if (nr >> i)",
+     "a header's sum is that of its zeros, too", "test_record"),
+    ("sum-of-opening", "record.c", "rec->flags & TRIAD_RECORD_OPENING ?\n\t\t\t\t\t  TRIAD_BLOCK_SIZE : used_bytes(rec)",
+     "used_bytes(rec)", "an opening record's sum covers its noise", "test_log"),
     ("nonce", "record.c", "if (rec->flags & TRIAD_RECORD_OPENING) {", "if (0) {",
      "what lay behind the end of the log never comes back", "test_replay"),
     ("opening-of-zeroes", "record.c", "		triad_random(d->body, sizeof(d->body));\n", "",
