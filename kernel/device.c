@@ -475,7 +475,7 @@ void triad_device_fence(struct triad *t, bool noflush)
 	/* a filesystem that is frozen would wait for what is held */
 	triad_hold_end(t, "a suspend");
 	mutex_unlock(&t->lock);
-	flush_work(&t->log_work);
+	triad_write_drain(t);
 }
 
 void triad_device_unfence(struct triad *t)
@@ -532,7 +532,7 @@ void triad_device_stop(struct triad *t)
 	cancel_delayed_work_sync(&t->timer);
 	cancel_delayed_work_sync(&t->hold_timer);
 	cancel_delayed_work_sync(&t->sync_timer);
-	flush_workqueue(t->log_wq);
+	triad_write_drain(t);
 	if (t->handover) {
 		busy_with(t, "suspend: waiting for a commit to end");
 		abandon_commit(t);
@@ -546,7 +546,9 @@ void triad_device_stop(struct triad *t)
 	busy_with(t, "suspend: waiting for what is under way");
 	wait_event(t->wait, list_empty_careful(&t->in_flight));
 	wait_event(t->wait, !atomic_read(&t->store_pending));
-	flush_workqueue(t->log_wq);
+	/* nobody waits for one that a follower has asked for */
+	wait_event(t->wait, !READ_ONCE(t->flushing));
+	triad_write_drain(t);
 	flush_workqueue(t->read_wq);
 	flushes = t->handover && !READ_ONCE(t->crash) && rw;
 	if (flushes)

@@ -77,7 +77,7 @@ static void watch(struct work_struct *work)
 
 static void settle(struct triad *t)
 {
-	flush_work(&t->log_work);
+	triad_write_drain(t);
 	flush_work(&t->commit_work);
 	wait_event(t->wait, list_empty_careful(&t->in_flight));
 }

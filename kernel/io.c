@@ -75,7 +75,7 @@ static void record_put(struct triad_write *w)
 	rcu_read_lock();
 	if (atomic_dec_and_test(&w->pending)) {
 		smp_store_release(&w->done, true);	/* after w->status; see publish() */
-		queue_work(t->log_wq, &t->log_work);
+		triad_write_kick(t);
 	}
 	rcu_read_unlock();
 }

@@ -97,8 +97,7 @@ void triad_payload_bio(struct triad *t, struct bio *bio)
 		queue_work(t->payload_wq, &tb->work);
 	} else {
 		prepare(tb);
-		if (!triad_write_at_once(t, bio))
-			triad_write_queue(t, bio);
+		triad_write_queue(t, bio);
 	}
 }
 

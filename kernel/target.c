@@ -101,17 +101,14 @@ out:
 static int make_workqueues(struct triad *t)
 {
 	t->read_wq = alloc_workqueue("triad-read", WQ_MEM_RECLAIM | WQ_UNBOUND, 64);
-	/*
-	 * On the submitter's CPU and with its priority: one that goes on submitting is
-	 * not interrupted, so that its bios share a record; one that waits is served at
-	 * once.
-	 */
 	t->log_wq = alloc_workqueue("triad-log", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE |
 				    TRIAD_WQ_PERCPU, 1);
+	t->log_any_wq = alloc_workqueue("triad-log-any", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	t->commit_wq = alloc_workqueue("triad-commit", WQ_MEM_RECLAIM | WQ_UNBOUND, 1);
 	t->payload_wq = alloc_workqueue("triad-payload", WQ_MEM_RECLAIM | WQ_UNBOUND |
 					WQ_CPU_INTENSIVE, num_online_cpus());
-	return t->read_wq && t->log_wq && t->commit_wq && t->payload_wq ? 0 : -ENOMEM;
+	return t->read_wq && t->log_wq && t->log_any_wq && t->commit_wq && t->payload_wq ? 0 :
+	       -ENOMEM;
 }
 
 static void triad_free_instance(struct triad *t)
@@ -122,6 +119,8 @@ static void triad_free_instance(struct triad *t)
 		destroy_workqueue(t->payload_wq);
 	if (t->log_wq)
 		destroy_workqueue(t->log_wq);
+	if (t->log_any_wq)
+		destroy_workqueue(t->log_any_wq);
 	if (t->commit_wq)
 		destroy_workqueue(t->commit_wq);
 	triad_cache_exit(&t->cache);

@@ -185,6 +185,7 @@ struct triad {
 	spinlock_t queue_lock;
 	struct bio_list queue;			/* [queue_lock] writes and discards */
 	struct bio_list flush_queue;		/* [queue_lock] */
+	u64 queue_blocks;			/* [queue_lock] to write: in queue */
 	struct bio_list todo;			/* [lock] writes taken from queue, in order */
 	u64 todo_blocks;			/* [lock] */
 	struct list_head discards;		/* [lock] taken from queue, in order */
@@ -193,7 +194,11 @@ struct triad {
 	bool discards_turn;			/* [lock] if writes wait, too */
 	u64 arrivals;				/* [lock] taken from queue so far */
 	bool no_room;				/* [lock] to write: writes wait for a commit */
-	struct workqueue_struct *log_wq;	/* [ctr] */
+	struct workqueue_struct *log_wq;	/* [ctr] on the CPU of who kicks */
+	struct workqueue_struct *log_any_wq;	/* [ctr] wherever one is idle */
+	const void *submitter;			/* the last one, only to be compared; no lock */
+	unsigned long submitter_nvcsw;		/* ... how often it had slept */
+	unsigned int nr_slept;			/* of such writes in a row: with a sleep before each */
 	struct work_struct log_work;
 	struct list_head in_flight;		/* [lock] in record order */
 	struct list_head idle;			/* [lock] */
@@ -207,6 +212,8 @@ struct triad {
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 	u64 flush_begun;			/* [lock] for its tracepoint */
+	bool flush_asked;			/* [lock] since the last record was sent */
+	u32 nr_flushed;				/* [lock] lone writes in a row with a flush behind each */
 
 	/* who follows the log */
 	u64 notify;				/* [lock] an event when this record is durable, or 0 */
@@ -454,8 +461,8 @@ void triad_write_start(struct triad *t);	/* from preresume, core is open */
 int triad_write_bio(struct triad *t, struct bio *bio);
 void triad_write_queue(struct triad *t, struct bio *bio);	/* hand it to the log worker */
 void triad_write_kick(struct triad *t);
-/* Put it into a record of its own here and now; false: it has to be queued. */
-bool triad_write_at_once(struct triad *t, struct bio *bio);
+/* What was kicked before has ended. */
+void triad_write_drain(struct triad *t);
 /* End bios; any context. */
 void triad_write_end(struct bio *bio, blk_status_t status);
 void triad_write_end_all(struct bio_list *list, blk_status_t status);

@@ -13,12 +13,16 @@
 #include "triad.h"
 
 /*
- * With a record in flight, bios are gathered until so many blocks wait: many
- * small writes share a header, while large ones keep the device busy.
+ * With a record in flight, bios are gathered until so many blocks wait, or have come
+ * since the worker looked: many small writes share a header, while large ones keep the
+ * device busy.
  */
 #define GATHER_BLOCKS	64
 
 #define MAX_VOID	256	/* discards that need no record, in a row */
+
+#define SLEEPER		4	/* writes in a row with a sleep before each: it waits for them */
+#define FLUSHER		4	/* lone writes in a row with a flush behind each: it comes again */
 
 int triad_write_init(struct triad *t)
 {
@@ -63,9 +67,36 @@ void triad_write_start(struct triad *t)
 	triad_sync_start(t);
 }
 
+/*
+ * A submitter that sleeps until its write has ended leaves its CPU to the worker: nothing is
+ * faster than to stay there.  One that goes on would wait for it, or it for him.  So several
+ * passes may be under way, of which t->lock lets one do its work.
+ */
 void triad_write_kick(struct triad *t)
 {
-	queue_work(t->log_wq, &t->log_work);
+	bool sleeps = READ_ONCE(t->nr_slept) >= SLEEPER;
+
+	queue_work(sleeps ? t->log_wq : t->log_any_wq, &t->log_work);
+}
+
+void triad_write_drain(struct triad *t)
+{
+	flush_workqueue(t->log_wq);
+	flush_workqueue(t->log_any_wq);
+}
+
+/* Of several submitters at a time it tells little, and then little depends on it. */
+static void watch_submitter(struct triad *t)
+{
+	unsigned long nr = current->nvcsw;
+
+	if (READ_ONCE(t->submitter) != current)
+		WRITE_ONCE(t->submitter, current);
+	else if (READ_ONCE(t->submitter_nvcsw) == nr)
+		WRITE_ONCE(t->nr_slept, 0);
+	else if (READ_ONCE(t->nr_slept) < SLEEPER)
+		WRITE_ONCE(t->nr_slept, READ_ONCE(t->nr_slept) + 1);
+	WRITE_ONCE(t->submitter_nvcsw, nr);
 }
 
 static bool is_discard(const struct bio *bio)
@@ -79,13 +110,40 @@ static void enqueue(struct triad *t, struct bio *bio)
 
 	spin_lock_irqsave(&t->queue_lock, flags);
 	bio_list_add(triad_bio(bio)->nr ? &t->queue : &t->flush_queue, bio);
+	WRITE_ONCE(t->queue_blocks, t->queue_blocks + triad_bio(bio)->nr);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
+}
+
+static struct bio_list empty_queue(struct triad *t)
+{
+	struct bio_list list;
+	unsigned long flags;
+
+	spin_lock_irqsave(&t->queue_lock, flags);
+	list = t->queue;
+	bio_list_init(&t->queue);
+	WRITE_ONCE(t->queue_blocks, 0);
+	spin_unlock_irqrestore(&t->queue_lock, flags);
+	return list;
+}
+
+/*
+ * The record in flight kicks the worker when it ends, and few writes wait for that.  Asked
+ * behind queue_lock: either the worker has yet to empty the queue, or what it did before is
+ * seen here.  Who makes it leave the queue alone (hibernate.c) kicks it later.
+ */
+static bool is_looked_for(struct triad *t)
+{
+	return !list_empty(&t->in_flight) && READ_ONCE(t->queue_blocks) < GATHER_BLOCKS;
 }
 
 void triad_write_queue(struct triad *t, struct bio *bio)
 {
-	enqueue(t, bio);
-	triad_write_kick(t);
+	bool is_write = triad_bio(bio)->nr && !is_discard(bio);
+
+	enqueue(t, bio);		/* it may be over and gone now */
+	if (!is_write || !is_looked_for(t))
+		triad_write_kick(t);
 }
 
 static void flush(struct triad *t);
@@ -125,6 +183,8 @@ int triad_write_bio(struct triad *t, struct bio *bio)
 	/* between presuspend and the end of the wait for what is under way, and no longer */
 	if (nr && READ_ONCE(t->handover) && dm_noflush_suspending(t->ti))
 		return DM_MAPIO_REQUEUE;
+	if (nr)
+		watch_submitter(t);
 	tb->overwritten = false;
 	tb->nr = is_discard(bio) ? triad_log_step(tb->lba, nr) :
 		 min_t(u32, nr, TRIAD_RECORD_MAX_BLOCKS);
@@ -167,15 +227,9 @@ static void fail_or_hold(struct triad *t, struct bio_list *list)
 
 bool triad_write_refuse(struct triad *t)
 {
-	struct bio_list refused;
-	unsigned long flags;
-	bool any;
+	struct bio_list refused = empty_queue(t);
+	bool any = !bio_list_empty(&refused);
 
-	spin_lock_irqsave(&t->queue_lock, flags);
-	refused = t->queue;
-	bio_list_init(&t->queue);
-	spin_unlock_irqrestore(&t->queue_lock, flags);
-	any = !bio_list_empty(&refused);
 	triad_write_end_all(&refused, BLK_STS_IOERR);
 	return any;
 }
@@ -271,14 +325,9 @@ static void take(struct triad *t, struct bio *bio)
 
 static void take_queue(struct triad *t)
 {
-	struct bio_list fresh;
-	unsigned long flags;
+	struct bio_list fresh = empty_queue(t);
 	struct bio *bio;
 
-	spin_lock_irqsave(&t->queue_lock, flags);
-	fresh = t->queue;
-	bio_list_init(&t->queue);
-	spin_unlock_irqrestore(&t->queue_lock, flags);
 	while ((bio = bio_list_pop(&fresh)))
 		take(t, bio);
 }
@@ -343,19 +392,32 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 	return NULL;
 }
 
+/*
+ * Somebody has asked for it, or will as soon as the record is there.  Of several writers the
+ * next record is written beside the flush for this one: not for them.
+ */
+static bool is_to_be_durable(struct triad *t, const struct triad_write *w)
+{
+	bool lone = w->bios.head == w->bios.tail;
+	struct bio *bio;
+
+	t->nr_flushed = lone && t->flush_asked ? t->nr_flushed + 1 : 0;
+	t->flush_asked = false;
+	if (t->nr_flushed >= FLUSHER)
+		return true;
+	bio_list_for_each(bio, &w->bios)
+		if (bio->bi_opf & REQ_FUA)
+			return true;
+	return false;
+}
+
 static void submit(struct triad *t, struct triad_write *w)
 {
 	list_move_tail(&w->list, &t->in_flight);
 	atomic64_inc(&t->stats.records);
 	/* on top of a durable log FUA makes the record durable without a flush */
-	w->durable = false;
-	if (triad_order_fua_suffices(&t->core.order, w->rec.seq) && w->rec.nr_runs <= 1) {
-		struct bio *bio;
-
-		bio_list_for_each(bio, &w->bios)
-			if (bio->bi_opf & REQ_FUA)
-				w->durable = true;
-	}
+	w->durable = is_to_be_durable(t, w) && w->rec.nr_runs <= 1 &&
+		     triad_order_fua_suffices(&t->core.order, w->rec.seq);
 	trace_record_submit(triad_devt(t), w->rec.seq, w->rec.nr_blocks, w->durable);
 	triad_io_record(t, w, w->durable ? REQ_FUA : 0);
 }
@@ -447,33 +509,6 @@ err:
 	return false;
 }
 
-/*
- * The worker's turn in the submitter's context, if nothing is under way that the bio could
- * share a record with, and nothing of it waits: one device write, which leaves when
- * device-mapper is done with this bio.  Who holds a plug has more to come.
- */
-bool triad_write_at_once(struct triad *t, struct bio *bio)
-{
-	bool done = false;
-
-	if (current->plug || bio->bi_opf & REQ_NOWAIT || !mutex_trylock(&t->lock))
-		return false;
-	if (t->mode == TRIAD_MODE_RW && list_empty(&t->in_flight) && !t->core.frozen &&
-	    bio_list_empty(&t->todo) && data_race(bio_list_empty(&t->queue)) && !t->nr_discards &&
-	    !triad_hibernate_holds() && triad_log_at_hand(&t->core, triad_bio(bio)->nr)) {
-		unsigned int noio = memalloc_noio_save();
-
-		take(t, bio);
-		if (!build(t))
-			triad_write_kick(t);
-		triad_status_note(t);
-		memalloc_noio_restore(noio);
-		done = true;
-	}
-	mutex_unlock(&t->lock);
-	return done;
-}
-
 /* ---- publishing ------------------------------------------------------------------------ */
 
 /* Such a one may not be sent again: see hold.c. */
@@ -524,7 +559,8 @@ static void publish(struct triad *t)
 			triad_worsen(t, "a log record could not be written", r);
 			fail_or_hold(t, &w->bios);
 		} else {
-			if (w->durable)
+			/* see end_flush */
+			if (w->durable && !READ_ONCE(t->store_error))
 				triad_order_made_durable(&t->core.order, w->rec.seq);
 			acknowledge(t, w);
 		}
@@ -557,7 +593,7 @@ static void end_flush(struct triad *t)
 	/* pairs with flush_endio: the bio's status is there */
 	if (!t->flushing || !smp_load_acquire(&t->flush_done))
 		return;
-	t->flushing = false;
+	WRITE_ONCE(t->flushing, false);
 	r = blk_status_to_errno(t->flush_bio.bi_status);
 	bio_uninit(&t->flush_bio);
 	trace_flush(triad_devt(t), false, ktime_get_ns() - t->flush_begun, r);
@@ -567,6 +603,7 @@ static void end_flush(struct triad *t)
 	if (r)
 		triad_worsen(t, "the device failed a flush", r);
 	triad_order_flush_end(&t->core.order, t->flush_covers, r);
+	wake_up(&t->wait);
 }
 
 /* One device flush serves all who wait; with nothing new to make durable it is free. */
@@ -584,6 +621,7 @@ static void flush(struct triad *t)
 	bio_list_init(&t->flush_queue);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 	while ((bio = bio_list_pop(&fresh))) {
+		t->flush_asked = true;
 		triad_bio(bio)->needs = triad_order_flush_begin(&t->core.order);
 		bio_list_add(&t->waiting, bio);
 	}
@@ -607,7 +645,7 @@ static void flush(struct triad *t)
 			triad_sync_wait(t);
 		return;
 	}
-	t->flushing = true;
+	WRITE_ONCE(t->flushing, true);
 	t->flush_done = false;
 	t->flush_begun = ktime_get_ns();
 	t->flush_covers = triad_order_flush_begin(&t->core.order);
