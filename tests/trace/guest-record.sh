@@ -245,7 +245,7 @@ END
 	variant=${variant#.}
 	if [ -n "$module" ]; then
 		for d in $(modinfo -F depends "$module" | tr , ' '); do
-			modprobe "$d"
+			[ -d "/sys/module/$(echo "$d" | tr - _)" ] || modprobe "$d"
 		done
 		insmod "$module" || fail "insmod"
 	fi
@@ -280,7 +280,7 @@ END
 	for d in up triad low; do
 		dmsetup remove --retry $d || fail "remove"
 	done
-	[ -z "$module" ] || rmmod dm-triad || fail "rmmod"
+	[ -z "$module" ] || rmmod "$(modinfo -F name "$module")" || fail "rmmod"
 	cat /dev/witness >"$log" || fail "the witness overflowed"
 done
 sync
