@@ -928,6 +928,29 @@ scsi_limits()
 	rmmod scsi_debug
 }
 
+lone_write() { dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=$1 oflag=direct conv=notrunc$2 2>/dev/null; }
+
+# A lone write with a flush behind it is one write with FUA, once that is what is to be expected.
+lone()
+{
+	pattern a
+	fmt /dev/vdd
+	map t /dev/vdd
+	for i in 1 2 3 4 5; do lone_write $i ,fsync; done
+	nr=$(field t 15)
+	[ "$nr" -gt 0 ] && ok "the first ones need flushes" || not_ok "the first ones need flushes # $nr"
+	for i in 6 7 8 9; do lone_write $i ,fsync; done
+	is "$(field t 15)" "$nr" "those behind them need none"
+	is "$(field t 24)" $(($(field t 23) - 1)) "and are durable"
+	lone_write 10
+	lone_write 11
+	is "$(field t 24)" $(($(field t 23) - 2)) "a write behind one without a flush is not"
+	lone_write 12 ,fsync
+	is "$(field t 15)" $((nr + 1)) "until a flush comes, and that is sent"
+	triadsetup close t
+	checked "lone writes" vdd
+}
+
 limits()
 {
 	large_partition
@@ -1646,7 +1669,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous odd_sizes limits awaited waiting pressure cold trim not_waiting parked tables refused polled scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous lone odd_sizes limits awaited waiting pressure cold trim not_waiting parked tables refused polled scsi huge huge_discards}; do
 	begins $part
 	$part
 done
