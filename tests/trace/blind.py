@@ -140,7 +140,7 @@ def replay(name, where):
     good = (rules or images) if name != "none" else not (rules or images)
     first = re.search(r"VIOLATION: (.*)", done.stdout)
     print(f"{name:24} {'found' if rules or images else 'nothing found':14}"
-          f" rules {rules:5}, images {images:5}  {first.group(1) if first else ''}")
+          f" rules {rules:5}, images {images:5}  {first.group(1) if first else ''}", flush=True)
     return bool(good)
 
 
