@@ -208,7 +208,7 @@ struct triad {
 	/* flushes: bios that wait until the record in their private data is durable */
 	struct bio_list waiting;		/* [lock] ordered by record */
 	struct bio flush_bio;			/* [lock] */
-	bool flushing;				/* [lock] */
+	bool flushing;				/* [lock] to write */
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 	u64 flush_begun;			/* [lock] for its tracepoint */
@@ -245,7 +245,7 @@ struct triad {
 	struct delayed_work timer;
 	u64 timer_seq, timer_era;		/* [lock] what it saw last */
 	unsigned int timer_ticks;		/* [lock] without a commit */
-	wait_queue_head_t wait;			/* published, mode, pending, commits change */
+	wait_queue_head_t wait;			/* published, flushing, mode, pending, commits change */
 	bool commit_forced;			/* [lock] even with an empty log */
 	bool closing;				/* [lock] the commit to come is the clean one */
 	unsigned int starved;			/* [lock] commits that made no room */

@@ -38,11 +38,11 @@ out=/tmp/stat.$target.$2
 ticks() { read -r _ u n s _ _ i j k _ </proc/stat; ticks=$((u + n + s + i + j + k)); }
 disk_stat() { read -r r _ rs _ w _ ws _ _ _ _ _ _ _ _ f _ <"/sys/block/${disk#/dev/}/stat"; }
 now() { read -r now _ </proc/uptime; now=${now%.*}${now#*.}0; }
-if [ "$1 $2" = "begin commits" ]; then
-	: >/tmp/committing
-	while [ -e /tmp/committing ] && dmsetup message "$name" 0 commit; do :; done >/dev/null 2>&1 &
-fi
 if [ "$1" = begin ]; then
+	if [ "$2" = commits ]; then
+		: >/tmp/committing
+		while [ -e /tmp/committing ] && dmsetup message "$name" 0 commit; do :; done >/dev/null 2>&1 &
+	fi
 	disk_stat
 	ticks
 	echo "$r $rs $w $ws $f $ticks" >$out
@@ -94,8 +94,9 @@ job_file()
 	job fsync8 rw=randwrite bs=4k ioengine=psync fdatasync=1 size=${work}m numjobs=8
 	job write8 rw=randwrite bs=4k ioengine=psync size=${work}m numjobs=8
 	job read8 rw=randread bs=4k ioengine=psync size=${work}m numjobs=8
-	job steady rw=randwrite bs=4k iodepth=4 rate_iops=1500 size=${work}m
-	job commits rw=randwrite bs=4k iodepth=4 rate_iops=1500 size=${work}m
+	for j in steady commits; do
+		job $j rw=randwrite bs=4k iodepth=4 rate_iops=1500 size=${work}m
+	done
 	job mix rw=randrw rwmixread=70 bs=4k iodepth=16 size=${work}m
 	if want reread; then
 		prepare over rw=randwrite bs=4k iodepth=32 size=${again}m

@@ -299,7 +299,7 @@ events() { dmsetup info -c --noheadings -o events t | tr -d ' '; }
 commits()
 {
 	for n in 1 2 3 4; do
-		dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=100 oflag=direct conv=notrunc 2>/dev/null
+		write_block 100
 		dmsetup message t 0 commit || return 1
 	done
 }
@@ -713,12 +713,14 @@ heal_fails()
 durable() { field t 24; }
 replicated() { dmsetup message t 0 replicated "$1"; }
 
+# write_block LBA [OPTION of dd]
+write_block() { dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=$1 oflag=direct conv=notrunc $2 2>/dev/null; }
+
 # A write that has to be durable, in the background; its result goes into $1.result.
 durably()
 {
 	rm -f /tmp/$1.result
-	{ dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=$2 oflag=direct conv=notrunc $3 2>/dev/null
-	  echo $? >/tmp/$1.result; } &
+	{ write_block $2 $3; echo $? >/tmp/$1.result; } &
 }
 
 waits() { sleep 1; if [ -e /tmp/$1.result ]; then not_ok "$2 # ended: $(cat /tmp/$1.result)"; else ok "$2"; fi; }
@@ -928,24 +930,22 @@ scsi_limits()
 	rmmod scsi_debug
 }
 
-lone_write() { dd if=/tmp/a of=/dev/mapper/t bs=4k count=1 seek=$1 oflag=direct conv=notrunc$2 2>/dev/null; }
-
 # A lone write with a flush behind it is one write with FUA, once that is what is to be expected.
 lone()
 {
 	pattern a
 	fmt /dev/vdd
 	map t /dev/vdd
-	for i in 1 2 3 4 5; do lone_write $i ,fsync; done
+	for i in 1 2 3 4 5; do write_block $i conv=fsync; done
 	nr=$(field t 15)
 	[ "$nr" -gt 0 ] && ok "the first ones need flushes" || not_ok "the first ones need flushes # $nr"
-	for i in 6 7 8 9; do lone_write $i ,fsync; done
+	for i in 6 7 8 9; do write_block $i conv=fsync; done
 	is "$(field t 15)" "$nr" "those behind them need none"
 	is "$(field t 24)" $(($(field t 23) - 1)) "and are durable"
-	lone_write 10
-	lone_write 11
+	write_block 10
+	write_block 11
 	is "$(field t 24)" $(($(field t 23) - 2)) "a write behind one without a flush is not"
-	lone_write 12 ,fsync
+	write_block 12 conv=fsync
 	is "$(field t 15)" $((nr + 1)) "until a flush comes, and that is sent"
 	triadsetup close t
 	checked "lone writes" vdd
