@@ -548,6 +548,7 @@ void triad_device_stop(struct triad *t)
 	wait_event(t->wait, !atomic_read(&t->store_pending));
 	/* nobody waits for one that a follower has asked for */
 	wait_event(t->wait, !READ_ONCE(t->flushing));
+	triad_group_stop(t);
 	triad_write_drain(t);
 	flush_workqueue(t->read_wq);
 	flushes = t->handover && !READ_ONCE(t->crash) && rw;

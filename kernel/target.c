@@ -169,6 +169,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	init_waitqueue_head(&t->fetch_wait);
 	init_waitqueue_head(&t->wait);
 	INIT_WORK(&t->log_work, triad_writer_work);
+	triad_group_init(t);
 	INIT_WORK(&t->commit_work, triad_committer_work);
 	INIT_DELAYED_WORK(&t->timer, triad_committer_timer);
 	triad_device_init(t);

@@ -26,6 +26,7 @@
 
 #include <linux/bio.h>
 #include <linux/device-mapper.h>
+#include <linux/hrtimer.h>
 #include <linux/mempool.h>
 #include <linux/mutex.h>
 #include <linux/workqueue.h>
@@ -76,10 +77,26 @@ struct triad_write {
 	void *buffer;		/* header block, then payload that was not prepared */
 	void *blocks[1 + TRIAD_RECORD_MAX_BLOCKS];	/* what is written, each wherever it lies */
 	struct bio_list bios;	/* to be acknowledged */
+	u32 nr_bios;
 	bool durable;		/* written with FUA on top of a durable log */
+	bool grouped;		/* ... since that is what its writers are about to ask for */
+	u64 begun;		/* then, in ns */
 	atomic_t pending;
 	blk_status_t status;
 	bool done;
+};
+
+/* Writers that flush each of their writes: see group.c. */
+struct triad_group {
+	u32 awaited;		/* [queue_lock] of those, the next record waits for so many */
+	bool came;		/* [queue_lock] a bio, since the timer looked */
+	bool strayed;		/* [queue_lock] one did not come back in time */
+	u32 asked;		/* [queue_lock] flushes, since the last record was sent */
+	u32 ended;		/* [lock] ... and writes that have ended */
+	u32 ended_before;	/* [lock] ... between that record and the one before */
+	int sure;		/* [lock] that each write is flushed; from SURE on it counts */
+	u64 pause_ns;		/* [queue_lock] the longest pause between one and the next */
+	struct hrtimer timer;	/* of it */
 };
 
 /* Nodes of the map, verified. */
@@ -212,8 +229,7 @@ struct triad {
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 	u64 flush_begun;			/* [lock] for its tracepoint */
-	bool flush_asked;			/* [lock] since the last record was sent */
-	u32 nr_flushed;				/* [lock] lone writes in a row with a flush behind each */
+	struct triad_group group;
 
 	/* who follows the log */
 	u64 notify;				/* [lock] an event when this record is durable, or 0 */
@@ -471,6 +487,23 @@ void triad_write_requeue(struct triad *t);
 /* Fail what waits to be taken into the log; true if there was anything. */
 bool triad_write_refuse(struct triad *t);
 void triad_writer_work(struct work_struct *work);
+
+/* ---- group.c ----------------------------------------------------------------------- */
+
+void triad_group_init(struct triad *t);		/* from the constructor */
+void triad_group_stop(struct triad *t);		/* nothing is under way; may sleep */
+/* It is in the queue.  Holds t->queue_lock. */
+void triad_group_came(struct triad *t, const struct bio *bio);
+/* A record is about to be sent: true if its writers will ask for it to be durable.  Holds t->lock. */
+bool triad_group_send(struct triad *t, struct triad_write *w);
+/* It is published, its writers are told next.  Holds t->lock. */
+void triad_group_end(struct triad *t, const struct triad_write *w);
+
+/* The next record waits for writers. */
+static inline bool triad_group_is_awaited(const struct triad *t)
+{
+	return READ_ONCE(t->group.awaited);
+}
 
 /* ---- hold.c ------------------------------------------------------------------------ */
 

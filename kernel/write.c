@@ -22,7 +22,6 @@
 #define MAX_VOID	256	/* discards that need no record, in a row */
 
 #define SLEEPER		4	/* writes in a row with a sleep before each: it waits for them */
-#define FLUSHER		4	/* lone writes in a row with a flush behind each: it comes again */
 
 int triad_write_init(struct triad *t)
 {
@@ -111,6 +110,7 @@ static void enqueue(struct triad *t, struct bio *bio)
 	spin_lock_irqsave(&t->queue_lock, flags);
 	bio_list_add(triad_bio(bio)->nr ? &t->queue : &t->flush_queue, bio);
 	WRITE_ONCE(t->queue_blocks, t->queue_blocks + triad_bio(bio)->nr);
+	triad_group_came(t, bio);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 }
 
@@ -127,14 +127,20 @@ static struct bio_list empty_queue(struct triad *t)
 	return list;
 }
 
+/* Many small ones share a record while another one is under way, or others are to come. */
+static bool has_time(const struct triad *t)
+{
+	return !list_empty(&t->in_flight) || triad_group_is_awaited(t);
+}
+
 /*
- * The record in flight kicks the worker when it ends, and few writes wait for that.  Asked
- * behind queue_lock: either the worker has yet to empty the queue, or what it did before is
+ * The record in flight kicks the worker when it ends, or who comes last of a group, and few
+ * writes wait for that.  Asked behind queue_lock: either the worker has yet to empty the queue, or what it did before is
  * seen here.  Who makes it leave the queue alone (hibernate.c) kicks it later.
  */
 static bool is_looked_for(struct triad *t)
 {
-	return !list_empty(&t->in_flight) && READ_ONCE(t->queue_blocks) < GATHER_BLOCKS;
+	return has_time(t) && READ_ONCE(t->queue_blocks) < GATHER_BLOCKS;
 }
 
 void triad_write_queue(struct triad *t, struct bio *bio)
@@ -299,6 +305,7 @@ static int add_bio(struct triad *t, struct triad_write *w, struct bio *bio, u32 
 	int r;
 
 	bio_list_add(&w->bios, bio);
+	w->nr_bios++;
 	if (is_discard(bio)) {
 		triad_log_discard(&t->core, rec, tb->lba, tb->nr, leaves);
 		return 0;
@@ -343,10 +350,9 @@ static void leave_queue(struct triad *t, struct bio *bio)
 	}
 }
 
-/* Many small ones share a record while another one is under way. */
 static bool gathers(const struct triad *t, const struct bio *bio)
 {
-	return !list_empty(&t->in_flight) &&
+	return has_time(t) &&
 	       (is_discard(bio) ? t->nr_discards : t->todo_blocks) < GATHER_BLOCKS;
 }
 
@@ -392,23 +398,15 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 	return NULL;
 }
 
-/*
- * Somebody has asked for it, or will as soon as the record is there.  Of several writers the
- * next record is written beside the flush for this one: not for them.
- */
-static bool is_to_be_durable(struct triad *t, const struct triad_write *w)
+/* Somebody has asked for it, or will as soon as the record is there. */
+static bool is_to_be_durable(struct triad *t, struct triad_write *w)
 {
-	bool lone = w->bios.head == w->bios.tail;
+	bool durable = triad_group_send(t, w);
 	struct bio *bio;
 
-	t->nr_flushed = lone && t->flush_asked ? t->nr_flushed + 1 : 0;
-	t->flush_asked = false;
-	if (t->nr_flushed >= FLUSHER)
-		return true;
 	bio_list_for_each(bio, &w->bios)
-		if (bio->bi_opf & REQ_FUA)
-			return true;
-	return false;
+		durable = durable || bio->bi_opf & REQ_FUA;
+	return durable;
 }
 
 static void submit(struct triad *t, struct triad_write *w)
@@ -480,6 +478,7 @@ static bool build(struct triad *t)
 	if (r)
 		goto err;
 	w = list_first_entry(&t->idle, struct triad_write, list);
+	w->nr_bios = 0;
 	discard = is_discard(bio);
 	triad_log_begin(&t->core, &w->rec, discard ? TRIAD_RECORD_DISCARD : 0);
 	do {
@@ -562,6 +561,7 @@ static void publish(struct triad *t)
 			/* see end_flush */
 			if (w->durable && !READ_ONCE(t->store_error))
 				triad_order_made_durable(&t->core.order, w->rec.seq);
+			triad_group_end(t, w);
 			acknowledge(t, w);
 		}
 		if (w == t->announce)
@@ -621,7 +621,6 @@ static void flush(struct triad *t)
 	bio_list_init(&t->flush_queue);
 	spin_unlock_irqrestore(&t->queue_lock, flags);
 	while ((bio = bio_list_pop(&fresh))) {
-		t->flush_asked = true;
 		triad_bio(bio)->needs = triad_order_flush_begin(&t->core.order);
 		bio_list_add(&t->waiting, bio);
 	}

@@ -951,6 +951,33 @@ lone()
 	checked "lone writes" vdd
 }
 
+# Several that flush each write share a record and its flush, and who stops is not waited for.
+group()
+{
+	fmt /dev/vdd
+	map t /dev/vdd
+	most=0
+	for i in 1 2 3; do
+		nr=$(field t 23) flushes=$(field t 15)
+		fio --name=g --filename=/dev/mapper/t --rw=randwrite --bs=4k --direct=1 --ioengine=psync \
+			--fdatasync=1 --numjobs=8 --thread --size=32m --number_ios=250 >/tmp/fio 2>&1 &
+		job=$! waited=0
+		while [ -e /proc/$job ]; do
+			sleep 0.5
+			waited=$((waited + 1))
+			[ $waited -lt 120 ] || { not_ok "the last of the writers waits for those that have gone"; return; }
+		done
+		must "8 writers that flush each of 250 writes come to an end" wait $job
+		nr=$((2000 / ($(field t 23) - nr)))
+		[ $nr -lt $most ] || most=$nr
+	done
+	[ $most -ge 6 ] && ok "$most of their writes are one record" || not_ok "6 of their writes are one record # $most"
+	[ $(($(field t 15) - flushes)) -lt 250 ] && ok "and few need a flush of their own" ||
+		not_ok "few need a flush of their own # $(($(field t 15) - flushes))"
+	triadsetup close t
+	checked "writers that flush" vdd
+}
+
 limits()
 {
 	large_partition
@@ -1669,7 +1696,7 @@ scsi()
 	rmmod scsi_debug
 }
 
-for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous lone odd_sizes limits awaited waiting pressure cold trim not_waiting parked tables refused polled scsi huge huge_discards}; do
+for part in ${*:-filesystems under_load discards full kept elsewhere losing rot stuck_read one_buffer lost_log failing heal_fails synchronous lone group odd_sizes limits awaited waiting pressure cold trim not_waiting parked tables refused polled scsi huge huge_discards}; do
 	begins $part
 	$part
 done
