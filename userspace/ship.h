@@ -53,6 +53,7 @@ struct ship_told {
 	bool known;
 	u64 durable;		/* the last record that is */
 	u64 kept;		/* records from here on are not overwritten; 0: not told */
+	u64 generation;		/* of its current root; 0: not told */
 };
 
 /* The roots, as they were just now. */

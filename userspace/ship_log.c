@@ -137,18 +137,30 @@ int ship_look(const struct ship_source *source, struct ship_look *look)
 	return 0;
 }
 
+/* Of roots that were looked at already there is no need to read them: no commit has landed since. */
+static bool is_seen(const struct ship_seen *seen, const struct ship_told *told)
+{
+	return seen && seen->is_known && told->generation &&
+	       told->generation == seen->look.c.generation;
+}
+
 int ship_check(const struct ship_source *source, const struct triad_root *root, bool seen_as_c,
 	       u64 first, struct ship_look *look)
 {
 	struct ship_told told = { 0 };
-	int r = ship_look(source, look);
+	bool is_kept;
+	int r;
 
-	if (r)
-		return r;
 	if (source->tell)
 		source->tell(source->context, &told);
-	if (first && told.kept && told.kept <= first)
+	is_kept = first && told.kept && told.kept <= first;
+	if (is_kept && is_seen(source->seen, &told)) {
+		*look = source->seen->look;
 		return 0;
+	}
+	r = ship_look(source, look);
+	if (r || is_kept)
+		return r;
 	return ship_same_root(&look->c, root) || (seen_as_c && look->has_b && ship_same_root(&look->b, root)) ?
 	       0 : -ESTALE;
 }

@@ -76,6 +76,7 @@ static void tell(void *context, struct ship_told *told)
 		d->tells = told->known = now.text[STATUS_DURABLE_RECORD];
 		d->durable = told->durable = number_of(&now, STATUS_DURABLE_RECORD);
 		told->kept = number_of(&now, STATUS_KEPT_RECORD);
+		told->generation = number_of(&now, STATUS_GENERATION);
 		d->next = number_of(&now, STATUS_NEXT_RECORD);
 		/* also when it was suspended, and forgot: then it is no number */
 		d->keeps = now.text[STATUS_KEEP] ? strtoull(now.text[STATUS_KEEP], NULL, 10) : 0;

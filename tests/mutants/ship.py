@@ -5,6 +5,8 @@ The killer is "sim", the simulator, which finds it within some hundred schedules
 """
 
 MUTANTS = [
+    ("roots-never-read-again", "ship_log.c", "	       told->generation == seen->look.c.generation;", "	       true;",
+     "a batch names the newest root that leads to it", "sim"),
     ("seal-ignored", "ship_replica.c", "	return rep->core ? rep->core->root.epoch : ", "	return rep->core ? 0 : ",
      "nothing is taken from an owner of an older epoch", "sim"),
     ("seal-not-written", "replica.c", "	sealed.epoch = epoch;\n", "", "a seal is durable", "sim"),

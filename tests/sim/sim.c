@@ -133,6 +133,7 @@ struct owner {
 		u32 op;			/* operations that were over */
 		u64 durable;
 		u64 kept;
+		u64 generation;
 	} *told;
 	u32 nr_told, max_told;
 	struct point *points;
@@ -241,10 +242,13 @@ static void tell(void *context, struct ship_told *told)
 	told->known = true;
 	if (o->tells > 1)
 		told->kept = i < o->nr_told ? o->told[i].kept : triad_keep_first(&o->h.driver.core);
+	/* what is known since an operation that is over */
 	if (i == o->nr_told || o->told[i].op > o->seen_op)
-		told->durable = i ? o->told[i - 1].durable : 0;
-	else
+		i--;
+	if (i != ~0u) {
 		told->durable = o->told[i].durable;
+		told->generation = o->told[i].generation;
+	}
 }
 
 /* ---- the history --------------------------------------------------------------------------- */
@@ -304,7 +308,7 @@ static void note(struct owner *o)
 	GROW(o->told, o->nr_told, o->max_told);
 	/* never more than what was flushed in this session, or is reached by a root */
 	o->told[o->nr_told++] = (struct told){
-		o->h.trace.nr, core->order.durable, triad_keep_first(core),
+		o->h.trace.nr, core->order.durable, triad_keep_first(core), core->root.generation,
 	};
 }
 
@@ -945,7 +949,7 @@ static void ask_for_vote(struct candidate *c, u32 i)
 {
 	struct owner *o = c->rep->owner;
 	struct replica *rep = i < o->nr_replicas ? o->replica[i] : NULL;
-	bool granted, was_sealed;
+	bool granted, was_sealed, crashes;
 	u32 from, was_epoch;
 
 	c->votes[i].answered = false;
@@ -954,8 +958,12 @@ static void ask_for_vote(struct candidate *c, u32 i)
 	from = rep->trace.nr;
 	was_epoch = rep->sealed_epoch;
 	was_sealed = rep->sealed;
+	crashes = rng_percent(&o->h.rng, 10);
+	/* what the crash may take back the owner has not heard of either */
+	if (crashes && rep->connected)
+		disconnect(rep);
 	granted = vote(rep, c->result.epoch + 1);
-	if (!rng_percent(&o->h.rng, 10)) {
+	if (!crashes) {
 		poll_member(c, i);
 		c->votes[i].answered = true;
 		c->votes[i].said.granted = granted;
