@@ -56,10 +56,10 @@ void triad_group_stop(struct triad *t)
 	t->group.sure = 0;
 }
 
-void triad_group_came(struct triad *t, const struct bio *bio)
+void triad_group_came(struct triad *t, struct bio *bio)
 {
 	struct triad_group *g = &t->group;
-	bool is_flush = !triad_bio((struct bio *)bio)->nr;
+	bool is_flush = !triad_bio(bio)->nr;
 
 	lockdep_assert_held(&t->queue_lock);
 	if (is_flush || bio->bi_opf & REQ_FUA)
@@ -70,8 +70,8 @@ void triad_group_came(struct triad *t, const struct bio *bio)
 }
 
 /*
- * Was every write flushed that has ended since the last look?  Where two records are in flight in turn
- * the flush comes when the next one has ended, too.
+ * Was every write flushed that has ended since the last look?  Where two records are in flight
+ * in turn the flush comes when the next one has ended, too.
  */
 static void look(struct triad *t, struct triad_group *g)
 {

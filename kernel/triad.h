@@ -79,8 +79,8 @@ struct triad_write {
 	struct bio_list bios;	/* to be acknowledged */
 	u32 nr_bios;
 	bool durable;		/* written with FUA on top of a durable log */
-	bool grouped;		/* ... since that is what its writers are about to ask for */
-	u64 begun;		/* then, in ns */
+	bool grouped;		/* its writers will flush it */
+	u64 begun;		/* ... when it was sent, in ns */
 	atomic_t pending;
 	blk_status_t status;
 	bool done;
@@ -229,7 +229,7 @@ struct triad {
 	bool flush_done;			/* set by its completion */
 	u64 flush_covers;			/* [lock] */
 	u64 flush_begun;			/* [lock] for its tracepoint */
-	struct triad_group group;
+	struct triad_group group;		/* see its fields */
 
 	/* who follows the log */
 	u64 notify;				/* [lock] an event when this record is durable, or 0 */
@@ -493,8 +493,8 @@ void triad_writer_work(struct work_struct *work);
 void triad_group_init(struct triad *t);		/* from the constructor */
 void triad_group_stop(struct triad *t);		/* nothing is under way; may sleep */
 /* It is in the queue.  Holds t->queue_lock. */
-void triad_group_came(struct triad *t, const struct bio *bio);
-/* A record is about to be sent: true if its writers will ask for it to be durable.  Holds t->lock. */
+void triad_group_came(struct triad *t, struct bio *bio);
+/* A record is about to be sent: true if its writers will flush it.  Holds t->lock. */
 bool triad_group_send(struct triad *t, struct triad_write *w);
 /* It is published, its writers are told next.  Holds t->lock. */
 void triad_group_end(struct triad *t, const struct triad_write *w);

@@ -134,9 +134,10 @@ static bool has_time(const struct triad *t)
 }
 
 /*
- * The record in flight kicks the worker when it ends, or who comes last of a group, and few
- * writes wait for that.  Asked behind queue_lock: either the worker has yet to empty the queue, or what it did before is
- * seen here.  Who makes it leave the queue alone (hibernate.c) kicks it later.
+ * The record in flight kicks the worker when it ends, or who comes last of a group does, and
+ * few writes wait for that.  Asked behind queue_lock: either the worker has yet to empty the
+ * queue, or what it did before is seen here.  Who makes it leave the queue alone (hibernate.c)
+ * kicks it later.
  */
 static bool is_looked_for(struct triad *t)
 {
@@ -401,12 +402,14 @@ static struct bio *admit(struct triad *t, struct bio *bio, u32 *leaves)
 /* Somebody has asked for it, or will as soon as the record is there. */
 static bool is_to_be_durable(struct triad *t, struct triad_write *w)
 {
-	bool durable = triad_group_send(t, w);
 	struct bio *bio;
 
+	if (triad_group_send(t, w))
+		return true;
 	bio_list_for_each(bio, &w->bios)
-		durable = durable || bio->bi_opf & REQ_FUA;
-	return durable;
+		if (bio->bi_opf & REQ_FUA)
+			return true;
+	return false;
 }
 
 static void submit(struct triad *t, struct triad_write *w)

@@ -234,6 +234,7 @@ static void tell(void *context, struct ship_told *told)
 {
 	struct owner *o = context;
 	u32 i = 0;
+	const struct told *last;
 
 	if (!o->tells)
 		return;
@@ -243,12 +244,13 @@ static void tell(void *context, struct ship_told *told)
 	if (o->tells > 1)
 		told->kept = i < o->nr_told ? o->told[i].kept : triad_keep_first(&o->h.driver.core);
 	/* what is known since an operation that is over */
-	if (i == o->nr_told || o->told[i].op > o->seen_op)
-		i--;
-	if (i != ~0u) {
-		told->durable = o->told[i].durable;
-		told->generation = o->told[i].generation;
-	}
+	if (i < o->nr_told && o->told[i].op == o->seen_op)
+		i++;
+	if (!i)
+		return;
+	last = &o->told[i - 1];
+	told->durable = last->durable;
+	told->generation = last->generation;
 }
 
 /* ---- the history --------------------------------------------------------------------------- */
