@@ -86,6 +86,12 @@ static void print_roots(const struct status *status)
 	print_text("roots, slot 0 to 2", text);
 }
 
+static void print_generation(const struct status *status)
+{
+	printf("  %-22s %" PRIu64 ", each commit makes the next\n", "generation",
+	       status->number[STATUS_GENERATION]);
+}
+
 /* What an opening would read. */
 static void print_log(const struct status *status)
 {
@@ -93,7 +99,17 @@ static void print_log(const struct status *status)
 	char text[TEXT_SIZE];
 
 	text_size(status->number[STATUS_LOG_BLOCKS] << TRIAD_BLOCK_SHIFT, text);
-	printf("  %-22s %s of it, %" PRIu64 " record%s since the last commit\n", "log", text, nr, PLURAL(nr));
+	printf("  %-22s %s of it, %" PRIu64 " record%s to be applied by a commit\n", "log", text, nr, PLURAL(nr));
+}
+
+static void print_memory(const struct status *status)
+{
+	u64 nr = status->number[STATUS_CACHED_NODES];
+	char text[TEXT_SIZE];
+
+	if (STATUS_MEMORY_KIB < status->nr)
+		printf("  %-22s %s, with %" PRIu64 " node%s of the map\n", "memory",
+		       text_size(status->number[STATUS_MEMORY_KIB] << 10, text), nr, PLURAL(nr));
 }
 
 static void print_status(const struct status *status)
@@ -109,7 +125,7 @@ static void print_status(const struct status *status)
 	print_text("options", status_options(status, text, sizeof(text)));
 	print_text("mode", status_mode(status));
 	print_roots(status);
-	print_number(status, STATUS_GENERATION, "generation");
+	print_generation(status);
 	printf("  %-22s %s%s\n", "health", status->text[STATUS_HEALTH],
 	       explain_health(status->text[STATUS_HEALTH]));
 	if (!status_is(status, STATUS_MODE, "rw"))
@@ -118,16 +134,16 @@ static void print_status(const struct status *status)
 	print_log(status);
 	print_kept(status);
 	print_sync(status);
+	print_memory(status);
+	print_text("version of the module", status->text[STATUS_VERSION]);
+	puts("since it was opened");
 	print_number(status, STATUS_COMMITS, "commits");
 	print_number(status, STATUS_RECORDS, "records written");
 	print_size(status, STATUS_USER_WRITTEN, "written by users", 0);
 	print_size(status, STATUS_DEVICE_WRITTEN, "written to the disk", 0);
 	print_size(status, STATUS_READ, "read", 0);
-	print_number(status, STATUS_CHECKSUM_ERRORS, "checksum errors");
 	print_number(status, STATUS_FLUSHES, "flushes of the disk");
-	print_number(status, STATUS_CACHED_NODES, "map nodes cached");
-	print_size(status, STATUS_MEMORY_KIB, "memory", 10);
-	print_text("version of the module", status->text[STATUS_VERSION]);
+	print_number(status, STATUS_CHECKSUM_ERRORS, "checksum errors");
 }
 
 static int judge(const struct status *status)

@@ -39,7 +39,7 @@ faked status good
 [ $code = 0 ] && grep -q '^  device  *\/dev\/vda$' out && grep -q "^  UUID  *$uuid\$" out &&
 	grep -q '^  label  *Größe x$' out && ! grep -q '^  options' out &&
 	grep -q '^  used  *101 MiB of 1011 MiB, 10.0 %' out &&
-	grep -q '^  log  *160 KiB of it, 3 records since the last commit' out &&
+	grep -q '^  log  *160 KiB of it, 3 records to be applied by a commit' out &&
 	grep -q '^  roots, slot 0 to 2  *current, written next, backup$' out
 result $? "status: device, UUID, label and how full it is"
 sed 's/ 3 40 25893 / 555 51786 0 /' one >mappings

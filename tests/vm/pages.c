@@ -2,9 +2,10 @@
 /*
  * pages - a small database: pages of 16 KiB overwritten in place, and files that come and go.
  *
- *	pages write NAME DIR LIFE		until killed; "pages NAME ready" when each page is
+ *	pages write NAME DIR LIFE [BATCH]	until killed; "pages NAME ready" when each page is
  *						there, "pages NAME acked PAGES FILES" when this
- *						many writes, and files, are known to be durable
+ *						many writes, and files, are known to be durable:
+ *						after every BATCH (32) writes
  *	pages check DIR LIFE PAGES FILES	what a power cut left of it, as "key=value ..."
  *
  * The n-th write is of a place and a content that follow from LIFE and n.  Of a page all
@@ -26,7 +27,6 @@
 #define PAGES 512u
 #define SECTOR 512
 #define WORDS (SECTOR / 8)
-#define BATCH 32u
 #define KEPT 32u
 
 static uint64_t life;
@@ -96,7 +96,7 @@ static int file_is_there(uint64_t k, int dir)
 	return good;
 }
 
-static void write_pages(const char *who, int dir)
+static void write_pages(const char *who, int dir, uint64_t batch)
 {
 	int fd = openat(dir, "pages", O_RDWR | O_CREAT | O_DIRECT, 0600);
 	uint64_t files = 0;
@@ -107,7 +107,7 @@ static void write_pages(const char *who, int dir)
 		fill(life << 32 | n, place(n));
 		if (pwrite(fd, page, PAGE, place(n) * PAGE) != PAGE)
 			err(1, "%s: write", who);
-		if (n < PAGES || n % BATCH)
+		if (n < PAGES || n % batch)
 			continue;
 		if (fdatasync(fd))
 			err(1, "%s: fdatasync", who);
@@ -150,10 +150,11 @@ static void check_pages(uint64_t acked, uint64_t files, int dir)
 
 int main(int argc, char **argv)
 {
-	int writes = argc == 5 && !strcmp(argv[1], "write"), dir;
+	int writes = (argc == 5 || argc == 6) && !strcmp(argv[1], "write"), dir;
+	uint64_t batch = writes && argc == 6 ? strtoull(argv[5], NULL, 10) : 32;
 
-	if (!writes && !(argc == 6 && !strcmp(argv[1], "check")))
-		errx(2, "usage: pages write NAME DIR LIFE | pages check DIR LIFE PAGES FILES");
+	if (!batch || (!writes && !(argc == 6 && !strcmp(argv[1], "check"))))
+		errx(2, "usage: pages write NAME DIR LIFE [BATCH] | pages check DIR LIFE PAGES FILES");
 	setlinebuf(stdout);
 	page = aligned_alloc(4096, PAGE);
 	dir = open(argv[writes ? 3 : 2], O_RDONLY | O_DIRECTORY);
@@ -161,7 +162,7 @@ int main(int argc, char **argv)
 		err(1, "%s", argv[writes ? 3 : 2]);
 	life = strtoull(argv[writes ? 4 : 3], NULL, 10);
 	if (writes)
-		write_pages(argv[2], dir);
+		write_pages(argv[2], dir, batch);
 	check_pages(strtoull(argv[4], NULL, 10), strtoull(argv[5], NULL, 10), dir);
 	return 0;
 }
