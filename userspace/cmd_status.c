@@ -88,8 +88,9 @@ static void print_roots(const struct status *status)
 
 static void print_generation(const struct status *status)
 {
-	printf("  %-22s %" PRIu64 ", each commit makes the next\n", "generation",
-	       status->number[STATUS_GENERATION]);
+	if (STATUS_GENERATION < status->nr)
+		printf("  %-22s %" PRIu64 ", each commit makes the next\n", "generation",
+		       status->number[STATUS_GENERATION]);
 }
 
 /* What an opening would read. */

@@ -147,6 +147,14 @@ cut()
 	done
 }
 
+# pages_acked NAME FILE: writes and files that this database was promised to be durable (pages.c)
+pages_acked()
+{
+	local acked
+	acked=$(sed -n "s/^pages $1 acked //p" "$2" 2>/dev/null | tail -n 1)
+	echo "${acked:-0 0}"
+}
+
 # -- the machine --
 
 # guest TEXT: a script for the guest; prints its path
