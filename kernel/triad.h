@@ -217,6 +217,7 @@ struct triad {
 	unsigned long submitter_nvcsw;		/* ... how often it had slept */
 	unsigned int nr_slept;			/* of such writes in a row: with a sleep before each */
 	struct work_struct log_work;
+	unsigned int nr_alone;			/* [lock] to write: records of one bio in a row */
 	struct list_head in_flight;		/* [lock] in record order */
 	struct list_head idle;			/* [lock] */
 	struct triad_write *announce;		/* [lock] kept for the commit's intent */

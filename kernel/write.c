@@ -22,6 +22,7 @@
 #define MAX_VOID	256	/* discards that need no record, in a row */
 
 #define SLEEPER		4	/* writes in a row with a sleep before each: it waits for them */
+#define ALONE		4	/* records of one bio in a row: so will the next be */
 
 int triad_write_init(struct triad *t)
 {
@@ -71,15 +72,21 @@ void triad_write_start(struct triad *t)
  * faster than to stay there.  One that goes on would wait for it, or it for him.  So several
  * passes may be under way, of which t->lock lets one do its work.
  */
+static bool is_sleeper(const struct triad *t)
+{
+	return READ_ONCE(t->nr_slept) >= SLEEPER;
+}
+
 void triad_write_kick(struct triad *t)
 {
-	bool sleeps = READ_ONCE(t->nr_slept) >= SLEEPER;
-
-	queue_work(sleeps ? t->log_wq : t->log_any_wq, &t->log_work);
+	queue_work(is_sleeper(t) ? t->log_wq : t->log_any_wq, &t->log_work);
 }
 
 void triad_write_drain(struct triad *t)
 {
+	/* a turn in a submitter's context, see write_at_once */
+	mutex_lock(&t->lock);
+	mutex_unlock(&t->lock);
 	flush_workqueue(t->log_wq);
 	flush_workqueue(t->log_any_wq);
 }
@@ -144,12 +151,40 @@ static bool is_looked_for(struct triad *t)
 	return has_time(t) && READ_ONCE(t->queue_blocks) < GATHER_BLOCKS;
 }
 
+static void take_queue(struct triad *t);
+static bool build(struct triad *t);
+
+/*
+ * The worker's turn, in the context of a lone submitter that sleeps until its write has ended:
+ * the worker need not wake up for it.  Nothing of it may wait, for the record, one bio, leaves when
+ * device-mapper is done with this write.  Several would have less company.
+ */
+static bool write_at_once(struct triad *t)
+{
+	unsigned int noio;
+	bool done = false;
+
+	if (READ_ONCE(t->nr_alone) < ALONE || !is_sleeper(t) || !mutex_trylock(&t->lock))
+		return false;
+	noio = memalloc_noio_save();
+	if (triad_mode(t) == TRIAD_MODE_RW && list_empty(&t->in_flight) && !triad_hibernate_holds()) {
+		take_queue(t);
+		done = t->todo_blocks && !t->nr_discards &&
+		       triad_log_at_hand(&t->core, t->todo_blocks) && build(t);
+	}
+	if (done)
+		triad_status_note(t);
+	memalloc_noio_restore(noio);
+	mutex_unlock(&t->lock);
+	return done;
+}
+
 void triad_write_queue(struct triad *t, struct bio *bio)
 {
 	bool is_write = triad_bio(bio)->nr && !is_discard(bio);
 
 	enqueue(t, bio);		/* it may be over and gone now */
-	if (!is_write || !is_looked_for(t))
+	if (!is_write || !(is_looked_for(t) || write_at_once(t)))
 		triad_write_kick(t);
 }
 
@@ -416,6 +451,7 @@ static void submit(struct triad *t, struct triad_write *w)
 {
 	list_move_tail(&w->list, &t->in_flight);
 	atomic64_inc(&t->stats.records);
+	WRITE_ONCE(t->nr_alone, w->nr_bios == 1 ? min(t->nr_alone + 1, ALONE) : 0);
 	/* on top of a durable log FUA makes the record durable without a flush */
 	w->durable = is_to_be_durable(t, w) && w->rec.nr_runs <= 1 &&
 		     triad_order_fua_suffices(&t->core.order, w->rec.seq);

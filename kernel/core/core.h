@@ -365,6 +365,9 @@ int triad_log_is_void(const struct triad_core *core, u64 lba, u64 nr, triad_map_
 bool triad_log_room(struct triad_core *core, u32 nr_blocks, u32 nr_entries,
 		    u32 nr_leaves);
 
+/* True if there is room for a record of nr blocks, and making it waits for nothing. */
+bool triad_log_at_hand(struct triad_core *core, u32 nr);
+
 /*
  * triad_space_lend(), while what the interval may still take, and the reserve, are free elsewhere.
  * Whoever finds no room then waits until it is given back.

@@ -116,6 +116,15 @@ static void account(struct triad_core *core, u32 nr_entries)
 	in->nr_nodes = nodes;
 }
 
+bool triad_log_at_hand(struct triad_core *core, u32 nr)
+{
+	const struct triad_list *list = &core->space.log_active;
+
+	/* header, payload, and the next header's place */
+	return core->session && list->nr + 3 <= list->max &&
+	       triad_space_at_hand(&core->space, nr) && triad_log_room(core, nr, nr, 0);
+}
+
 void triad_log_begin(struct triad_core *core, struct triad_record *rec, u16 flags)
 {
 	triad_record_begin(rec, core->space.next, core->next_seq, flags);

@@ -239,6 +239,16 @@ int triad_space_lend(struct triad_space *space, u64 zone, u64 others, u8 *bits)
 	return z.nr_free;
 }
 
+bool triad_space_at_hand(struct triad_space *space, u32 nr)
+{
+	const struct triad_cursor *c = &space->cursor[TRIAD_CURSOR_LOG];
+	const struct triad_zone_bits *z = bits_of(space, c->zone);
+	u32 end = c->pos + nr + 1;
+
+	/* the place of the next header was this cursor's last */
+	return c->chosen && z && end <= c->end && !triad_bits_count(z->bits, c->pos, end);
+}
+
 /* The zone that has most free blocks. */
 static bool choose_zone(struct triad_space *space, struct triad_cursor *c)
 {

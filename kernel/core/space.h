@@ -107,6 +107,12 @@ int triad_space_take(struct triad_space *space, enum triad_cursor_use use, u32 n
 		     u64 *pba, u32 *got);
 
 /*
+ * True if the next record with nr blocks of payload is one run behind its header, the place
+ * of the record behind it follows, and taking them reads nothing.
+ */
+bool triad_space_at_hand(struct triad_space *space, u32 nr);
+
+/*
  * Lend the free blocks of a zone, the zeroes in bits (TRIAD_PLANE_BITS), to whoever wants to discard
  * them: that is as good as writing to them, and none is taken until they are given back.  One zone at
  * a time, none that a cursor works in or whose planes are rotten, and only if more than a few are free,

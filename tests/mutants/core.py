@@ -41,6 +41,14 @@ RULES = [
 ]
 
 MUTANTS = [
+    # a record that is made at once
+    ("at-hand-unloaded", "log.c", "	return core->session && list->nr + 3 <= list->max &&\n", "	return list->nr + 3 <= list->max &&\n",
+     "a record that waits for the session's first is not at hand", "test_log"),
+    ("at-hand-taken", "space.c", "end <= c->end && !triad_bits_count(z->bits, c->pos, end)", "end <= c->end",
+     "what is at hand is one device write", "test_log"),
+    ("at-hand-segment", "space.c", "c->chosen && z && end <= c->end &&", "c->chosen && z &&",
+     "what is at hand reads nothing", "test_log"),
+
     # a replica's log
     ("arrival-from-anywhere", "replay.c", " && triad_origin_same(&rec->arrival.from, at)", "",
      "an arrival counts where it leads on from", "test_ship"),

@@ -23,6 +23,8 @@ MUTANTS = [
      "what a flush covers is durable", "test-power 0 12 1"),
     ("lone-write-flushed", "group.c", "	w->grouped = g->sure >= SURE;", "	w->grouped = false;",
      "a lone write and its flush are one", "test-device lone"),
+    ("turn-waits", "write.c", "		       triad_log_at_hand(&t->core, t->todo_blocks) && build(t);", "		       build(t);",
+     "a submitter that takes the worker's turn waits for nothing", "test-device lone"),
     ("fua-unasked", "group.c", "	else if (asked && asked >= ended)", "	else if (asked >= ended || ended)",
      "only a write that will be flushed is made durable unasked", "test-device lone"),
     ("group-falls-apart", "group.c", "g->awaited + w->nr_bios);", "0);",

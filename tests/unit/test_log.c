@@ -259,6 +259,46 @@ static void a_write_into_a_full_space_is_an_error(void **state)
 	assert_int_equal(triad_log_write(core, &rec, 0, 4), -ENOSPC);
 }
 
+/* Over two times the space, so that zones and segments with holes are met, too. */
+static void what_is_at_hand_is_taken_in_one_run_without_reading(void **state)
+{
+	struct device *d = *state;
+	struct triad_core *core = &d->driver.core;
+	u32 i, lba = 0, nr, nr_at_hand = 0, nr_far = 0;
+	u64 reads, place;
+	bool at_hand;
+
+	assert_false(triad_log_at_hand(core, 1));	/* the session is not open yet */
+	for (i = 0; i < 20000 && (i < 2000 || !nr_far); i++) {
+		nr = 1 + (i * 7 + i / 11) % 16;
+		lba = (lba + 677) % (d->oracle.nr_lbas - 16);
+		if (!triad_log_room(core, nr, nr, 0)) {
+			assert_int_equal(driver_drain(&d->driver), 0);
+			assert_int_equal(driver_commit(&d->driver, false), 0);
+			continue;
+		}
+		at_hand = triad_log_at_hand(core, nr);
+		reads = d->disk.nr_reads;
+		place = core->space.next;
+		assert_int_equal(driver_fill(&d->driver, lba, nr), 0);
+		if (at_hand) {
+			assert_int_equal(d->disk.nr_reads, reads);
+			assert_int_equal(core->space.next, place + nr + 1);
+			nr_at_hand++;
+		} else {
+			nr_far++;
+		}
+		assert_int_equal(driver_drain(&d->driver), 0);
+	}
+	assert_true(nr_at_hand > 100 && nr_far > 10);
+
+	while (!triad_log_at_hand(core, 1))
+		assert_int_equal(driver_fill(&d->driver, lba, 1), 0);
+	core->session = false;
+	assert_false(triad_log_at_hand(core, 1));
+	core->session = true;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -272,6 +312,7 @@ int main(void)
 		T(a_failed_flush_covers_nothing),
 		T(every_failure_of_the_first_record_is_passed_on),
 		T(a_write_into_a_full_space_is_an_error),
+		T(what_is_at_hand_is_taken_in_one_run_without_reading),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

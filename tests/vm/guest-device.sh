@@ -947,6 +947,18 @@ lone()
 	is "$(field t 24)" $(($(field t 23) - 2)) "a write behind one without a flush is not"
 	write_block 12 conv=fsync
 	is "$(field t 15)" $((nr + 1)) "until a flush comes, and that is sent"
+
+	# their submitter does the worker's part, and what needs more than memory it leaves to the worker
+	for size in 4 12 256; do
+		dd if=/dev/zero of=/dev/mapper/t bs=${size}k oflag=direct 2>/dev/null &
+		job=$! waited=0
+		while [ -e /proc/$job ]; do
+			sleep 0.5
+			waited=$((waited + 1))
+			[ $waited -lt 240 ] || { not_ok "lone writes of $size KiB all over the disk come to an end"; exit 1; }
+		done
+		ok "lone writes of $size KiB all over the disk come to an end"
+	done
 	triadsetup close t
 	checked "lone writes" vdd
 }
