@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "dm.h"
+#include "lines.h"
 #include "replica.h"
 #include "report.h"
 #include "view.h"
@@ -31,8 +32,7 @@ static const char *socket_path(void)
 
 static bool was_asked;		/* of the last question: it was sent, whether answered or not */
 
-/* What the daemon says to a line; NULL, and nothing said: there is none, or it does not answer. */
-static struct json_object *ask(const char *verb, const char *what)
+struct json_object *triadd_ask(const char *verb, const char *what)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	struct json_object *answer = NULL;
@@ -187,7 +187,7 @@ static void print_prometheus(struct json_object *list)
 
 static int status(const struct options *opt)
 {
-	struct json_object *answer = ask("status", NULL), *list = answer ? list_of(answer, "peers") : NULL;
+	struct json_object *answer = triadd_ask("status", NULL), *list = answer ? list_of(answer, "peers") : NULL;
 	const char *name = opt->nr_args > 1 ? opt->args[1] : NULL;
 	bool found = !name, well = true;
 	size_t i;
@@ -235,7 +235,7 @@ static void find(struct takeover *t, const char *what)
 	size_t i;
 
 	snprintf(t->path, sizeof(t->path), "%s", what);
-	t->answer = ask("status", NULL);
+	t->answer = triadd_ask("status", NULL);
 	list = t->answer ? list_of(t->answer, "peers") : NULL;
 	for (i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *peer = json_object_array_get_idx(list, i);
@@ -299,7 +299,7 @@ static struct json_object *ask_group(const char *name, u32 epoch)
 	char text[128];
 
 	snprintf(text, sizeof(text), epoch ? "%s %u" : "%s", name, epoch);
-	return ask("group", text);
+	return triadd_ask("group", text);
 }
 
 static void describe_member(FILE *f, struct json_object *m)
@@ -446,7 +446,7 @@ static int show_group(const struct options *opt)
 /* By the daemon, if it has the image; else here. */
 static int seal_it(struct takeover *t, u32 *epoch)
 {
-	struct json_object *answer = t->peer ? ask("seal", t->path) : NULL;
+	struct json_object *answer = t->peer ? triadd_ask("seal", t->path) : NULL;
 	const char *error = answer ? text_of(answer, "error") : NULL;
 	bool known = answer && flag_of(answer, "known");
 	int r;
@@ -682,6 +682,12 @@ int cmd_replica(const struct options *opt)
 
 	if (!strcmp(what, "sync"))
 		return set_sync(opt);
+	if (!strcmp(what, "invite"))
+		return lines_invite(opt);
+	if (!strcmp(what, "join"))
+		return lines_join(opt);
+	if (!strcmp(what, "remove"))
+		return lines_remove(opt);
 	if (opt->nr_args > 2)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: '%s' is too much", what,
 				 opt->args[2]);
@@ -691,8 +697,8 @@ int cmd_replica(const struct options *opt)
 		       tool_fail(TOOL_USAGE, "Take one of them.", "replica status: --prometheus is a form of "
 				 "its own, without --json") : status(opt);
 	if (strcmp(what, "seal") && strcmp(what, "takeover") && strcmp(what, "rejoin") && strcmp(what, "group"))
-		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is status, group, seal, takeover, rejoin or sync.",
-				 "replica: '%s' is not known", what);
+		return tool_fail(TOOL_USAGE, "Nothing was changed.  It is invite, join, remove, status, group, seal, "
+				 "takeover, rejoin or sync.", "replica: '%s' is not known", what);
 	if (!names)
 		return tool_fail(TOOL_USAGE, "Nothing was changed.", "replica %s: name the replica, or its image",
 				 what);

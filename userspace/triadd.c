@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -25,18 +26,22 @@
 
 #define MOST_SESSIONS	64	/* who has not shown a key counts, too */
 #define MOST_QUESTIONS	64
-#define LEAST_KEY	16u
 #define QUESTION_SIZE	1024u
-#define MOST_WORDS	(3 + VOTE_MEMBERS)
 #define PATIENCE	60.0	/* seconds, for a session that is asked to end */
 
-struct peer *peers[TRIADD_PEERS];
-unsigned int nr_peers;
+static struct peer *peers[TRIADD_EVER];	/* never freed: a thread may have it */
+static unsigned int nr_peers;		/* atomic */
 bool triadd_ends;
 pthread_mutex_t triadd_dm = PTHREAD_MUTEX_INITIALIZER;
 
 static const char *config_path = TRIADD_CONFIG, *socket_path = TRIADD_SOCKET;
 static char *listen_at;
+static int network = -1;		/* the socket that listens there */
+
+/* What a new configuration says for the thread that waits. */
+static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
+static int network_next = -1;		/* [reloading] the place of that is taken by this one */
+static int attention = -1;		/* an eventfd: look at it */
 
 /* Threads of who came; strangers on the network keep nobody here from asking. */
 static struct crowd {
@@ -140,252 +145,226 @@ static void tell_systemd(const char *what)
 	}
 }
 
-/* ---- configuration -------------------------------------------------------------------------- */
+/* ---- lines that come and go ------------------------------------------------------------------- */
 
-PRINTF(2, 3)
-static bool wrong(unsigned int line, const char *format, ...)
+struct peer *triadd_peer(unsigned int *i)
 {
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	fprintf(stderr, "triadd: %s, line %u: %s\n", config_path, line, text);
-	return false;
+	for (; *i < __atomic_load_n(&nr_peers, __ATOMIC_ACQUIRE); ++*i)
+		if (!__atomic_load_n(&peers[*i]->removed, __ATOMIC_RELAXED))
+			return peers[*i];
+	return NULL;
 }
 
-static bool is_key_of(const u8 *key, size_t size, const u8 *other, size_t other_size)
+bool triadd_is_over(const struct peer *peer)
 {
-	return size == other_size && size && !memcmp(key, other, size);
+	return triadd_ends || __atomic_load_n(&peer->removed, __ATOMIC_RELAXED);
 }
 
-static bool take_key(const char *path, u8 **key, size_t *size, unsigned int line_nr)
+/*
+ * Who writes to a device of which flushes wait for us may be who has to free memory: what
+ * we do then must not wait for that in turn.  Of this thread, and those that it starts.
+ */
+static void become_part_of_flushes(void)
 {
-	unsigned int i, other = 0;
-	struct stat st;
-
-	if (stat(path, &st))
-		return wrong(line_nr, "key file %s: %s", path, strerror(errno));
-	if (st.st_mode & 077)
-		return wrong(line_nr, "key file %s: others may read it: chmod 600 %s", path, path);
-	if (key_read(path, key, size))
-		return wrong(line_nr, "key file %s cannot be taken", path);
-	if (*size < LEAST_KEY)
-		return wrong(line_nr, "key file %s: it holds less than %u bytes", path, LEAST_KEY);
-	/* who has a key can be either end of a session with it */
-	for (i = 0; i < nr_peers && !other; i++)
-		if (is_key_of(peers[i]->key, peers[i]->key_size, *key, *size))
-			other = peers[i]->line_nr;
-	for (i = 0; i < nr_groups && !other; i++)
-		if (is_key_of(groups[i]->key, groups[i]->key_size, *key, *size))
-			other = groups[i]->line_nr;
-	return !other || wrong(line_nr, "its key is that of line %u: each replica, and each group, has a "
-			       "key of its own, or one could write to the other", other);
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
+		triadd_say(NULL, "memory cannot be locked: %s; if it gets scarce, flushes may wait until they "
+			   "wait no longer", strerror(errno));
 }
 
-static bool is_name(const char *name)
+static bool is_same_text(const char *x, const char *y)
 {
-	return *name && strlen(name) < 48 && strspn(name, "abcdefghijklmnopqrstuvwxyz"
-	       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
+	return x == y || (x && y && !strcmp(x, y));
 }
 
-/* A witness is a replica without data, and so without a key: nobody sends it any. */
-static const struct form {
-	const char *word, *usage;
-	enum role role;
-	bool witness;
-	int least;		/* words */
-	const char *option;	/* one more; NULL: there is none */
-} forms[] = {
-	{ "owner", "owner NAME DEVICE HOST[:PORT] KEYFILE [sync]", ROLE_OWNER, false, 5, "sync" },
-	{ "replica", "replica NAME IMAGE KEYFILE [in_steps]", ROLE_REPLICA, false, 4, "in_steps" },
-	{ "witness", "witness NAME IMAGE", ROLE_REPLICA, true, 3, NULL },
-};
-
-/* One device may be sent to several hosts; a replica's name is one image. */
-static bool is_taken(const struct peer *peer, const struct peer *other)
+static bool is_same_peer(const struct peer *x, const struct peer *y)
 {
-	if (peer->role != other->role || strcmp(peer->name, other->name))
+	return x->role == y->role && !strcmp(x->name, y->name) && !strcmp(x->path, y->path) &&
+	       is_same_text(x->host, y->host) && is_same_text(x->port, y->port) &&
+	       x->in_steps == y->in_steps && x->sync == y->sync && x->witness == y->witness &&
+	       (!x->key || config_same_key(x->key, x->key_size, y->key, y->key_size));
+}
+
+static bool is_same_group(const struct group *x, const struct group *y)
+{
+	unsigned int i;
+
+	if (strcmp(x->name, y->name) || x->nr != y->nr ||
+	    !config_same_key(x->key, x->key_size, y->key, y->key_size))
 		return false;
-	return peer->role == ROLE_REPLICA || strcmp(peer->path, other->path) ||
-	       (!strcmp(peer->host, other->host) && !strcmp(peer->port, other->port));
+	for (i = 0; i < x->nr; i++)
+		if (strcmp(x->host[i], y->host[i]) || strcmp(x->port[i], y->port[i]))
+			return false;
+	return true;
 }
 
-static bool take_peer(const struct form *form, char **words, int nr, char *line, unsigned int line_nr)
+static struct peer *peer_as(const struct peer *line)
 {
-	enum role role = form->role;
-	pthread_condattr_t clock;
 	struct peer *peer;
 	unsigned int i;
 
-	if (nr_peers == TRIADD_PEERS)
-		return wrong(line_nr, "more than %u lines", TRIADD_PEERS);
-	if (nr != form->least &&
-	    (!form->option || nr != form->least + 1 || strcmp(words[form->least], form->option)))
-		return wrong(line_nr, "it has to be: %s", form->usage);
-	if (!is_name(words[1]))
-		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
-	peer = calloc(1, sizeof(*peer));
-	if (!peer || pipe2(peer->wake, O_CLOEXEC | O_NONBLOCK))
-		return wrong(line_nr, "out of memory");
+	for_each_peer(i, peer)
+		if (is_same_peer(peer, line))
+			return peer;
+	return NULL;
+}
+
+static struct group *group_as(const struct group *line)
+{
+	struct group *group;
+	unsigned int i;
+
+	for (i = 0; (group = vote_next(&i)); i++)
+		if (is_same_group(group, line))
+			return group;
+	return NULL;
+}
+
+static bool prepare(struct peer *peer)
+{
+	pthread_condattr_t clock;
+
+	if (pipe2(peer->wake, O_CLOEXEC | O_NONBLOCK))
+		return false;
 	pthread_mutex_init(&peer->asking, NULL);
 	pthread_mutex_init(&peer->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&peer->changed, &clock);
 	pthread_condattr_destroy(&clock);
-	strcpy(peer->state, role == ROLE_OWNER ? "connecting" : "offline");
-	peer->role = role;
-	peer->line = line;
-	peer->line_nr = line_nr;
-	peer->name = words[1];
-	peer->path = words[2];
-	peer->in_steps = nr > form->least && role == ROLE_REPLICA;
-	peer->sync = nr > form->least && role == ROLE_OWNER;
-	peer->witness = form->witness;
-	if (role == ROLE_OWNER && !net_split(words[3], &peer->host, &peer->port))
-		return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[3]);
-	for (i = 0; i < nr_peers; i++) {
-		if (is_taken(peer, peers[i]))
-			return wrong(line_nr, "%s is named in line %u already", words[1], peers[i]->line_nr);
-		if (role == ROLE_REPLICA && peers[i]->role == role && !strcmp(peers[i]->path, words[2]))
-			return wrong(line_nr, "%s is line %u's already", words[2], peers[i]->line_nr);
-	}
-	if (!form->witness && !take_key(words[form->least - 1], &peer->key, &peer->key_size, line_nr))
-		return false;
-	peers[nr_peers++] = peer;
+	strcpy(peer->state, peer->role == ROLE_OWNER ? "connecting" : "offline");
 	return true;
 }
 
-static bool is_member(const struct group *group, const char *host, const char *port)
+static void start(struct peer *peer)
 {
+	peers[nr_peers] = peer;
+	__atomic_store_n(&nr_peers, nr_peers + 1, __ATOMIC_RELEASE);
+	if (peer->sync)
+		become_part_of_flushes();
+	if (peer->role == ROLE_OWNER)
+		peer->has_thread = !pthread_create(&peer->thread, NULL, owner_run, peer);
+}
+
+/* Which of those that are there it names again; the others that it names are got ready. */
+static bool compare(struct config *config, unsigned int *nr_new, unsigned int *nr_new_groups)
+{
+	struct group *group;
+	struct peer *peer;
 	unsigned int i;
 
-	for (i = 0; i < group->nr; i++)
-		if (!strcmp(group->host[i], host) && !strcmp(group->port[i], port))
-			return true;
-	return false;
-}
-
-/* group NAME KEYFILE HOST[:PORT]... */
-static bool take_group(char **words, int nr, char *line, unsigned int line_nr)
-{
-	struct group *group = calloc(1, sizeof(*group));
-	const char *host, *port;
-	int i;
-
-	if (!group || nr_groups == TRIADD_GROUPS)
-		return wrong(line_nr, "more than %u groups", TRIADD_GROUPS);
-	if (nr < 3)
-		return wrong(line_nr, "it has to be: group NAME KEYFILE HOST[:PORT]...");
-	if (!is_name(words[1]))
-		return wrong(line_nr, "'%s' is no name: letters, digits, - _ and .", words[1]);
-	if (vote_group(words[1]))
-		return wrong(line_nr, "the group %s is line %u's already", words[1],
-			     vote_group(words[1])->line_nr);
-	group->line = line;
-	group->line_nr = line_nr;
-	group->name = words[1];
-	if (nr - 3 < (int)VOTE_LEAST)
-		return wrong(line_nr, "a group has at least %u hosts: of fewer none may be missing", VOTE_LEAST);
-	for (i = 3; i < nr; i++) {
-		if (!net_split(words[i], &host, &port))
-			return wrong(line_nr, "'%s' is no HOST or HOST:PORT", words[i]);
-		if (is_member(group, host, port))
-			return wrong(line_nr, "it names %s twice", host);
-		group->host[group->nr] = host;
-		group->port[group->nr++] = port;
+	for_each_peer(i, peer)
+		peer->named = false;
+	for (i = 0; (group = vote_next(&i)); i++)
+		group->named = false;
+	for (i = 0; i < config->nr_peers; i++) {
+		peer = peer_as(config->peer[i]);
+		if (peer)
+			peer->named = true;
+		else if (!prepare(config->peer[i]))
+			return false;
+		*nr_new += !peer;
 	}
-	if (!take_key(words[2], &group->key, &group->key_size, line_nr))
-		return false;
-	groups[nr_groups++] = group;
+	for (i = 0; i < config->nr_groups; i++) {
+		group = group_as(config->group[i]);
+		if (group)
+			group->named = true;
+		*nr_new_groups += !group;
+	}
 	return true;
 }
 
-static bool take_line(char *line, unsigned int line_nr)
+/*
+ * What is new begins, then what is not named any more ends; all else goes on undisturbed.  False:
+ * there is no place for it, and nothing was changed.
+ */
+static bool adopt(struct config *config)
 {
-	char *words[MOST_WORDS], *rest = NULL, *word;
-	unsigned int i;
-	int nr = 0;
+	unsigned int i, nr_new = 0, nr_new_groups = 0;
+	struct group *group;
+	struct peer *peer;
 
-	line[strcspn(line, "#\n")] = 0;
-	for (word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-		if (nr == MOST_WORDS)
-			return wrong(line_nr, "too many words");
-		words[nr++] = word;
+	if (!compare(config, &nr_new, &nr_new_groups) || nr_peers + nr_new > TRIADD_EVER ||
+	    !vote_has_room(nr_new_groups))
+		return false;
+	for (i = 0; i < config->nr_groups; i++) {
+		if (group_as(config->group[i]))
+			continue;
+		config->group[i]->named = true;
+		vote_add(config->group[i]);
+		config->group[i] = NULL;
 	}
-	if (!nr)
-		return true;
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-		if (!strcmp(words[0], forms[i].word))
-			return take_peer(&forms[i], words, nr, line, line_nr);
-	if (!strcmp(words[0], "group"))
-		return take_group(words, nr, line, line_nr);
-	if (strcmp(words[0], "listen"))
-		return wrong(line_nr, "'%.40s' is neither listen, owner, replica, witness nor group", words[0]);
-	if (nr != 2 || listen_at)
-		return wrong(line_nr, "it has to be, once: listen ADDRESS[:PORT]");
-	listen_at = strdup(words[1]);
-	return listen_at != NULL;
-}
-
-/* What belongs to a group is named as it is. */
-static bool is_complete(const struct group *group)
-{
-	struct peer *owner = triadd_find(ROLE_OWNER, group->name);
-	unsigned int i, nr = 0, nr_sync = 0;
-
-	for (i = 0; i < nr_peers; i++) {
-		bool is_of_it = !strcmp(peers[i]->name, group->name);
-
-		nr += is_of_it;
-		nr_sync += is_of_it && peers[i]->sync;
-		if (is_of_it && peers[i]->sync && !is_member(group, peers[i]->host, peers[i]->port))
-			return wrong(peers[i]->line_nr, "flushes wait for members of the group %s, and %s:%s is "
-				     "none", group->name, peers[i]->host, peers[i]->port);
-		if (!is_of_it && peers[i]->sync && owner && !strcmp(peers[i]->path, owner->path))
-			return wrong(peers[i]->line_nr, "flushes of %s wait for the group %s, and for no other "
-				     "name", owner->path, group->name);
+	for (i = 0; i < config->nr_peers; i++) {
+		if (peer_as(config->peer[i]))
+			continue;
+		config->peer[i]->named = true;
+		start(config->peer[i]);
+		config->peer[i] = NULL;
 	}
-	if (!nr)
-		return wrong(group->line_nr, "no owner, replica or witness here is named %s", group->name);
-	if (nr_sync && nr_sync + 1 < vote_majority(group->nr))
-		return wrong(group->line_nr, "flushes of %s wait for %u of its replicas: so many lines say sync, "
-			     "or none", group->name, vote_majority(group->nr) - 1);
+	for (i = 0; (group = vote_next(&i)); i++)
+		if (!group->named)
+			__atomic_store_n(&group->removed, true, __ATOMIC_RELAXED);
+	for_each_peer(i, peer) {
+		if (peer->named)
+			continue;
+		__atomic_store_n(&peer->removed, true, __ATOMIC_RELAXED);
+		triadd_wake(peer);
+	}
 	return true;
 }
 
-static bool read_config(void)
+/* At a new place, if it is one.  0 or -errno: then it listens where it did. */
+static int listen_anew(const struct config *config)
 {
-	FILE *f = fopen(config_path, "re");
-	unsigned int line_nr = 0, nr_replicas = 0, i;
-	char *line = NULL;
-	size_t size = 0;
-	bool ok = true;
+	int fd;
 
-	if (!f) {
-		fprintf(stderr, "triadd: %s: %s\n", config_path, strerror(errno));
-		return false;
+	if (!config->listen_at || (listen_at && !strcmp(listen_at, config->listen_at)))
+		return 0;
+	fd = net_listen(config->listen_at);
+	if (fd < 0)
+		return fd;
+	free(listen_at);
+	listen_at = strdup(config->listen_at);
+	if (network_next >= 0)
+		close(network_next);
+	network_next = fd;
+	eventfd_write(attention, 1);
+	return 0;
+}
+
+/* Read it, and do as it says.  False: why says what is wrong with it, and nothing was changed. */
+static bool reload(char *why, size_t size)
+{
+	struct config config;
+	int r;
+
+	pthread_mutex_lock(&reloading);
+	r = config_read(&config, config_path);
+	if (r) {
+		snprintf(why, size, "%s", config.why);
+	} else {
+		r = listen_anew(&config);
+		if (r)
+			snprintf(why, size, "listen %s: %s", config.listen_at, strerror(-r));
 	}
-	while (ok && getline(&line, &size, f) >= 0) {
-		ok = memchr(line, 0, size) == line + strlen(line) && take_line(line, ++line_nr);
-		/* its words stay in use */
-		line = NULL;
-		size = 0;
+	if (!r && !adopt(&config)) {
+		r = -ENOMEM;
+		snprintf(why, size, "too many lines have come and gone: restart triadd");
 	}
-	fclose(f);
-	for (i = 0; i < nr_peers; i++)
-		nr_replicas += peers[i]->role == ROLE_REPLICA;
-	for (i = 0; ok && i < nr_groups; i++)
-		ok = is_complete(groups[i]);
-	if (ok && (nr_replicas || nr_groups) && !listen_at)
-		listen_at = strdup("*");
-	if (ok && !nr_peers) {
-		fprintf(stderr, "triadd: %s: it names neither an owner nor a replica\n", config_path);
-		return false;
-	}
-	return ok;
+	if (!r)
+		triadd_say(NULL, "%u line%s in %s", config.nr_peers, PLURAL(config.nr_peers), config_path);
+	config_free(&config);
+	pthread_mutex_unlock(&reloading);
+	return !r;
+}
+
+static struct json_object *reload_json(void)
+{
+	struct json_object *out = json_object_new_object();
+	char why[512] = "";
+
+	json_add_bool(out, "reloaded", reload(why, sizeof(why)));
+	json_add_text(out, "error", why[0] ? why : NULL);
+	return out;
 }
 
 /* ---- sessions ---------------------------------------------------------------------------------- */
@@ -410,11 +389,12 @@ static void leave(struct crowd *crowd)
 
 struct peer *triadd_find(enum role role, const char *name)
 {
+	struct peer *peer;
 	unsigned int i;
 
-	for (i = 0; i < nr_peers; i++)
-		if (peers[i]->role == role && !strcmp(peers[i]->name, name))
-			return peers[i];
+	for_each_peer(i, peer)
+		if (peer->role == role && !strcmp(peer->name, name))
+			return peer;
 	return NULL;
 }
 
@@ -536,11 +516,12 @@ static struct json_object *peer_json(struct peer *peer)
 static struct json_object *status_json(void)
 {
 	struct json_object *out = json_object_new_object(), *list = json_object_new_array();
+	struct peer *peer;
 	unsigned int i;
 
 	json_add_text(out, "version", TOOL_VERSION);
-	for (i = 0; i < nr_peers; i++)
-		json_object_array_add(list, peer_json(peers[i]));
+	for_each_peer(i, peer)
+		json_object_array_add(list, peer_json(peer));
 	json_add(out, "peers", list);
 	return out;
 }
@@ -548,15 +529,13 @@ static struct json_object *status_json(void)
 /* Of a name, or an image's path. */
 static struct peer *find_replica(const char *what)
 {
+	struct peer *peer;
 	unsigned int i;
 
-	for (i = 0; i < nr_peers; i++) {
-		if (peers[i]->role != ROLE_REPLICA)
-			continue;
-		if (!strcmp(peers[i]->name, what) || !strcmp(peers[i]->path, what) ||
-		    device_is_same(peers[i]->path, what))
-			return peers[i];
-	}
+	for_each_peer(i, peer)
+		if (peer->role == ROLE_REPLICA && (!strcmp(peer->name, what) || !strcmp(peer->path, what) ||
+						   device_is_same(peer->path, what)))
+			return peer;
 	return NULL;
 }
 
@@ -610,6 +589,7 @@ static void *answer(void *context)
 	question[nr] = 0;
 	question[strcspn(question, "\n")] = 0;
 	out = !strcmp(question, "status") ? status_json() :
+	      !strcmp(question, "reload") ? reload_json() :
 	      !strncmp(question, "seal ", 5) ? seal_json(question + 5) :
 	      !strncmp(question, "group ", 6) ? group_json(question + 6) : json_object_new_object();
 	text = json_object_to_json_string_ext(out, JSON_C_TO_STRING_PRETTY);
@@ -656,44 +636,59 @@ static int listen_locally(void)
 	return -1;
 }
 
-/*
- * Who writes to a device of which flushes wait for us may be who has to free memory: what
- * we do then must not wait for that in turn.
- */
-static void become_part_of_flushes(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_peers && !peers[i]->sync; i++)
-		;
-	if (i == nr_peers)
-		return;
-	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) || mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))
-		triadd_say(NULL, "memory cannot be locked: %s; if it gets scarce, flushes may wait until they "
-			   "wait no longer", strerror(errno));
-}
-
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
-static void serve(int signals, int control, int network)
+/* Another place to listen at. */
+static void take_network(void)
 {
-	struct pollfd p[] = {
-		{ .fd = signals, .events = POLLIN }, { .fd = control, .events = POLLIN },
-		{ .fd = network, .events = POLLIN },
-	};
-	int i, fd;
+	eventfd_t nr;
 
+	eventfd_read(attention, &nr);
+	pthread_mutex_lock(&reloading);
+	if (network_next >= 0) {
+		if (network >= 0)
+			close(network);
+		network = network_next;
+		network_next = -1;
+	}
+	pthread_mutex_unlock(&reloading);
+}
+
+static void take_signal(int signals)
+{
+	struct signalfd_siginfo info;
+	char why[512];
+
+	if (read(signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP)
+		triadd_ends = true;
+	else if (!reload(why, sizeof(why)))
+		triadd_say(NULL, "it goes on as before: %s", why);
+}
+
+static void serve(int signals, int control)
+{
 	while (!triadd_ends) {
-		if (poll(p, 3, -1) < 0 && errno != EINTR)
+		struct pollfd p[] = {
+			{ .fd = signals, .events = POLLIN }, { .fd = attention, .events = POLLIN },
+			{ .fd = control, .events = POLLIN }, { .fd = network, .events = POLLIN },
+		};
+		int i, fd;
+
+		if (poll(p, 4, -1) < 0 && errno != EINTR)
 			break;
-		triadd_ends = p[0].revents;
-		for (i = 1; i < 3 && !triadd_ends; i++) {
+		if (p[0].revents)
+			take_signal(signals);
+		for (i = 2; i < 4 && !triadd_ends; i++) {
 			fd = p[i].revents ? accept4(p[i].fd, NULL, NULL, SOCK_CLOEXEC) : -1;
-			if (fd >= 0 && i == 1)
+			if (fd >= 0 && i == 2)
 				start_thread(&questions, answer, fd);
 			else if (fd >= 0)
 				start_thread(&sessions, accept_session, fd);
 		}
+		if (p[1].revents)
+			take_network();
 	}
 }
 
@@ -704,6 +699,7 @@ static int block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC);
@@ -714,6 +710,8 @@ static void end(void)
 	unsigned int i;
 	int left = 1, tries;
 
+	/* nobody adds one any more */
+	pthread_mutex_lock(&reloading);
 	triadd_ends = true;
 	for (i = 0; i < nr_peers; i++)
 		triadd_wake(peers[i]);
@@ -737,9 +735,10 @@ static int usage(FILE *to, int code)
 
 int main(int argc, char **argv)
 {
-	bool only_check = false;
-	int i, signals, control, network = -1;
-	unsigned int k;
+	bool only_check = false, ok;
+	int i, signals, control;
+	struct config config;
+	char why[512];
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-c") && i + 1 < argc)
@@ -756,11 +755,18 @@ int main(int argc, char **argv)
 			return usage(stderr, TOOL_USAGE);
 	}
 	tool_name = "triadd";
-	if (!read_config())
-		return TOOL_USAGE;
-	if (only_check)
-		return 0;
+	ok = !config_read(&config, config_path);
+	if (ok && !config.nr_peers) {
+		snprintf(config.why, sizeof(config.why), "%s: it names neither an owner nor a replica", config_path);
+		ok = false;
+	}
+	if (!ok)
+		fprintf(stderr, "triadd: %s\n", config.why);
+	config_free(&config);
+	if (!ok || only_check)
+		return ok ? 0 : TOOL_USAGE;
 	signals = block_signals();
+	attention = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (net_start(find_key)) {
 		fprintf(stderr, "triadd: TLS cannot be set up\n");
 		return TOOL_SYSTEM;
@@ -769,20 +775,13 @@ int main(int argc, char **argv)
 	control = listen_locally();
 	if (control < 0)
 		return TOOL_SYSTEM;
-	if (listen_at)
-		network = net_listen(listen_at);
-	if (listen_at && network < 0) {
-		fprintf(stderr, "triadd: listen %s: %s\n", listen_at, strerror(-network));
+	if (!reload(why, sizeof(why))) {
+		fprintf(stderr, "triadd: %s\n", why);
 		unlink(socket_path);
 		return TOOL_SYSTEM;
 	}
-	become_part_of_flushes();
-	for (k = 0; k < nr_peers; k++)
-		if (peers[k]->role == ROLE_OWNER)
-			peers[k]->has_thread = !pthread_create(&peers[k]->thread, NULL, owner_run, peers[k]);
 	tell_systemd("READY=1");
-	triadd_say(NULL, "%u line%s in %s", nr_peers, PLURAL(nr_peers), config_path);
-	serve(signals, control, network);
+	serve(signals, control);
 	tell_systemd("STOPPING=1");
 	unlink(socket_path);
 	end();

@@ -18,8 +18,9 @@
 
 #define TRIADD_CONFIG	"/etc/triadd.conf"
 #define TRIADD_PORT	"7430"
-#define TRIADD_PEERS	64u
+#define TRIADD_PEERS	64u	/* lines of a configuration */
 #define TRIADD_GROUPS	32u
+#define TRIADD_EVER	512u	/* of all that were read since the daemon began */
 #define TRIADD_VOTES	"group:"	/* before the name, for whose key it is */
 
 /* ---- triadd_net.c: a TLS connection that carries frames ----------------------------------- */
@@ -57,9 +58,6 @@ void net_close(struct net *net);
 /* A socket that listens at "ADDRESS:PORT", "*:PORT" or "[ADDRESS]:PORT"; or -errno. */
 int net_listen(const char *address);
 
-/* Cut "HOST:PORT" in two; without a port it is ours. */
-bool net_split(char *text, const char **host, const char **port);
-
 /* ---- who ---------------------------------------------------------------------------------- */
 
 enum role {
@@ -81,6 +79,7 @@ struct peer {
 	const char *name;
 	const char *path;	/* of an image, or a device's name */
 	const char *host, *port;
+	const char *key_path;
 	u8 *key;
 	size_t key_size;
 	bool in_steps;
@@ -88,6 +87,8 @@ struct peer {
 	bool witness;		/* its image holds an epoch, and never data */
 	unsigned int line_nr;
 
+	bool removed;		/* atomic: its line is there no more */
+	bool named;		/* in the configuration that is being read */
 	pthread_t thread;
 	bool has_thread;
 	int wake[2];		/* a pipe: something is to be looked at */
@@ -117,9 +118,41 @@ struct peer {
 	char said[32];		/* what the log was told last */
 };
 
-extern struct peer *peers[TRIADD_PEERS];
-extern unsigned int nr_peers;
+/* ---- triadd_config.c: /etc/triadd.conf --------------------------------------------------- */
+
+struct group;
+
+struct config {
+	const char *path;
+	struct peer *peer[TRIADD_PEERS];	/* NULL: somebody has taken it */
+	unsigned int nr_peers;
+	struct group *group[TRIADD_GROUPS];	/* ... too */
+	unsigned int nr_groups;
+	char *listen_at;			/* or NULL */
+	char why[400];				/* it is refused: with path, and line */
+};
+
+/* 0, -EINVAL, or -errno if the file cannot be read.  To be freed in any case. */
+int config_read(struct config *config, const char *path);
+void config_free(struct config *config);
+
+bool config_is_name(const char *name);
+bool config_same_key(const u8 *key, size_t size, const u8 *other, size_t other_size);
+
+/* Cut "HOST:PORT" in two; without a port it is ours. */
+bool net_split(char *text, const char **host, const char **port);
+
+/* ---- triadd.c: those that are there ------------------------------------------------------- */
+
 extern bool triadd_ends;
+
+/* Number *i, or the next one behind whose line is there: NULL, there is none.  They are never freed. */
+struct peer *triadd_peer(unsigned int *i);
+
+#define for_each_peer(i, peer) for (i = 0; (peer = triadd_peer(&i)); i++)
+
+/* The daemon, or this line of it. */
+bool triadd_is_over(const struct peer *peer);
 
 /* A line in the log. */
 void triadd_say(const struct peer *peer, const char *format, ...) PRINTF(2, 3);
@@ -163,6 +196,7 @@ struct peer *triadd_find(enum role role, const char *name);
 
 /* As configured: the same line on all of its hosts. */
 struct group {
+	bool removed, named;	/* as a peer's */
 	char *line;
 	const char *name;
 	u8 *key;
@@ -171,10 +205,14 @@ struct group {
 	unsigned int nr, line_nr;
 };
 
-extern struct group *groups[TRIADD_GROUPS];
-extern unsigned int nr_groups;
-
 void vote_start(void);
+
+bool vote_has_room(unsigned int nr);		/* for so many more */
+void vote_add(struct group *group);		/* it is there from now on */
+
+/* Those that are there: the next one behind number *i, as triadd_peer(). */
+struct group *vote_next(unsigned int *i);
+
 struct group *vote_group(const char *name);
 struct group *vote_group_of_key(const char *identity);	/* that a TLS session begins with */
 

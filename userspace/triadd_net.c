@@ -70,27 +70,6 @@ int net_start(bool (*find)(const char *name, const u8 **key, size_t *size))
 
 /* ---- sockets --------------------------------------------------------------------------- */
 
-bool net_split(char *text, const char **host, const char **port)
-{
-	char *colon = strrchr(text, ':'), *end;
-
-	*host = text;
-	*port = TRIADD_PORT;
-	if (*text == '[') {
-		end = strchr(text, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return false;
-		*host = text + 1;
-		if (end[1])
-			*port = end + 2;
-		*end = 0;
-	} else if (colon) {
-		*colon = 0;
-		*port = colon + 1;
-	}
-	return **host && **port;
-}
-
 static void set_up(int fd)
 {
 	unsigned int dead = DEAD_MS;

@@ -160,13 +160,12 @@ static int message_record(struct device_view *d, const char *word, u64 seq)
 static void keep(struct device_view *d)
 {
 	u64 first = ~0ULL;
+	struct peer *other;
 	unsigned int i;
 
 	if (!d->mapped || !d->tells)
 		return;
-	for (i = 0; i < nr_peers; i++) {
-		struct peer *other = peers[i];
-
+	for_each_peer(i, other) {
 		if (other->role != ROLE_OWNER || strcmp(other->path, d->peer->path))
 			continue;
 		pthread_mutex_lock(&other->lock);
@@ -203,16 +202,17 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 {
 	u64 follows[TRIADD_PEERS], least;
 	unsigned int i, nr = 0;
+	struct peer *other;
 
 	pthread_mutex_lock(&d->peer->lock);
 	d->peer->follows = o->state == SHIP_LOG && o->has_acked ? o->acked.next.seq - 1 : 0;
 	pthread_mutex_unlock(&d->peer->lock);
 	if (!d->mapped || !d->syncs || d->gone)
 		return;
-	for (i = 0; i < nr_peers; i++) {
-		struct peer *other = peers[i];
-
-		if (other->role != ROLE_OWNER || !other->sync || strcmp(other->path, d->peer->path))
+	for_each_peer(i, other) {
+		/* between two configurations both of them may be there for a moment */
+		if (other->role != ROLE_OWNER || !other->sync || strcmp(other->path, d->peer->path) ||
+		    nr == TRIADD_PEERS)
 			continue;
 		pthread_mutex_lock(&other->lock);
 		follows[nr++] = other->follows;
@@ -384,7 +384,7 @@ static int session(struct device_view *d, struct ship_owner *o, struct net *net)
 
 	ship_owner_connected(o);
 	d->asked = 0;
-	while (!triadd_ends && !d->gone) {
+	while (!triadd_is_over(peer) && !d->gone) {
 		dm_events_arm(d->events);
 		more = ship_owner_step(o);
 		now = seconds_now();
@@ -459,11 +459,25 @@ static void follow(struct device_view *d, struct ship_owner *o, double *wait)
 		fence(d, o->fenced_epoch);
 }
 
+/* Its line is there no more: it needs no log, and who else does says so himself. */
+static void let_go(struct device_view *d)
+{
+	struct peer *other;
+	unsigned int i;
+
+	if (triadd_ends || d->gone || !d->mapped || !d->tells || !d->keeps)
+		return;
+	for_each_peer(i, other)
+		if (other->role == ROLE_OWNER && !strcmp(other->path, d->peer->path))
+			return;
+	message(d, "keep none");
+}
+
 static void pause_for(struct peer *peer, double seconds)
 {
 	struct pollfd p = { .fd = peer->wake[0], .events = POLLIN };
 
-	if (!triadd_ends)
+	if (!triadd_is_over(peer))
 		poll(&p, 1, seconds * 1000);
 }
 
@@ -475,20 +489,22 @@ void *owner_run(void *context)
 	double wait = RETRY_FIRST;
 	int r;
 
-	while (d && o && !triadd_ends) {
+	while (d && o && !triadd_is_over(peer)) {
 		r = open_device(d, peer);
 		if (!r)
 			r = ship_owner_init(o, &d->source);
 		if (r)
 			triadd_state(peer, "no device", "%s: it is not open, or cannot be read", peer->path);
-		while (!r && !d->gone && !triadd_ends) {
+		while (!r && !d->gone && !triadd_is_over(peer)) {
 			follow(d, o, &wait);
 			pause_for(peer, wait);
 			wait = wait * 2 < RETRY_MOST ? wait * 2 : RETRY_MOST;
 			tell(d, &(struct ship_told){ 0 });
 		}
-		if (!r)
+		if (!r) {
+			let_go(d);
 			ship_owner_free(o);
+		}
 		triad_hash_destroy(d->source.sums);
 		view_close(&d->view);
 		pause_for(peer, RETRY_FIRST * 2);

@@ -283,7 +283,7 @@ static int serve(struct image *im, struct net *net)
 	int r = 0, got;
 
 	ship_replica_connected(&im->ship);
-	while (!triadd_ends && !over) {
+	while (!triadd_is_over(peer) && !over) {
 		char none[64];
 
 		got = net_receive(net, 1000, peer->wake[0]);
@@ -345,7 +345,7 @@ void replica_session(struct peer *peer, struct net *net)
 			triadd_state(peer, "stopped", "%s", im->ship.why);
 		else
 			triadd_state(peer, "offline", "%s", net->why[0] ? net->why :
-				     r ? strerror(-r) : triadd_ends ? "the daemon ends" :
+				     r ? strerror(-r) : triadd_is_over(peer) ? "the daemon, or its line, ends" :
 				     "another session takes its place");
 	}
 	if (im)

@@ -18,8 +18,8 @@
 #define ANSWER_MS	30000	/* a seal waits for what is under way, */
 #define GRANT_SECONDS	20.0	/* ... no longer than somebody waits for it */
 
-struct group *groups[TRIADD_GROUPS];
-unsigned int nr_groups;
+static struct group *groups[TRIADD_EVER];	/* never freed: a session may have it */
+static unsigned int nr_groups;			/* atomic */
 
 static u8 member[TRIAD_UUID_SIZE];	/* this daemon, for as long as it runs */
 
@@ -28,13 +28,33 @@ void vote_start(void)
 	triad_random(member, sizeof(member));
 }
 
+bool vote_has_room(unsigned int nr)
+{
+	return nr_groups + nr <= TRIADD_EVER;
+}
+
+void vote_add(struct group *group)
+{
+	groups[nr_groups] = group;
+	__atomic_store_n(&nr_groups, nr_groups + 1, __ATOMIC_RELEASE);
+}
+
+struct group *vote_next(unsigned int *i)
+{
+	for (; *i < __atomic_load_n(&nr_groups, __ATOMIC_ACQUIRE); ++*i)
+		if (!__atomic_load_n(&groups[*i]->removed, __ATOMIC_RELAXED))
+			return groups[*i];
+	return NULL;
+}
+
 struct group *vote_group(const char *name)
 {
+	struct group *group;
 	unsigned int i;
 
-	for (i = 0; i < nr_groups; i++)
-		if (!strcmp(groups[i]->name, name))
-			return groups[i];
+	for (i = 0; (group = vote_next(&i)); i++)
+		if (!strcmp(group->name, name))
+			return group;
 	return NULL;
 }
 
@@ -70,17 +90,15 @@ static void free_out(struct ship_out *out)
 
 static void answer(const struct group *group, u32 epoch, struct stream_voted *voted)
 {
-	struct peer *replica = triadd_find(ROLE_REPLICA, group->name);
+	struct peer *replica = triadd_find(ROLE_REPLICA, group->name), *owner;
 	unsigned int i;
 
 	*voted = (struct stream_voted) { .kind = STREAM_KIND_BLANK };
 	if (replica)
 		replica_vote(replica, epoch, GRANT_SECONDS, voted);
 	/* each of its lines knows what its own replica has answered to */
-	for (i = 0; i < nr_peers && !replica; i++) {
-		struct peer *owner = peers[i];
-
-		if (owner->role != ROLE_OWNER || strcmp(owner->name, group->name))
+	for_each_peer(i, owner) {
+		if (replica || owner->role != ROLE_OWNER || strcmp(owner->name, group->name))
 			continue;
 		voted->kind = STREAM_KIND_OWNER;
 		pthread_mutex_lock(&owner->lock);

@@ -43,6 +43,7 @@ completes "an option" "--hash " format --ha
 completes "the values of an option" "hold " open --on-error h
 completes "the policies" "async " open --sync a
 completes "... as an argument" "block " replica sync data b
+completes "what replica does" "rejoin remove " replica re
 completes "the hashes" "hmac(sha3-256) hmac(sha3-384) hmac(sha3-512) hmac(sha384) " format --hash 'hmac(sha3'
 completes "what cannot be known" " " format --size 1
 touch disk.img

@@ -72,6 +72,136 @@ one device under two names of one line|named in line 1|owner a d1 h1 key\nowner 
 what is no text|line|\001\002\003
 END
 
+# ---- lines that are written, and read again --------------------------------------------------------
+
+# at SIDE COMMAND...: as on that host
+at() { a_side=$1; shift; TRIADD_CONF=$dir/$a_side/triadd.conf TRIADD_SOCKET=$dir/$a_side.sock tool "$@"; }
+is_far() { at far replica status >out 2>err && grep -q "^data: replica of $dir/img.far: in sync" out; }
+rm -rf near far img.far*
+mkdir near far
+fresh 128M
+mv img data
+at near replica invite data 127.0.0.1:$port >invitation 2>err && grep -q 'systemctl enable' err
+result $? "invite: writes a line, and says if triadd does not run"
+[ "$(cut -d ' ' -f 1-4 near/triadd.conf)" = "owner data $dir/data 127.0.0.1:$port" ] &&
+	[ "$(stat -c %a near/triad/*.key)" = 600 ] && ! grep -q "$(sed -n 's/^key //p' invitation)" near/triadd.conf
+result $? "invite: with a key that is nobody else's to read"
+cp -a near near.before
+at near replica invite data 127.0.0.1:$port >out 2>err
+[ $? = 1 ] && [ ! -s out ] && grep -q 'line 1: data is there already' err && diff -r near near.before
+result $? "invite: once for each host"
+at near replica invite data "far host" >out 2>err
+[ $? = 1 ] && [ ! -s out ] && diff -r near near.before
+result $? "invite: a host is one word"
+at near replica invite none far >out 2>err
+[ $? = 4 ] && [ ! -s out ] && diff -r near near.before
+result $? "invite: of what is there"
+: >img.zero && truncate -s 128M img.zero
+at near replica invite img.zero far >out 2>err
+[ $? != 0 ] && [ ! -s out ] && diff -r near near.before
+result $? "invite: of a dm-triad device"
+at near replica invite data far --json </dev/null >out 2>err
+[ $? = 1 ] && diff -r near near.before
+result $? "invite: has no JSON"
+echo 'ownr x' >far/triadd.conf
+cp -a far far.before
+at far replica join img.far <invitation >out 2>err
+[ $? = 1 ] && grep -q "$dir/far/triadd.conf, line 1: 'ownr'" err && diff -r far far.before && [ ! -e img.far ]
+result $? "join: not into a file that is wrong already"
+rm -rf far/* far.before
+while IFS='|' read -r name edit; do
+	sed "$edit" invitation >bad
+	at far replica join img.far <bad >out 2>err
+	[ $? = 1 ] && grep -q 'no invitation' err && [ -z "$(ls far)" ] && [ ! -e img.far ]
+	result $? "join: refuses $name"
+done <<'END'
+nothing|d
+what is cut short|$d
+another version|s/^\(dm-triad invitation\) 1/\1 2/
+a name that is a path|s,^name .*,name ../x,
+a key that is short|s/^key .*/key 0123456789abcdef/
+a key that is none|s/^key ./key x/
+no size|s/^image .*/image 0/
+a number that is none|s/^blocks .*/blocks 1x/
+a size that nothing has|s/^blocks .*/blocks 99999999999999999999/
+more behind it|$a more
+END
+truncate -s 40M img.small
+at far replica join img.small <invitation >out 2>err
+[ $? = 4 ] && grep -q 'too few' err && [ -z "$(ls far)" ]
+result $? "join: refuses an image that is too small"
+truncate -s 128M img.foreign && mkfs.ext4 -q img.foreign
+cp img.foreign img.before
+at far replica join img.foreign <invitation >out 2>err
+[ $? = 5 ] && grep -q ext4 err && [ -z "$(ls far)" ] && cmp img.foreign img.before
+result $? "join: leaves alone what holds something else"
+at far replica join data <invitation >out 2>err
+[ $? = 5 ] && grep -q 'no replica' err && [ -z "$(ls far)" ]
+result $? "join: and what is a device itself"
+at far replica join none/img.far <invitation >out 2>err
+[ $? = 4 ] && [ -z "$(ls far)" ]
+result $? "join: in a directory that is there"
+at far replica join "img far" <invitation >out 2>err
+[ $? = 1 ] && [ -z "$(ls far)" ] && [ ! -e "img far" ]
+result $? "join: under a path that is one word"
+printf '# ours\nlisten 127.0.0.1:%s' $port >far/triadd.conf	# no end of line
+at far replica join img.far in_steps <invitation >out 2>err && grep -q "^$dir/img.far: the replica of data" out
+result $? "join: writes a line, behind what is there"
+printf '# ours\nlisten 127.0.0.1:%s\nreplica data %s/img.far %s/far/triad/data.key in_steps\n' $port "$dir" "$dir" |
+	cmp - far/triadd.conf && [ "$(stat -c '%s %a' img.far)" = "$(stat -c %s data) 600" ]
+result $? "join: with an image as large as the device"
+at far replica join img.other <invitation >out 2>err
+[ $? = 1 ] && grep -q 'line 3: data is there already' err && [ ! -e img.other ]
+result $? "join: once for each name"
+
+"$triadd" -c near/triadd.conf -s near.sock >/dev/null 2>near.log & owner_pid=$!
+"$triadd" -c far/triadd.conf -s far.sock >/dev/null 2>far.log & replica_pid=$!
+until_true is_far && is_at img.far "$(tool position data)"
+result $? "what was invited and has joined is a replica"
+cp far/triadd.conf far.conf
+connected=$(cat near.log far.log | grep -c 'data: connected')
+echo "replica other $dir/img.zero" >>far/triadd.conf
+kill -HUP $replica_pid
+until_true grep -q 'goes on as before: .*line 4: it has to be' far.log
+is_far && cp far.conf far/triadd.conf && at far replica invite data 127.0.0.1:1 >/dev/null 2>err
+result $? "reload: a file that is wrong changes nothing"
+at far replica status --json >status.json 2>err
+[ "$(json status.json "sorted(p['role'] for p in d['peers'])")" = "['owner', 'replica']" ]
+result $? "reload: what is new is there at once"
+sed -i "s/^listen .*/listen 127.0.0.1:$((port + 1))/" far/triadd.conf
+at far replica remove data 127.0.0.1:1 >out 2>err && grep -q ': 1 line removed' out
+result $? "remove: takes a line away"
+[ "$(ls far/triad)" = data.key ] && grep -qx '# ours' far/triadd.conf && [ "$(grep -c . far/triadd.conf)" = 3 ]
+result $? "remove: with its key, and nothing else"
+at near replica invite data 127.0.0.1:$((port + 1)) >/dev/null 2>err
+tries=0
+until at near replica status data --json >status.json 2>err; [ "$(json status.json "[p['reason'] for p in d['peers'] if p['host'].endswith(':$((port + 1))') and p['reason'] and 'refused' not in p['reason']] != []")" = True ] || [ $((tries += 1)) -gt 100 ]; do
+	sleep 0.2
+done
+[ $tries -le 100 ]
+result $? "reload: another place is listened at"
+on data 'write 50 3 9' close
+until_true is_at img.far "$(tool position data)"
+[ "$(cat near.log far.log | grep -c 'data: connected')" = $connected ]
+result $? "reload: and what is named again has gone on undisturbed"
+at near replica remove data >out 2>err && grep -q ': 2 lines removed' out && grep -q 'Nothing is left' out &&
+	[ ! -s near/triadd.conf ] && [ -z "$(ls near/triad)" ]
+result $? "remove: all of a name"
+until_true grep -q 'hung up' far.log
+at near replica status --json >status.json 2>err
+[ "$(json status.json "len(d['peers'])")" = 0 ]
+result $? "remove: and nothing is sent any more"
+at near replica remove data >out 2>err
+[ $? = 1 ] && grep -q 'no line for data' err
+result $? "remove: what is there"
+at far replica remove data >out 2>err && at far replica status --json >status.json 2>err
+[ "$(json status.json "len(d['peers'])")" = 0 ]
+result $? "remove: a replica"
+kill $owner_pid $replica_pid; wait $owner_pid $replica_pid
+is_at img.far "$(tool position data)"
+result $? "remove: which stays what it is"
+mv data img
+
 # ---- from nothing to a replica ----------------------------------------------------------------
 
 echo "owner data img 127.0.0.1:$port key" >owner.conf
@@ -291,6 +421,21 @@ if [ -n "$FAKEDM" ]; then
 	rm mappings; : >mappings
 	until_true says owner "p['state'] == 'no device'"
 	result $? "a device that was closed is let go"
+	told 5 - 'block yes 5'
+	export TRIADD_CONF=$dir/owner.conf TRIADD_SOCKET=$dir/owner.sock
+	cp owner.conf owner.before
+	LD_PRELOAD=$FAKEDM tool replica remove live >out 2>err
+	[ $? = 5 ] && grep -q 'would for ever' err && cmp owner.conf owner.before
+	result $? "remove: not of what flushes wait for"
+	rm -f img.live mappings.log
+	truncate -s 160M img.live
+	kill $owner_pid; wait $owner_pid
+	LD_PRELOAD=$FAKEDM start_owner
+	until_true grep -qs 'message live keep 6' mappings.log
+	told 5 6 'block yes 5'
+	LD_PRELOAD=$FAKEDM tool replica remove --force live >out 2>err && until_true grep -qx 'message live keep none' mappings.log
+	result $? "remove: with --force; and its log is kept no more"
+	unset TRIADD_CONF
 	kill $owner_pid $replica_pid; wait $owner_pid $replica_pid
 	rm -f mappings
 else
