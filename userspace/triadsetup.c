@@ -138,9 +138,9 @@ static const struct command commands[] = {
 	  cmd_receive },
 	{ "position", "DEVICE|NAME", 1, 1, "jrk", "print what state it holds: for send --since",
 	  "Of a replica: which state of the device that it was received from.\n", cmd_position },
-	{ "replica", "WHAT [NAME|DEVICE] [HOST|POLICY] [sync]", 1, 4, "jqfp", "set up replicas, see what triadd does, take over",
-	  "invite DEVICE HOST[:PORT] [sync]: a line of triadd.conf, and what HOST needs to know,\n"
-	  "for replica join IMAGE [in_steps] there.  remove NAME [HOST]: it is none any more.\n"
+	{ "replica", "WHAT [NAME] [POLICY]", 1, 4, "jqfp", "set replicas up, see how they are, take over",
+	  "invite DEVICE HOST[:PORT] [sync]: a line of triadd.conf, and what HOST needs for\n"
+	  "replica join IMAGE [in_steps] there.  remove NAME [HOST]: it is none any more.\n"
 	  "status: how far the replicas are, all or the named one; exit code 6 while one is\n"
 	  "not connected.  seal: nothing is taken any more from who owned it.  takeover:\n"
 	  "shows what the replica holds and what may be missing, asks, seals it, and makes\n"
