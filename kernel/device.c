@@ -445,8 +445,10 @@ int triad_device_start(struct triad *t)
 		say_parked(t);
 		return r;
 	}
-	if (triad_mode(t) == TRIAD_MODE_RW)
+	if (triad_mode(t) == TRIAD_MODE_RW) {
 		queue_delayed_work(t->commit_wq, &t->timer, msecs_to_jiffies(t->interval_ms));
+		triad_beat_start(t);
+	}
 	return 0;
 }
 
@@ -532,6 +534,7 @@ void triad_device_stop(struct triad *t)
 	cancel_delayed_work_sync(&t->timer);
 	cancel_delayed_work_sync(&t->hold_timer);
 	cancel_delayed_work_sync(&t->sync_timer);
+	triad_beat_stop(t);
 	triad_write_drain(t);
 	if (t->handover) {
 		busy_with(t, "suspend: waiting for a commit to end");

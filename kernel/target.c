@@ -151,6 +151,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	t->read_only = params->read_only || !(dm_table_get_mode(ti->table) & TRIAD_FMODE_WRITE);
 	t->backup = params->backup;
 	t->keep_max = params->keep_max;
+	t->heartbeat_ms = params->heartbeat_ms;
 	t->sync = params->sync;
 	t->sync_ms = params->sync_ms;
 	t->mode = TRIAD_MODE_FAIL;	/* until preresume has loaded it */
@@ -172,6 +173,7 @@ static struct triad *triad_new_instance(struct dm_target *ti, const struct triad
 	triad_group_init(t);
 	INIT_WORK(&t->commit_work, triad_committer_work);
 	INIT_DELAYED_WORK(&t->timer, triad_committer_timer);
+	INIT_DELAYED_WORK(&t->beat, triad_beat_work);
 	triad_device_init(t);
 	mutex_lock(&t->lock);
 	triad_status_note(t);
@@ -538,7 +540,8 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 	enum triad_sync sync = READ_ONCE(t->sync);
 
 	nr_opts += t->read_only + t->backup + 2 * !!t->key_text + 2 * interval + 2 * cache + 2 * t->hold +
-		   2 * !!t->hold_ms + 2 * (sync != TRIAD_SYNC_OFF) + 2 * sync_ms + 2 * !!t->keep_max;
+		   2 * !!t->hold_ms + 2 * (sync != TRIAD_SYNC_OFF) + 2 * sync_ms + 2 * !!t->keep_max +
+		   2 * !!t->heartbeat_ms;
 	DMEMIT("%s", t->dev->name);
 	if (!nr_opts)
 		return;
@@ -565,6 +568,8 @@ static void status_table(struct triad *t, char *result, unsigned int maxlen)
 		DMEMIT(" sync_ms %u", t->sync_ms);
 	if (t->keep_max)
 		DMEMIT(" keep_max %u", t->keep_max);
+	if (t->heartbeat_ms)
+		DMEMIT(" heartbeat_ms %u", t->heartbeat_ms);
 }
 
 static void status_ima(struct triad *t, char *result, unsigned int maxlen)

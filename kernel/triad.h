@@ -164,6 +164,7 @@ struct triad {
 	u32 hold_ms;				/* [ctr] for so long, or 0 */
 	bool backup;				/* [ctr] the backup's state is shown */
 	u32 keep_max;				/* [ctr] blocks kept for a follower, or 0 */
+	u32 heartbeat_ms;			/* [ctr] or 0 */
 	char *key_text;				/* [ctr] as in the table, or NULL */
 	unsigned int nr_root_dev;		/* [ctr] */
 	struct triad_hash *hash;		/* [ctr] */
@@ -236,6 +237,11 @@ struct triad {
 	u64 notify;				/* [lock] an event when this record is durable, or 0 */
 	u32 nr_given_up_said;			/* [lock] of core.space.keep */
 	u64 flush_wanted;			/* [lock] it wants this record to be durable */
+
+	/* for other hosts that reach the disk */
+	struct delayed_work beat;
+	u64 beat_seq;				/* [lock] the next record, when it was looked at last */
+	bool beat_due;				/* [lock] it has stayed that since */
 
 	/* flushes that wait for replicas */
 	enum triad_sync sync;			/* [lock] */
@@ -488,6 +494,12 @@ void triad_write_requeue(struct triad *t);
 /* Fail what waits to be taken into the log; true if there was anything. */
 bool triad_write_refuse(struct triad *t);
 void triad_writer_work(struct work_struct *work);
+
+/* ---- beat.c ------------------------------------------------------------------------ */
+
+void triad_beat_work(struct work_struct *work);
+void triad_beat_start(struct triad *t);		/* it has become writable */
+void triad_beat_stop(struct triad *t);		/* may sleep */
 
 /* ---- group.c ----------------------------------------------------------------------- */
 

@@ -547,6 +547,37 @@ err:
 	return false;
 }
 
+/*
+ * A record with nothing in it: who looks at the disk sees that it is open here.  Without room
+ * for it the commit that makes room is seen.
+ */
+static void beat(struct triad *t)
+{
+	struct triad_write *w;
+	int r;
+
+	if (!t->beat_due || list_empty(&t->idle) || (!t->core.session && t->core.frozen))
+		return;
+	t->beat_due = false;
+	if (t->core.next_seq != t->beat_seq)
+		return;
+	if (!triad_log_room(&t->core, 0, 0, 0)) {
+		triad_committer_ask(t, true);
+		return;
+	}
+	w = list_first_entry(&t->idle, struct triad_write, list);
+	w->nr_bios = 0;
+	r = triad_log_start(&t->core);
+	if (!r) {
+		triad_log_begin(&t->core, &w->rec, 0);
+		r = triad_log_seal(&t->core, &w->rec, w->buffer);
+	}
+	if (r)
+		triad_worsen(t, "the log cannot be written", r);
+	else
+		submit(t, w);
+}
+
 /* ---- publishing ------------------------------------------------------------------------ */
 
 /* Such a one may not be sent again: see hold.c. */
@@ -707,6 +738,8 @@ void triad_writer_work(struct work_struct *work)
 		take_queue(t);
 		while (triad_mode(t) == TRIAD_MODE_RW && build(t))
 			;
+		if (triad_mode(t) == TRIAD_MODE_RW)
+			beat(t);
 	}
 	if (triad_mode(t) > TRIAD_MODE_HOLD)
 		end_queued(t, BLK_STS_IOERR);

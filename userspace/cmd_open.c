@@ -9,6 +9,7 @@
 #include "locate.h"
 #include "loop.h"
 #include "report.h"
+#include "others.h"
 #include "reserve.h"
 #include "tab.h"
 
@@ -236,6 +237,8 @@ static int open_device(const struct options *opt, const char *name, const char *
 	r = judge(&view, opt, path);
 	if (!r)
 		r = check_hash(&view);
+	if (!r && opt->wait && !opens_read_only(&view, opt))
+		r = others_wait(opt, path);
 	if (!r)
 		r = map(&view, opt, name, &loops);
 	let_loops_go(&loops);
@@ -276,6 +279,7 @@ static struct options options_of(const struct tab_entry *entry, const struct opt
 	opt.backup |= typed->backup;
 	opt.reserve |= typed->reserve;
 	opt.take |= typed->take;
+	opt.wait |= typed->wait;
 	if (typed->nr_root_devices) {
 		memcpy(opt.root_device, typed->root_device, sizeof(opt.root_device));
 		opt.nr_root_devices = typed->nr_root_devices;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "others.h"
 #include "params.h"
 #include "report.h"
 
@@ -133,7 +134,7 @@ char *dm_params(const struct view *view, const struct options *opt)
 	unsigned int nr = 2 * view->disk.nr_roots + read_only + opt->backup + 2 * !!opt->interval_ms +
 			  2 * !!opt->cache_blocks + 2 * !!view->key_size + 2 * hold +
 			  2 * (hold && opt->hold_ms) + 2 * !!opt->keep_max + 2 * sync +
-			  2 * (sync && opt->sync_ms);
+			  2 * (sync && opt->sync_ms) + 2 * (opt->wait && !read_only);
 	char *params = NULL;
 	size_t i, size;
 	FILE *f = open_memstream(&params, &size);
@@ -162,6 +163,8 @@ char *dm_params(const struct view *view, const struct options *opt)
 		fprintf(f, " sync_ms %u", opt->sync_ms);
 	if (opt->keep_max)
 		fprintf(f, " keep_max %u", opt->keep_max);
+	if (opt->wait && !read_only)
+		fprintf(f, " heartbeat_ms %u", OTHERS_HEARTBEAT_MS);
 	if (view->key_size)
 		fprintf(f, " key ");
 	for (i = 0; i < view->key_size; i++)
@@ -835,6 +838,7 @@ bool dm_source(const char *name, struct dm_source *source)
 		source->cache_blocks = parsed.cache_blocks;
 		source->hold_ms = parsed.hold_ms;
 		source->keep_max = parsed.keep_max;
+		source->heartbeat_ms = parsed.heartbeat_ms;
 		source->sync = parsed.sync;
 		source->sync_ms = parsed.sync_ms;
 		snprintf(source->uuid, sizeof(source->uuid), "%s",

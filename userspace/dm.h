@@ -115,7 +115,7 @@ struct dm_source {
 	bool keyed;		/* what is left of it when it was overwritten */
 	char uuid[129];		/* of the mapping */
 	bool read_only, backup, hold;
-	u32 interval_ms, cache_blocks, hold_ms, keep_max, sync_ms;
+	u32 interval_ms, cache_blocks, hold_ms, keep_max, sync_ms, heartbeat_ms;
 	enum triad_sync sync;
 };
 

@@ -357,6 +357,8 @@ const char *status_options(const struct status *status, char *text, size_t size)
 		fprintf(f, " --sync-ms %u", source->sync_ms);
 	if (source->keep_max)
 		fprintf(f, " --keep-max %u", source->keep_max);
+	if (source->heartbeat_ms)
+		fprintf(f, " --wait");
 	if (source->keyed)
 		fprintf(f, " --key-file ...");
 	fclose(f);
@@ -376,6 +378,7 @@ static struct json_object *options_json(const struct dm_source *source)
 	json_add_text(out, "on_error", source->hold ? "hold" : "fail");
 	json_add_number(out, "hold_ms", source->hold_ms);
 	json_add_number(out, "keep_max", source->keep_max);
+	json_add_number(out, "heartbeat_ms", source->heartbeat_ms);
 	json_add_text(out, "sync", triad_params_sync_name(source->sync));
 	json_add_number(out, "sync_ms", source->sync_ms);
 	json_add_bool(out, "keyed", source->keyed);

@@ -51,6 +51,7 @@ static bool *flag_of(struct tab_entry *e, const char *name)
 	       !strcmp(name, "_netdev") ? &e->netdev :
 	       !strcmp(name, "x-initrd.attach") ? &e->initrd :
 	       !strcmp(name, "reserve") ? &e->opt.reserve :
+	       !strcmp(name, "wait") ? &e->opt.wait :
 	       !strcmp(name, "read-only") ? &e->opt.read_only :
 	       !strcmp(name, "backup") ? &e->opt.backup : NULL;
 }

@@ -64,6 +64,7 @@ struct options {
 	bool all;		/* that triadtab names */
 	bool deferred;
 	bool reserve, take;	/* the disk, from other hosts */
+	bool wait;		/* for other hosts that may have it open */
 	bool prometheus;
 	bool status;		/* only say how far it is */
 	bool anew;		/* not where it was left */

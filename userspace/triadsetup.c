@@ -39,7 +39,7 @@ static const struct command commands[] = {
 	  "it refuses unless -q is given; over data and what other programs wrote it needs\n"
 	  "--force.\n",
 	  cmd_format },
-	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoIJWGA", "map a device to /dev/mapper/NAME",
+	{ "open", "NAME [DEVICE]", 0, 2, "vjrkRbtCEMoIJWGZA", "map a device to /dev/mapper/NAME",
 	  "Judges the roots first and refuses, with the reason, what the kernel would.\n"
 	  "A file gets a loop device.  Without DEVICE: as /etc/triadtab says.\n",
 	  cmd_open },
@@ -196,6 +196,7 @@ static const struct option_help {
 	{ 'J', false, "sync-ms", "MS", "no word of them for so long: do that; 5000" },
 	{ 'W', false, "reserve", NULL, "the disk: no other host writes to it" },
 	{ 'G', false, "take", NULL, "from the host that has it reserved" },
+	{ 'Z', false, "wait", NULL, "13 s: it is seen that no other host has it open" },
 	{ 'm', false, "module", "FILE.ko", "this build" },
 	{ 'n', false, "dry-run", NULL, "only say what would be done" },
 	{ 'K', false, "check", NULL, "only say whether there is a way back" },
@@ -367,6 +368,9 @@ static int take_option(struct options *opt, char letter, const char *name)
 		return 0;
 	case 'W':
 		opt->reserve = true;
+		return 0;
+	case 'Z':
+		opt->wait = true;
 		return 0;
 	case 'G':
 		opt->reserve = opt->take = true;

@@ -112,6 +112,10 @@ int triad_params_parse(struct triad_params *params, unsigned int argc, char **ar
 		} else if (!strcmp(name, "keep_max")) {
 			if (!parse_u32(value, &params->keep_max))
 				return fail(error, "keep_max is not a number of blocks");
+		} else if (!strcmp(name, "heartbeat_ms")) {
+			if (!parse_u32(value, &params->heartbeat_ms) || params->heartbeat_ms < 100 ||
+			    params->heartbeat_ms > 60000)
+				return fail(error, "heartbeat_ms is not between 100 and 60000");
 		} else if (!strcmp(name, "hold_ms")) {
 			if (!parse_u32(value, &params->hold_ms) || params->hold_ms > 86400000)
 				return fail(error, "hold_ms is not between 0 and 86400000");

@@ -39,6 +39,7 @@ struct triad_params {
 	enum triad_sync sync;
 	u32 sync_ms;			/* how long no word of a replica may come */
 	u32 keep_max;			/* blocks kept for a follower of the log; 0: an eighth of the free ones */
+	u32 heartbeat_ms;		/* so often other hosts see that it is open here; 0: they do not */
 };
 
 /* "off", "block", "async" or "ro"; false: none of these. */

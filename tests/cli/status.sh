@@ -47,12 +47,12 @@ faked status good
 [ $code = 0 ] && grep -q '^  used  *202 MiB of 1011 MiB, 20.0 %' out
 result $? "status: what lies in the log takes room, too"
 cp one mappings
-mapping other 0 1 "/dev/vdb 17 root_dev /dev/vdc read_only interval_ms 500 on_error hold hold_ms 9 sync ro sync_ms 70 keep_max 7 key 0011" \
+mapping other 0 1 "/dev/vdb 19 root_dev /dev/vdc read_only interval_ms 500 on_error hold hold_ms 9 sync ro sync_ms 70 keep_max 7 heartbeat_ms 2000 key 0011" \
 	rw degraded 0 - 0 >>mappings
 mapping broken 0 1 "/dev/my\\disk" ro failed 0 a_write_failed -5 >>mappings
 mapping away 1 1 "/dev/vdd" fail ok 0 suspended 0 >>mappings
 faked status other
-[ $code = 6 ] && grep -q -- '^  options  *--root-device /dev/vdc --read-only --interval-ms 500 --on-error hold --hold-ms 9 --sync ro --sync-ms 70 --keep-max 7 --key-file ...$' out &&
+[ $code = 6 ] && grep -q -- '^  options  *--root-device /dev/vdc --read-only --interval-ms 500 --on-error hold --hold-ms 9 --sync ro --sync-ms 70 --keep-max 7 --wait --key-file ...$' out &&
 	! grep -q 0011 out err
 result $? "status: its options, but not its key; a bad root is exit code 6"
 faked status away
@@ -62,7 +62,7 @@ faked status
 [ $code = 7 ] && [ "$(grep -c '^/dev/mapper/' out)" = 4 ] && is_one_error && grep -q 'broken: it is read-only, and nobody' err
 result $? "status: all of them, and the exit code of the worst"
 faked status --json
-[ $code = 7 ] && [ "$(json out "[x['name'] for x in d['devices']] == ['away', 'broken', 'good', 'other'] and [x['exit_code'] for x in d['devices']] == [0, 7, 0, 6] and 'broken' in d['error']['message'] and d['devices'][2]['label'] == 'Größe x' and d['devices'][3]['options'] == {'read_only': True, 'backup': False, 'interval_ms': 500, 'cache_blocks': 16384, 'on_error': 'hold', 'hold_ms': 9, 'keep_max': 7, 'sync': 'ro', 'sync_ms': 70, 'keyed': True, 'root_devices': ['/dev/vdc']}")" = True ] &&
+[ $code = 7 ] && [ "$(json out "[x['name'] for x in d['devices']] == ['away', 'broken', 'good', 'other'] and [x['exit_code'] for x in d['devices']] == [0, 7, 0, 6] and 'broken' in d['error']['message'] and d['devices'][2]['label'] == 'Größe x' and d['devices'][3]['options'] == {'read_only': True, 'backup': False, 'interval_ms': 500, 'cache_blocks': 16384, 'on_error': 'hold', 'hold_ms': 9, 'heartbeat_ms': 2000, 'keep_max': 7, 'sync': 'ro', 'sync_ms': 70, 'keyed': True, 'root_devices': ['/dev/vdc']}")" = True ] &&
 	! grep -q 0011 out err
 result $? "status --json: all of them"
 faked status --json good other

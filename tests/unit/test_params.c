@@ -60,6 +60,9 @@ static void every_option_is_taken(void **state)
 	assert_int_equal(p.keep_max, 0);
 	assert_int_equal(parse(&p, "a 2 keep_max 4294967295", &error), 0);
 	assert_int_equal(p.keep_max, 4294967295u);
+	assert_int_equal(p.heartbeat_ms, 0);
+	assert_int_equal(parse(&p, "a 2 heartbeat_ms 2000", &error), 0);
+	assert_int_equal(p.heartbeat_ms, 2000);
 	assert_int_equal(p.sync, TRIAD_SYNC_OFF);
 	assert_int_equal(p.sync_ms, TRIAD_DEFAULT_SYNC_MS);
 	assert_int_equal(parse(&p, "a 4 sync ro sync_ms 10", &error), 0);
@@ -96,6 +99,8 @@ static void wrong_lines_are_refused_with_a_reason(void **state)
 		{ "a 2 cache_blocks 63", "cache_blocks" },
 		{ "a 2 keep_max 4294967296", "keep_max" },
 		{ "a 2 keep_max many", "keep_max" },
+		{ "a 2 heartbeat_ms 99", "heartbeat_ms" },
+		{ "a 2 heartbeat_ms 60001", "heartbeat_ms" },
 		{ "a 2 sync both", "sync is not" },
 		{ "a 2 sync_ms 9", "sync_ms" },
 		{ "a 2 sync_ms 86400001", "sync_ms" },

@@ -113,6 +113,60 @@ rm -f /etc/machine-id
 refused 9 'machine-id' "a host without a name is told" triadsetup open --reserve t $one
 checked "all the time, it" sdb
 
+# ---- without reservations: heartbeats, and who waits for them --------------------------------------
+
+# opens HOST NAME DISK: in the background; its exit code into /tmp/code.NAME
+opens()
+{
+	rm -f /tmp/code.$2
+	(triadsetup open --wait $2 $3 >/tmp/out.$2 2>&1; echo $? >/tmp/code.$2) &
+}
+ended() { for _ in $(seq 600); do [ ! -e /tmp/code.$1 ] || return 0; sleep 0.1; done; return 1; }
+turns_ro() { for _ in $(seq 100); do [ "$(field $1 1)" != ro ] || return 0; sleep 0.1; done; return 1; }
+
+fmt $one
+t=$(now)
+must "a host opens it, and waits" triadsetup open --wait t $one
+t=$(($(now) - t))
+[ $t -ge 13000 ] && ok "for 13 s" || not_ok "for 13 s # $t ms"
+refused 5 'another host has it open' "while nobody writes there another host is refused" triadsetup open --wait u $two
+must "it is not mapped" test ! -e /dev/mapper/u
+put a t 1
+( while [ ! -e /tmp/enough ]; do dd if=/tmp/b of=/dev/mapper/t bs=4k count=1 oflag=direct seek=2000 2>/dev/null; done ) &
+refused 5 'another host has it open' "and while somebody does" triadsetup open --wait u $two
+touch /tmp/enough
+wait $!
+is "$(field t 1)" rw "which the first does not notice"
+must "it is restarted" triadsetup restart t
+refused 5 'another host has it open' "nor does a restart end it" triadsetup open --wait u $two
+triadsetup close t
+must "once it is closed there it is opened" triadsetup open --wait u $two
+must "with what was written" same a u 1
+refused 5 'another host has it open' "and is not to be had on the first" triadsetup open --wait t $one
+triadsetup close u
+opens 1 t $one
+opens 2 u $two
+ended t && ended u
+is "$(sort /tmp/code.t /tmp/code.u | tr '\n' ' ')" "0 5 " "of two that open it at once one does"
+[ -e /dev/mapper/t ] && dev=t || dev=u
+put b $dev 3
+must "and can be written to" same b $dev 3
+triadsetup close $dev
+must "a host has it" triadsetup open --wait t $one
+echo "# and another one opens it and asks nobody"
+triadsetup open u $two
+put c u 40
+dmsetup message u 0 commit
+must "the first finds that, and nobody had to write there" turns_ro t
+triadsetup close u
+triadsetup close t
+checked "shared, it" sdb
+must "a host opens it once more" triadsetup open --wait t $one
+must "with what the other one wrote" same c t 40
+dmsetup table t | grep -q 'heartbeat_ms 2000' && ok "its table says so" || not_ok "its table says so # $(dmsetup table t)"
+triadsetup close t
+checked "in the end it" sdb
+
 for host in 1 2; do
 	group=$config/loopback/naa.600140500000000$host/tpgt_1
 	rm $group/lun/lun_0/port
