@@ -24,7 +24,6 @@
 
 #define FIRST_LINE	"dm-triad invitation 1"
 #define KEY_BYTES	32
-#define MOST_KEY	(2 * 64)	/* digits of an invitation's */
 #define MOST_TEXT	(1u << 20)
 
 static const char unchanged[] = "Nothing was changed.";
@@ -33,13 +32,14 @@ static const char unchanged[] = "Nothing was changed.";
 
 struct lines {
 	char path[PATH_MAX];
-	char keys[PATH_MAX];	/* the directory beside it: /etc/triad */
-	int lock;		/* of the directory that it is in */
+	char keys[PATH_MAX];	/* a directory beside it, and nobody else's: /etc/triad/invited */
+	int dir;		/* that it is in */
+	int lock;
 	bool is_there;
-	mode_t mode;
+	struct stat st;		/* of it, or as it is to be */
 	char *text;
 	size_t size;
-	char key_path[PATH_MAX];	/* of a key that was just made; or empty */
+	char key_path[PATH_MAX + 256];	/* of a key that was just made; or empty */
 };
 
 static int fail(const struct lines *l, int error)
@@ -50,8 +50,7 @@ static int fail(const struct lines *l, int error)
 
 static int read_lines(struct lines *l)
 {
-	struct stat st;
-	int fd = open(l->path, O_RDONLY | O_CLOEXEC), error = 0;
+	int fd = open(l->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), error = 0;
 	ssize_t n;
 
 	l->text = calloc(1, MOST_TEXT + 1);
@@ -59,10 +58,13 @@ static int read_lines(struct lines *l)
 		error = ENOMEM;
 	else if (fd < 0)
 		error = errno == ENOENT ? 0 : errno;
-	else if (fstat(fd, &st))
+	else if (fstat(fd, &l->st))
 		error = errno;
+	else if (!S_ISREG(l->st.st_mode))
+		error = EINVAL;
 	l->is_there = !error && fd >= 0;
-	l->mode = l->is_there ? st.st_mode & 0777 : 0644;
+	if (!l->is_there)
+		l->st = (struct stat) { .st_mode = 0644, .st_uid = geteuid(), .st_gid = getegid() };
 	while (l->is_there && !error && l->size < MOST_TEXT) {
 		n = read(fd, l->text + l->size, MOST_TEXT - l->size);
 		if (n <= 0) {
@@ -78,24 +80,44 @@ static int read_lines(struct lines *l)
 	return error ? fail(l, error) : 0;
 }
 
+/* Where it is, through links; if it is not there, where it would be. */
+static bool find_lines(const char *path, char real[PATH_MAX])
+{
+	const char *base = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	if (realpath(path, real))
+		return true;
+	if (errno != ENOENT || snprintf(dir, sizeof(dir), "%.*s", base ? (int)(base - path) + 1 : 1,
+					base ? path : ".") >= (int)sizeof(dir) || !realpath(dir, real))
+		return false;
+	errno = ENAMETOOLONG;
+	base = base ? base + 1 : path;
+	if (strlen(real) + strlen(base) + 2 > PATH_MAX)
+		return false;
+	strcat(strcmp(real, "/") ? strcat(real, "/") : real, base);
+	return true;
+}
+
 /* Nobody else changes it meanwhile.  To be closed in any case. */
 static int open_lines(struct lines *l)
 {
-	const char *path = getenv("TRIADD_CONF"), *base;
-	char dir[PATH_MAX], real[PATH_MAX];
+	const char *path = getenv("TRIADD_CONF");
+	char lock[PATH_MAX], dir[PATH_MAX];
 
+	l->lock = l->dir = -1;
 	path = path && *path ? path : TRIADD_CONFIG;
-	base = strrchr(path, '/');
 	snprintf(l->path, sizeof(l->path), "%s", path);
-	snprintf(dir, sizeof(dir), "%.*s", base ? (int)(base - path) + 1 : 1, base ? path : ".");
-	l->lock = -1;
-	if (!realpath(dir, real))
+	if (!find_lines(path, l->path))
 		return fail(l, errno);
-	if (snprintf(l->path, sizeof(l->path), "%s/%s", strcmp(real, "/") ? real : "", base ? base + 1 : path) >=
-	    (int)sizeof(l->path) || snprintf(l->keys, sizeof(l->keys), "%s/triad", real) >= (int)sizeof(l->keys))
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(l->path, '/') - l->path) + 1, l->path);
+	if (snprintf(l->keys, sizeof(l->keys), "%striad/invited", dir) >= (int)sizeof(l->keys) ||
+	    snprintf(lock, sizeof(lock), "%s.lock", triadd_socket_path()) >= (int)sizeof(lock))
 		return fail(l, ENAMETOOLONG);
-	l->lock = open(real, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (l->lock < 0 || flock(l->lock, LOCK_EX))
+	l->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* one that nobody else can lock */
+	l->lock = open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (l->dir < 0 || l->lock < 0 || flock(l->lock, LOCK_EX))
 		return fail(l, errno);
 	return read_lines(l);
 }
@@ -105,6 +127,8 @@ static void close_lines(struct lines *l, bool keep)
 {
 	if (!keep && l->key_path[0])
 		unlink(l->key_path);
+	if (l->dir >= 0)
+		close(l->dir);
 	if (l->lock >= 0)
 		close(l->lock);
 	free(l->text);
@@ -135,12 +159,13 @@ static int put_lines(struct lines *l, const char *text, size_t size)
 	if (fd < 0)
 		return fail(l, errno);
 	error = write_all(fd, text, size);
-	if (!error && fchmod(fd, l->mode))
+	if (!error && (fchown(fd, l->st.st_uid, l->st.st_gid) || fchmod(fd, l->st.st_mode & 0777)))
 		error = errno;
 	close(fd);
-	if (!error && config_read(&config, other))
-		/* it begins with the file's name */
-		r = tool_fail(TOOL_USAGE, unchanged, "%s%s", l->path, config.why + strlen(other));
+	if (!error && size >= MOST_TEXT)
+		error = EFBIG;
+	if (!error && config_read(&config, other, l->path))
+		r = tool_fail(TOOL_USAGE, unchanged, "%s", config.why);
 	if (!error && !r && rename(other, l->path))
 		error = errno;
 	config_free(&config);
@@ -148,7 +173,7 @@ static int put_lines(struct lines *l, const char *text, size_t size)
 		unlink(other);
 		return r ? r : fail(l, error);
 	}
-	fsync(l->lock);
+	fsync(l->dir);
 	return 0;
 }
 
@@ -177,7 +202,7 @@ static int look_for_line(const struct lines *l, enum role role, const char *name
 	unsigned int i;
 	int r = 0;
 
-	if (l->is_there && config_read(&config, l->path))
+	if (l->is_there && config_read(&config, l->path, l->path))
 		r = tool_fail(TOOL_USAGE, unchanged, "%s", config.why);
 	for (i = 0; i < config.nr_peers && !r; i++) {
 		peer = config.peer[i];
@@ -190,37 +215,56 @@ static int look_for_line(const struct lines *l, enum role role, const char *name
 	return r;
 }
 
-/* A key of its own, in a file that only root reads: NAME.key, or NAME.HOST.key. */
-static int make_key(struct lines *l, const char *name, const char *host, const char *digits)
+/* Of what an address may have there is not all that a word of the file, or a name, may have. */
+static void print_key_path(struct lines *l, const char *name, const char *host, unsigned int nr)
 {
-	int fd, error;
+	size_t n = strlen(l->keys) + 1;
 	char *c;
 
-	if (snprintf(l->key_path, sizeof(l->key_path), "%s/%s%s%s.key", l->keys, name, host ? "." : "",
-		     host ? host : "") >= (int)sizeof(l->key_path)) {
-		l->key_path[0] = 0;
-		return fail(l, ENAMETOOLONG);
-	}
-	/* an address may have what a word of the file has not, or a path */
-	for (c = l->key_path + strlen(l->keys) + 1; *c; c++)
+	snprintf(l->key_path, sizeof(l->key_path), "%s/%.48s%s%.150s-%u.key", l->keys, name, host ? "." : "",
+		 host ? host : "", nr);
+	for (c = l->key_path + n; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
 			*c = '_';
+}
+
+/* A key of its own, in a file of its own that only root reads. */
+static int make_key(struct lines *l, const char *name, const char *host, const char *digits)
+{
+	int fd = -1, dir, error = 0;
+	unsigned int nr = 0;
+	char *end;
+
+	end = strrchr(l->keys, '/');
+	*end = 0;
 	if (mkdir(l->keys, 0700) && errno != EEXIST)
 		error = errno;
-	else if ((fd = open(l->key_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) < 0)
+	*end = '/';
+	if (!error && mkdir(l->keys, 0700) && errno != EEXIST)
 		error = errno;
-	else {
+	while (!error && fd < 0) {
+		print_key_path(l, name, host, ++nr);
+		fd = open(l->key_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0 && errno != EEXIST)
+			error = errno;
+	}
+	if (fd >= 0) {
 		error = write_all(fd, digits, strlen(digits));
 		close(fd);
-		if (!error)
-			return 0;
-		unlink(l->key_path);
+		if (error)
+			unlink(l->key_path);
+		/* the line that names it must not outlive it */
+		dir = open(l->keys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir >= 0) {
+			fsync(dir);
+			close(dir);
+		}
 	}
-	tool_fail(error == EACCES ? TOOL_PERMISSION : TOOL_USAGE, error == EEXIST ?
-		  "Nothing was changed.  No line names it: remove it." : unchanged, "%s: %s", l->key_path, error == EEXIST ? "this key is there already" :
-		  strerror(error));
+	if (!error)
+		return 0;
+	tool_fail(tool_exit_of(-error), unchanged, "%s: %s", l->keys, strerror(error));
 	l->key_path[0] = 0;
-	return error == EACCES ? TOOL_PERMISSION : TOOL_USAGE;
+	return tool_exit_of(-error);
 }
 
 /* What the file says is what it does from now on. */
@@ -234,7 +278,10 @@ static int have_it_read(const struct lines *l, const struct options *opt)
 
 	if (answer && json_object_object_get_ex(answer, "error", &value) && value)
 		why = json_object_get_string(value);
-	if (!answer && !opt->batch)
+	if (!answer && triadd_was_asked())
+		r = tool_fail(TOOL_BUSY, "The file was changed.  systemctl reload triadd has it read.",
+			      "%s: triadd was asked to read it, and does not answer", l->path);
+	else if (!answer && !opt->batch)
 		fprintf(stderr, "triadd does not run here: systemctl enable --now triadd\n");
 	else if (answer && !ok)
 		r = tool_fail(TOOL_SYSTEM, "The file was changed.  Mend what is wrong; systemctl reload triadd has it "
@@ -369,7 +416,7 @@ int lines_invite(const struct options *opt)
 /* ---- join ----------------------------------------------------------------------------------- */
 
 struct invitation {
-	char name[64], key[MOST_KEY + 1];
+	char name[64], key[2 * KEY_BYTES + 1];
 	u64 blocks, bytes;
 };
 
@@ -398,9 +445,7 @@ static bool take_number(char **rest, const char *word, u64 most, u64 *number)
 
 static bool is_key(const char *digits)
 {
-	size_t nr = strspn(digits, "0123456789abcdef");
-
-	return !digits[nr] && nr >= 2 * 16 && nr % 2 == 0;
+	return strspn(digits, "0123456789abcdef") == 2 * KEY_BYTES && !digits[2 * KEY_BYTES];
 }
 
 static int read_invitation(struct invitation *in)
@@ -419,7 +464,7 @@ static int read_invitation(struct invitation *in)
 	ok = !strcmp(first, FIRST_LINE) && take(&rest, "name", in->name, sizeof(in->name)) &&
 	     config_is_name(in->name) && take_number(&rest, "blocks", TRIAD_MAX_BLOCKS, &in->blocks) &&
 	     take_number(&rest, "image", TRIAD_MAX_BLOCKS << TRIAD_BLOCK_SHIFT, &in->bytes) &&
-	     take(&rest, "key", in->key, sizeof(in->key)) && is_key(in->key) && !(rest && *rest);
+	     take(&rest, "key", in->key, sizeof(in->key)) && is_key(in->key) && rest && rest == text + nr;
 	explicit_bzero(text, sizeof(text));
 	if (ok)
 		return 0;
@@ -428,7 +473,7 @@ static int read_invitation(struct invitation *in)
 			 "standard input: it holds no invitation");
 }
 
-/* Nothing but zeroes, or a replica: all else is left alone. */
+/* A replica, or nothing that anybody knows: as the daemon, which makes it one. */
 static int look_for_content(const struct disk *disk, const char *path)
 {
 	struct triad_slot slots[TRIAD_NR_SLOTS];
@@ -444,8 +489,14 @@ static int look_for_content(const struct disk *disk, const char *path)
 	nr = signature_find(&disk->data, found);
 	if (nr < 0)
 		return tool_fail_open(path, nr, false);
-	return !nr ? 0 : tool_fail(TOOL_BUSY, "Nothing was changed.  If that may be lost, wipefs -a removes it.",
-				   "%s: it holds what another program knows: %s", path, found[0].type);
+	if (nr)
+		return tool_fail(TOOL_BUSY, "Nothing was changed.  If that may be lost, wipefs -a removes it.",
+				 "%s: it holds what another program knows: %s", path, found[0].type);
+	for (first = 0; first < TRIAD_NR_SLOTS; first++)
+		if (slots[first].state != TRIAD_SLOT_EMPTY)
+			return tool_fail(TOOL_BUSY, "Nothing was changed.  If that may be lost, overwrite it with zeroes.",
+					 "%s: something else lies in it", path);
+	return 0;
 }
 
 /* Does it map to as much as the device?  On what it is now, or will be. */
@@ -496,9 +547,12 @@ static int look_at_image(const struct invitation *in, const char *what, char *pa
 	r = disk_open(&disk, path, NULL, 0, DEVICE_WRITE, &which);
 	if (r)
 		return tool_fail_open(path, r, true);
-	r = look_for_content(&disk, path);
+	if (disk_attached(&disk, &which))
+		r = tool_fail_open(path, -EBUSY, true);
 	if (!r)
 		r = judge_size(in, path, disk.data.bytes);
+	if (!r)
+		r = look_for_content(&disk, path);
 	disk_close(&disk);
 	return r;
 }
@@ -606,6 +660,7 @@ static char *cut(const struct lines *l, const struct config *config, const struc
 {
 	char *out = calloc(1, l->size + 1), *from = l->text, *end;
 	unsigned int line_nr, i;
+	size_t size = 0;
 	bool gone;
 
 	for (line_nr = 1; out && *from; line_nr++, from = end) {
@@ -615,24 +670,25 @@ static char *cut(const struct lines *l, const struct config *config, const struc
 			gone |= config->peer[i]->line_nr == line_nr && goes(rm, config->peer[i]);
 		for (i = 0; i < config->nr_groups && !rm->host; i++)
 			gone |= config->group[i]->line_nr == line_nr && !strcmp(config->group[i]->name, rm->name);
-		if (!gone)
-			strncat(out, from, end - from);
+		if (!gone) {
+			memcpy(out + size, from, end - from);
+			size += end - from;
+		}
 		*nr += gone;
 	}
 	return out;
 }
 
-/* Keys that invite and join have made: nobody else's. */
+/* Keys that invite and join have made. */
 static void remove_keys(const struct lines *l, const struct config *config, const struct removal *rm)
 {
-	size_t n = strlen(l->keys), m = strlen(rm->name);
+	size_t n = strlen(l->keys);
 	unsigned int i;
 
 	for (i = 0; i < config->nr_peers; i++) {
 		const char *path = config->peer[i]->key_path;
 
-		if (path && goes(rm, config->peer[i]) && !strncmp(path, l->keys, n) && path[n] == '/' &&
-		    !strncmp(path + n + 1, rm->name, m) && path[n + 1 + m] == '.' && !strchr(path + n + 1, '/'))
+		if (path && goes(rm, config->peer[i]) && !strncmp(path, l->keys, n) && path[n] == '/')
 			unlink(path);
 	}
 }
@@ -650,7 +706,7 @@ int lines_remove(const struct options *opt)
 		r = tool_fail(TOOL_USAGE, unchanged, "replica remove: it is NAME [HOST[:PORT]]");
 	if (!r)
 		r = open_lines(&l);
-	if (!r && config_read(&config, l.path))
+	if (!r && config_read(&config, l.path, l.path))
 		r = tool_fail(TOOL_USAGE, unchanged, "%s", config.why);
 	if (!r && !opt->force)
 		r = protect(&config, &rm);

@@ -23,7 +23,7 @@
 
 /* ---- the daemon ---------------------------------------------------------------------------- */
 
-static const char *socket_path(void)
+const char *triadd_socket_path(void)
 {
 	const char *path = getenv("TRIADD_SOCKET");
 
@@ -42,7 +42,7 @@ struct json_object *triadd_ask(const char *verb, const char *what)
 	size_t nr = 0;
 	ssize_t n;
 
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s", socket_path());
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", triadd_socket_path());
 	snprintf(line, sizeof(line), "%s%s%s\n", verb, what ? " " : "", what ? what : "");
 	if (fd >= 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -60,11 +60,16 @@ struct json_object *triadd_ask(const char *verb, const char *what)
 	return answer;
 }
 
+bool triadd_was_asked(void)
+{
+	return was_asked;
+}
+
 static int no_daemon(void)
 {
 	return tool_fail(geteuid() ? TOOL_PERMISSION : TOOL_SYSTEM, "Nothing was changed.  "
 			 "systemctl status triadd tells why.", "%s: no triadd answers there",
-			 socket_path());
+			 triadd_socket_path());
 }
 
 /* It was asked for a seal, or votes, and nobody knows what came of that. */
@@ -366,7 +371,7 @@ static int canvass(struct takeover *t)
 		return tool_fail(geteuid() ? TOOL_PERMISSION : TOOL_SYSTEM, "Nothing was changed.  Start it "
 				 "(systemctl start triadd), and give the\n  command again; or --force takes over and "
 				 "asks nobody whether another one does.", "%s: no triadd answers there, which knows "
-				 "whether it belongs to a group", socket_path());
+				 "whether it belongs to a group", triadd_socket_path());
 	if (list_of(t->group, "members"))
 		return judge(t, false);
 	json_object_put(t->group);

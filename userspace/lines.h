@@ -11,6 +11,8 @@
 
 /* What the daemon says to a question; NULL, and nothing said: there is none, or it does not answer. */
 struct json_object *triadd_ask(const char *verb, const char *what);
+bool triadd_was_asked(void);		/* of the last question: it was sent */
+const char *triadd_socket_path(void);
 
 /*
  * invite DEVICE HOST[:PORT] [sync]: a line of the owner and a key, which are printed for

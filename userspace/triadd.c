@@ -38,10 +38,18 @@ static const char *config_path = TRIADD_CONFIG, *socket_path = TRIADD_SOCKET;
 static char *listen_at;
 static int network = -1;		/* the socket that listens there */
 
-/* What a new configuration says for the thread that waits. */
-static pthread_mutex_t reloading = PTHREAD_MUTEX_INITIALIZER;
-static int network_next = -1;		/* [reloading] the place of that is taken by this one */
-static int attention = -1;		/* an eventfd: look at it */
+/* Somebody asks for the configuration to be read again, which the first thread does. */
+static struct {
+	pthread_mutex_t asking;		/* one at a time */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool asked, done, ok;		/* [lock] */
+	char why[CONFIG_WHY];		/* [lock] not ok */
+	int event;			/* readable when asked */
+} reloading = {
+	.asking = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER, .event = -1,
+};
 
 /* Threads of who came; strangers on the network keep nobody here from asking. */
 static struct crowd {
@@ -273,26 +281,13 @@ static bool compare(struct config *config, unsigned int *nr_new, unsigned int *n
 	return true;
 }
 
-/*
- * What is new begins, then what is not named any more ends; all else goes on undisturbed.  False:
- * there is no place for it, and nothing was changed.
- */
-static bool adopt(struct config *config)
+/* What is new begins, then what is not named any more ends; all else goes on undisturbed. */
+static void adopt(struct config *config)
 {
-	unsigned int i, nr_new = 0, nr_new_groups = 0;
 	struct group *group;
 	struct peer *peer;
+	unsigned int i;
 
-	if (!compare(config, &nr_new, &nr_new_groups) || nr_peers + nr_new > TRIADD_EVER ||
-	    !vote_has_room(nr_new_groups))
-		return false;
-	for (i = 0; i < config->nr_groups; i++) {
-		if (group_as(config->group[i]))
-			continue;
-		config->group[i]->named = true;
-		vote_add(config->group[i]);
-		config->group[i] = NULL;
-	}
 	for (i = 0; i < config->nr_peers; i++) {
 		if (peer_as(config->peer[i]))
 			continue;
@@ -300,71 +295,143 @@ static bool adopt(struct config *config)
 		start(config->peer[i]);
 		config->peer[i] = NULL;
 	}
+	for (i = 0; i < config->nr_groups; i++) {
+		if (group_as(config->group[i]))
+			continue;
+		config->group[i]->named = true;
+		vote_add(config->group[i]);
+		config->group[i] = NULL;
+	}
 	for (i = 0; (group = vote_next(&i)); i++)
 		if (!group->named)
 			__atomic_store_n(&group->removed, true, __ATOMIC_RELAXED);
 	for_each_peer(i, peer) {
 		if (peer->named)
 			continue;
+		pthread_mutex_lock(&peer->lock);
 		__atomic_store_n(&peer->removed, true, __ATOMIC_RELAXED);
+		pthread_mutex_unlock(&peer->lock);
 		triadd_wake(peer);
 	}
-	return true;
 }
 
-/* At a new place, if it is one.  0 or -errno: then it listens where it did. */
+/* Whose line is gone, and who has ended, needs no descriptors any more. */
+static void bury(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_peers; i++) {
+		struct peer *peer = peers[i];
+		bool ended;
+
+		pthread_mutex_lock(&peer->lock);
+		ended = peer->removed && peer->wake[0] >= 0 && !peer->busy &&
+			(!peer->has_thread || __atomic_load_n(&peer->done, __ATOMIC_ACQUIRE));
+		if (ended) {
+			close(peer->wake[0]);
+			close(peer->wake[1]);
+			peer->wake[0] = peer->wake[1] = -1;
+		}
+		pthread_mutex_unlock(&peer->lock);
+		if (ended && peer->has_thread) {
+			pthread_join(peer->thread, NULL);
+			peer->has_thread = false;
+		}
+	}
+}
+
+/* At another place, if it is one.  0 or -errno: then it listens where it did. */
 static int listen_anew(const struct config *config)
 {
+	char *at;
 	int fd;
 
 	if (!config->listen_at || (listen_at && !strcmp(listen_at, config->listen_at)))
 		return 0;
-	fd = net_listen(config->listen_at);
-	if (fd < 0)
+	at = strdup(config->listen_at);
+	if (!at)
+		return -ENOMEM;
+	/* the port may be the same */
+	if (network >= 0)
+		close(network);
+	network = -1;
+	fd = net_listen(at);
+	if (fd < 0) {
+		free(at);
+		if (listen_at)
+			network = net_listen(listen_at);
 		return fd;
+	}
 	free(listen_at);
-	listen_at = strdup(config->listen_at);
-	if (network_next >= 0)
-		close(network_next);
-	network_next = fd;
-	eventfd_write(attention, 1);
+	listen_at = at;
+	network = fd;
 	return 0;
 }
 
 /* Read it, and do as it says.  False: why says what is wrong with it, and nothing was changed. */
 static bool reload(char *why, size_t size)
 {
+	unsigned int nr_new = 0, nr_new_groups = 0;
 	struct config config;
 	int r;
 
-	pthread_mutex_lock(&reloading);
-	r = config_read(&config, config_path);
+	bury();
+	r = config_read(&config, config_path, config_path);
 	if (r) {
 		snprintf(why, size, "%s", config.why);
+	} else if (!compare(&config, &nr_new, &nr_new_groups)) {
+		r = -errno;
+		snprintf(why, size, "%s", strerror(errno));
+	} else if (nr_peers + nr_new > TRIADD_EVER || !vote_has_room(nr_new_groups)) {
+		r = -ENOSPC;
+		snprintf(why, size, "too many lines have come and gone: restart triadd");
 	} else {
 		r = listen_anew(&config);
 		if (r)
 			snprintf(why, size, "listen %s: %s", config.listen_at, strerror(-r));
 	}
-	if (!r && !adopt(&config)) {
-		r = -ENOMEM;
-		snprintf(why, size, "too many lines have come and gone: restart triadd");
-	}
-	if (!r)
+	if (!r) {
+		adopt(&config);
 		triadd_say(NULL, "%u line%s in %s", config.nr_peers, PLURAL(config.nr_peers), config_path);
+	}
 	config_free(&config);
-	pthread_mutex_unlock(&reloading);
 	return !r;
 }
 
+/* By the first thread, which is waited for. */
 static struct json_object *reload_json(void)
 {
 	struct json_object *out = json_object_new_object();
-	char why[512] = "";
 
-	json_add_bool(out, "reloaded", reload(why, sizeof(why)));
-	json_add_text(out, "error", why[0] ? why : NULL);
+	pthread_mutex_lock(&reloading.asking);
+	pthread_mutex_lock(&reloading.lock);
+	reloading.asked = true;
+	reloading.done = false;
+	eventfd_write(reloading.event, 1);
+	while (!reloading.done)
+		pthread_cond_wait(&reloading.changed, &reloading.lock);
+	json_add_bool(out, "reloaded", reloading.ok);
+	json_add_text(out, "error", reloading.ok ? NULL : reloading.why);
+	pthread_mutex_unlock(&reloading.lock);
+	pthread_mutex_unlock(&reloading.asking);
 	return out;
+}
+
+/* Somebody may ask: this is its answer.  With ends: nobody does it any more. */
+static void answer_reload(bool ends)
+{
+	eventfd_t nr;
+
+	eventfd_read(reloading.event, &nr);
+	pthread_mutex_lock(&reloading.lock);
+	if (reloading.asked) {
+		snprintf(reloading.why, sizeof(reloading.why), "it ends");
+		reloading.ok = !ends && reload(reloading.why, sizeof(reloading.why));
+		reloading.asked = false;
+		reloading.done = true;
+		pthread_cond_broadcast(&reloading.changed);
+	}
+	pthread_mutex_unlock(&reloading.lock);
 }
 
 /* ---- sessions ---------------------------------------------------------------------------------- */
@@ -421,12 +488,13 @@ static bool take_over_session(struct peer *peer)
 	int r = 0;
 
 	pthread_mutex_lock(&peer->lock);
+	r = peer->removed;
 	while (peer->busy && !r) {
 		peer->leave = true;
 		triadd_wake(peer);
 		r = triadd_wait(peer, end);
 	}
-	r = peer->busy;
+	r = peer->busy || peer->removed;
 	if (!r) {
 		peer->busy = true;
 		peer->leave = false;
@@ -444,6 +512,11 @@ static void *accept_session(void *context)
 
 	peer = r ? NULL : triadd_find(ROLE_REPLICA, net.peer);
 	group = r ? NULL : vote_group_of_key(net.peer);
+	/* the line may be another one since the key was looked up */
+	if (group && group->key != net.key)
+		group = NULL;
+	if (peer && peer->key != net.key)
+		peer = NULL;
 	if (r) {
 		triadd_say(NULL, "somebody connected: %s", net.why);
 	} else if (group) {
@@ -638,26 +711,10 @@ static int listen_locally(void)
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
-/* Another place to listen at. */
-static void take_network(void)
-{
-	eventfd_t nr;
-
-	eventfd_read(attention, &nr);
-	pthread_mutex_lock(&reloading);
-	if (network_next >= 0) {
-		if (network >= 0)
-			close(network);
-		network = network_next;
-		network_next = -1;
-	}
-	pthread_mutex_unlock(&reloading);
-}
-
 static void take_signal(int signals)
 {
 	struct signalfd_siginfo info;
-	char why[512];
+	char why[CONFIG_WHY];
 
 	if (read(signals, &info, sizeof(info)) != sizeof(info))
 		return;
@@ -671,7 +728,7 @@ static void serve(int signals, int control)
 {
 	while (!triadd_ends) {
 		struct pollfd p[] = {
-			{ .fd = signals, .events = POLLIN }, { .fd = attention, .events = POLLIN },
+			{ .fd = signals, .events = POLLIN }, { .fd = reloading.event, .events = POLLIN },
 			{ .fd = control, .events = POLLIN }, { .fd = network, .events = POLLIN },
 		};
 		int i, fd;
@@ -686,9 +743,11 @@ static void serve(int signals, int control)
 				start_thread(&questions, answer, fd);
 			else if (fd >= 0)
 				start_thread(&sessions, accept_session, fd);
+			else if (p[i].revents && (errno == EMFILE || errno == ENFILE))
+				usleep(100000);
 		}
 		if (p[1].revents)
-			take_network();
+			answer_reload(false);
 	}
 }
 
@@ -710,8 +769,6 @@ static void end(void)
 	unsigned int i;
 	int left = 1, tries;
 
-	/* nobody adds one any more */
-	pthread_mutex_lock(&reloading);
 	triadd_ends = true;
 	for (i = 0; i < nr_peers; i++)
 		triadd_wake(peers[i]);
@@ -719,6 +776,7 @@ static void end(void)
 		if (peers[i]->has_thread)
 			pthread_join(peers[i]->thread, NULL);
 	for (tries = 0; left && tries < 200; tries++) {
+		answer_reload(true);
 		pthread_mutex_lock(&crowds);
 		left = sessions.nr + questions.nr;
 		pthread_mutex_unlock(&crowds);
@@ -738,7 +796,7 @@ int main(int argc, char **argv)
 	bool only_check = false, ok;
 	int i, signals, control;
 	struct config config;
-	char why[512];
+	char why[CONFIG_WHY];
 
 	for (i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-c") && i + 1 < argc)
@@ -755,7 +813,7 @@ int main(int argc, char **argv)
 			return usage(stderr, TOOL_USAGE);
 	}
 	tool_name = "triadd";
-	ok = !config_read(&config, config_path);
+	ok = !config_read(&config, config_path, config_path);
 	if (ok && !config.nr_peers) {
 		snprintf(config.why, sizeof(config.why), "%s: it names neither an owner nor a replica", config_path);
 		ok = false;
@@ -766,7 +824,7 @@ int main(int argc, char **argv)
 	if (!ok || only_check)
 		return ok ? 0 : TOOL_USAGE;
 	signals = block_signals();
-	attention = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	reloading.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (net_start(find_key)) {
 		fprintf(stderr, "triadd: TLS cannot be set up\n");
 		return TOOL_SYSTEM;

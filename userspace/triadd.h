@@ -20,6 +20,7 @@
 #define TRIADD_PORT	"7430"
 #define TRIADD_PEERS	64u	/* lines of a configuration */
 #define TRIADD_GROUPS	32u
+#define CONFIG_WHY	600u
 #define TRIADD_EVER	512u	/* of all that were read since the daemon began */
 #define TRIADD_VOTES	"group:"	/* before the name, for whose key it is */
 
@@ -31,6 +32,7 @@ struct net {
 	gnutls_psk_client_credentials_t client;
 	bool is_up;		/* the other side has shown its key */
 	char peer[64];		/* whose that is */
+	const u8 *key;		/* of who was accepted: the one that find has named */
 	struct stream_in *in;
 	size_t have;
 	u64 sent, received;	/* bytes of frames */
@@ -38,7 +40,7 @@ struct net {
 };
 
 /* All return 0 or -errno, and why says it. */
-/* find looks up the key that belongs to a name: false if there is none. */
+/* find looks up the key that belongs to a name: false if there is none.  It is never freed. */
 int net_start(bool (*find)(const char *name, const u8 **key, size_t *size));
 
 /* Connect, and prove to have the key of that name; with wake readable it ends. */
@@ -91,7 +93,8 @@ struct peer {
 	bool named;		/* in the configuration that is being read */
 	pthread_t thread;
 	bool has_thread;
-	int wake[2];		/* a pipe: something is to be looked at */
+	bool done;		/* atomic: the thread is about to end */
+	int wake[2];		/* a pipe: something is to be looked at; -1: nobody is there */
 
 	pthread_mutex_t asking;	/* one asks it for a seal at a time */
 	pthread_mutex_t lock;	/* of all below */
@@ -123,17 +126,20 @@ struct peer {
 struct group;
 
 struct config {
-	const char *path;
+	const char *name;			/* of the file */
 	struct peer *peer[TRIADD_PEERS];	/* NULL: somebody has taken it */
 	unsigned int nr_peers;
 	struct group *group[TRIADD_GROUPS];	/* ... too */
 	unsigned int nr_groups;
 	char *listen_at;			/* or NULL */
-	char why[400];				/* it is refused: with path, and line */
+	char why[CONFIG_WHY];			/* it is refused: with its name, and the line */
 };
 
-/* 0, -EINVAL, or -errno if the file cannot be read.  To be freed in any case. */
-int config_read(struct config *config, const char *path);
+/*
+ * 0, -EINVAL, or -errno if the file cannot be read; what is said names it name.  To be freed in any
+ * case.
+ */
+int config_read(struct config *config, const char *path, const char *name);
 void config_free(struct config *config);
 
 bool config_is_name(const char *name);

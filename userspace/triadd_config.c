@@ -18,7 +18,7 @@
 PRINTF(3, 4)
 static bool wrong(struct config *config, unsigned int line, const char *format, ...)
 {
-	size_t n = snprintf(config->why, sizeof(config->why), "%s, line %u: ", config->path, line);
+	size_t n = snprintf(config->why, sizeof(config->why), "%s, line %u: ", config->name, line);
 	va_list args;
 
 	va_start(args, format);
@@ -29,6 +29,12 @@ static bool wrong(struct config *config, unsigned int line, const char *format, 
 }
 
 /* ---- words ------------------------------------------------------------------------------- */
+
+static bool is_port(const char *port)
+{
+	return strspn(port, "0123456789") == strlen(port) && strlen(port) <= 5 && atoi(port) > 0 &&
+	       atoi(port) <= 65535;
+}
 
 bool net_split(char *text, const char **host, const char **port)
 {
@@ -48,7 +54,10 @@ bool net_split(char *text, const char **host, const char **port)
 		*colon = 0;
 		*port = colon + 1;
 	}
-	return **host && **port;
+	/* an address with more colons is one in brackets */
+	return **host && (*text == '[' || !strchr(*host, ':')) && is_port(*port) &&
+	       strspn(*host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:%*") ==
+	       strlen(*host);
 }
 
 bool config_is_name(const char *name)
@@ -279,8 +288,8 @@ static bool take_line(struct config *config, char *line, unsigned int line_nr)
 	bool ok;
 
 	line[strcspn(line, "#\n")] = 0;
-	for (word = strtok_r(line, " \t", &rest); word && nr < (int)MOST_WORDS;
-	     word = strtok_r(NULL, " \t", &rest))
+	for (word = strtok_r(line, " \t\r", &rest); word && nr < (int)MOST_WORDS;
+	     word = strtok_r(NULL, " \t\r", &rest))
 		words[nr++] = word;
 	for (i = 0; nr && !word && i < sizeof(forms) / sizeof(forms[0]); i++)
 		if (!strcmp(words[0], forms[i].word))
@@ -334,7 +343,7 @@ static bool is_complete(struct config *config, const struct group *group)
 	return true;
 }
 
-int config_read(struct config *config, const char *path)
+int config_read(struct config *config, const char *path, const char *name)
 {
 	FILE *f = fopen(path, "re");
 	unsigned int line_nr = 0, nr_replicas = 0, i;
@@ -345,9 +354,9 @@ int config_read(struct config *config, const char *path)
 	ssize_t n;
 
 	memset(config, 0, sizeof(*config));
-	config->path = path;
+	config->name = name;
 	if (r)
-		snprintf(config->why, sizeof(config->why), "%s: %s", path, strerror(-r));
+		snprintf(config->why, sizeof(config->why), "%s: %s", name, strerror(-r));
 	while (ok && (n = getline(&line, &size, f)) >= 0) {
 		line_nr++;
 		if (strlen(line) == (size_t)n) {

@@ -47,10 +47,11 @@ static int give_key(gnutls_session_t tls, const char *name, gnutls_datum_t *key)
 {
 	const u8 *data;
 	size_t size;
+	struct net *net = gnutls_session_get_ptr(tls);
 
-	(void)tls;
 	if (!find_key(name, &data, &size))
 		return -1;
+	net->key = data;
 	key->data = gnutls_malloc(size);
 	if (!key->data)
 		return -1;
@@ -224,8 +225,10 @@ int net_accept(struct net *net, int fd)
 	    gnutls_priority_set_direct(net->tls, PRIORITY, NULL) ||
 	    gnutls_credentials_set(net->tls, GNUTLS_CRD_PSK, server))
 		r = fail(net, -ENOMEM, "TLS cannot be set up", NULL);
-	if (!r)
+	if (!r) {
+		gnutls_session_set_ptr(net->tls, net);
 		r = handshake(net, -1);
+	}
 	if (r)
 		return r;
 	name = gnutls_psk_server_get_username(net->tls);

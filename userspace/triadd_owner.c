@@ -218,7 +218,8 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 		follows[nr++] = other->follows;
 		pthread_mutex_unlock(&other->lock);
 	}
-	if (!nr)
+	/* between two configurations fewer may be there */
+	if (!nr || nr < enough(d->peer, nr))
 		return;
 	qsort(follows, nr, sizeof(follows[0]), by_number);
 	least = follows[enough(d->peer, nr) - 1];
@@ -511,5 +512,6 @@ void *owner_run(void *context)
 	}
 	free(o);
 	free(d);
+	__atomic_store_n(&peer->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }

@@ -84,15 +84,17 @@ mv img data
 at near replica invite data 127.0.0.1:$port >invitation 2>err && grep -q 'systemctl enable' err
 result $? "invite: writes a line, and says if triadd does not run"
 [ "$(cut -d ' ' -f 1-4 near/triadd.conf)" = "owner data $dir/data 127.0.0.1:$port" ] &&
-	[ "$(stat -c %a near/triad/*.key)" = 600 ] && ! grep -q "$(sed -n 's/^key //p' invitation)" near/triadd.conf
+	[ "$(stat -c %a near/triad/invited/*.key)" = 600 ] && ! grep -q "$(sed -n 's/^key //p' invitation)" near/triadd.conf
 result $? "invite: with a key that is nobody else's to read"
 cp -a near near.before
 at near replica invite data 127.0.0.1:$port >out 2>err
 [ $? = 1 ] && [ ! -s out ] && grep -q 'line 1: data is there already' err && diff -r near near.before
 result $? "invite: once for each host"
-at near replica invite data "far host" >out 2>err
-[ $? = 1 ] && [ ! -s out ] && diff -r near near.before
-result $? "invite: a host is one word"
+for host in "far host" ::1 far:x far:99999 far: ../x 'x[31m'; do
+	at near replica invite data "$host" >out 2>err
+	[ $? = 1 ] && [ ! -s out ] && diff -r near near.before
+	result $? "invite: '$host' is no host"
+done
 at near replica invite none far >out 2>err
 [ $? = 4 ] && [ ! -s out ] && diff -r near near.before
 result $? "invite: of what is there"
@@ -119,7 +121,7 @@ nothing|d
 what is cut short|$d
 another version|s/^\(dm-triad invitation\) 1/\1 2/
 a name that is a path|s,^name .*,name ../x,
-a key that is short|s/^key .*/key 0123456789abcdef/
+a key that is short|s/^key .*/key 0123456789abcdef0123456789abcdef/
 a key that is none|s/^key ./key x/
 no size|s/^image .*/image 0/
 a number that is none|s/^blocks .*/blocks 1x/
@@ -135,6 +137,18 @@ cp img.foreign img.before
 at far replica join img.foreign <invitation >out 2>err
 [ $? = 5 ] && grep -q ext4 err && [ -z "$(ls far)" ] && cmp img.foreign img.before
 result $? "join: leaves alone what holds something else"
+openssl rand 134217728 >img.foreign && cp img.foreign img.before
+at far replica join img.foreign <invitation >out 2>err
+[ $? = 5 ] && grep -q 'something else' err && [ -z "$(ls far)" ] && cmp img.foreign img.before
+result $? "join: also what nobody knows, in the place of roots"
+{ cat invitation; printf '\0x'; } >bad
+at far replica join img.far <bad >out 2>err
+[ $? = 1 ] && [ -z "$(ls far)" ]
+result $? "join: refuses what is no text"
+head -c $(($(stat -c %s invitation) - 1)) invitation >bad
+at far replica join img.far <bad >out 2>err
+[ $? = 1 ] && [ -z "$(ls far)" ]
+result $? "join: refuses a line without its end"
 at far replica join data <invitation >out 2>err
 [ $? = 5 ] && grep -q 'no replica' err && [ -z "$(ls far)" ]
 result $? "join: and what is a device itself"
@@ -147,7 +161,7 @@ result $? "join: under a path that is one word"
 printf '# ours\nlisten 127.0.0.1:%s' $port >far/triadd.conf	# no end of line
 at far replica join img.far in_steps <invitation >out 2>err && grep -q "^$dir/img.far: the replica of data" out
 result $? "join: writes a line, behind what is there"
-printf '# ours\nlisten 127.0.0.1:%s\nreplica data %s/img.far %s/far/triad/data.key in_steps\n' $port "$dir" "$dir" |
+printf '# ours\nlisten 127.0.0.1:%s\nreplica data %s/img.far %s/far/triad/invited/data-1.key in_steps\n' $port "$dir" "$dir" |
 	cmp - far/triadd.conf && [ "$(stat -c '%s %a' img.far)" = "$(stat -c %s data) 600" ]
 result $? "join: with an image as large as the device"
 at far replica join img.other <invitation >out 2>err
@@ -171,7 +185,7 @@ result $? "reload: what is new is there at once"
 sed -i "s/^listen .*/listen 127.0.0.1:$((port + 1))/" far/triadd.conf
 at far replica remove data 127.0.0.1:1 >out 2>err && grep -q ': 1 line removed' out
 result $? "remove: takes a line away"
-[ "$(ls far/triad)" = data.key ] && grep -qx '# ours' far/triadd.conf && [ "$(grep -c . far/triadd.conf)" = 3 ]
+[ "$(ls far/triad/invited)" = data-1.key ] && grep -qx '# ours' far/triadd.conf && [ "$(grep -c . far/triadd.conf)" = 3 ]
 result $? "remove: with its key, and nothing else"
 at near replica invite data 127.0.0.1:$((port + 1)) >/dev/null 2>err
 tries=0
@@ -180,12 +194,15 @@ until at near replica status data --json >status.json 2>err; [ "$(json status.js
 done
 [ $tries -le 100 ]
 result $? "reload: another place is listened at"
+sed -i "s/^listen .*/listen *:$((port + 1))/" far/triadd.conf
+at far replica status >/dev/null 2>&1
+kill -HUP $replica_pid
 on data 'write 50 3 9' close
 until_true is_at img.far "$(tool position data)"
 [ "$(cat near.log far.log | grep -c 'data: connected')" = $connected ]
 result $? "reload: and what is named again has gone on undisturbed"
 at near replica remove data >out 2>err && grep -q ': 2 lines removed' out && grep -q 'Nothing is left' out &&
-	[ ! -s near/triadd.conf ] && [ -z "$(ls near/triad)" ]
+	[ ! -s near/triadd.conf ] && [ -z "$(ls near/triad/invited)" ]
 result $? "remove: all of a name"
 until_true grep -q 'hung up' far.log
 at near replica status --json >status.json 2>err
@@ -194,6 +211,24 @@ result $? "remove: and nothing is sent any more"
 at near replica remove data >out 2>err
 [ $? = 1 ] && grep -q 'no line for data' err
 result $? "remove: what is there"
+mkdir near/real && mv near/triadd.conf near/real/c && ln -s real/c near/triadd.conf && chmod 640 near/real/c
+(umask 077; openssl rand -hex 32 >near/data.mine)
+echo "owner data $dir/data h_1 $dir/near/data.mine" >near/real/c
+kill -HUP $owner_pid
+at near replica invite data h:1 >out 2>err && [ -L near/triadd.conf ] && [ "$(stat -c %a near/real/c)" = 640 ] &&
+	grep -q ' h:1 ' near/real/c
+result $? "invite: follows a link, and leaves the file what it is"
+at near replica invite data h_2 >out 2>err && at near replica invite data h:2 >out 2>err &&
+	"$triadd" --check -c near/triadd.conf
+result $? "invite: of two hosts whose names are alike each has a key"
+at near replica remove data >out 2>err && [ -e near/data.mine ] && [ -z "$(ls near/real/triad/invited)" ]
+result $? "remove: leaves keys that others have made"
+descriptors=$(ls /proc/$owner_pid/fd | wc -l) threads=$(ls /proc/$owner_pid/task | wc -l)
+for i in 1 2 3 4 5 6 7 8; do
+	at near replica invite data 127.0.0.1:1 >out 2>err && at near replica remove data >out 2>err || echo $i >bad.$i
+done
+[ ! -e bad.1 ] && until_true eval 'kill -HUP $owner_pid; sleep 0.2; [ $(ls /proc/$owner_pid/fd | wc -l) -le $((descriptors + 1)) ] && [ $(ls /proc/$owner_pid/task | wc -l) -le $((threads + 1)) ]'
+result $? "reload: lines that have come and gone leave nothing behind"
 at far replica remove data >out 2>err && at far replica status --json >status.json 2>err
 [ "$(json status.json "len(d['peers'])")" = 0 ]
 result $? "remove: a replica"
