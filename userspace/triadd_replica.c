@@ -15,6 +15,7 @@
 #include "signature.h"
 
 #define SILENCE_SECONDS	60.0	/* an owner speaks each second */
+#define MOST_STAGED	4096u	/* bytes of answers, before they are sent */
 #define WITNESS_BLOCKS	256u	/* that it says to hold */
 #define MOST_EPOCHS	65536u	/* that a vote may be ahead */
 
@@ -286,7 +287,13 @@ static int serve(struct image *im, struct net *net)
 	while (!triadd_is_over(peer) && !over) {
 		char none[64];
 
-		got = net_receive(net, 1000, peer->wake[0]);
+		/* what answers to frames that came together goes together */
+		got = net_receive(net, im->ship.out.nr ? 0 : 1000, peer->wake[0]);
+		if (!got && im->ship.out.nr) {
+			if (net_send(net, &im->ship.out))
+				return -ECONNRESET;
+			continue;
+		}
 		if (!got) {
 			/* what woke us */
 			while (read(peer->wake[0], none, sizeof(none)) > 0)
@@ -307,7 +314,7 @@ static int serve(struct image *im, struct net *net)
 			return -ETIMEDOUT;
 		}
 		over = is_asked_to_end(im) || r;
-		if (net_send(net, &im->ship.out))
+		if ((over || im->ship.out.nr > MOST_STAGED) && net_send(net, &im->ship.out))
 			return -ECONNRESET;
 		if (got && net->in->type != STREAM_BLOCKS && net->in->type != STREAM_HOLES) {
 			note(im, net);
