@@ -253,7 +253,7 @@ static void start(struct peer *peer)
 		peer->has_thread = !pthread_create(&peer->thread, NULL, owner_run, peer);
 }
 
-/* Which of those that are there it names again; the others that it names are got ready. */
+/* Named are then those that are there and that it names again, and, in it, what is new and got ready. */
 static bool compare(struct config *config, unsigned int *nr_new, unsigned int *nr_new_groups)
 {
 	struct group *group;
@@ -266,17 +266,17 @@ static bool compare(struct config *config, unsigned int *nr_new, unsigned int *n
 		group->named = false;
 	for (i = 0; i < config->nr_peers; i++) {
 		peer = peer_as(config->peer[i]);
-		if (peer)
-			peer->named = true;
-		else if (!prepare(config->peer[i]))
+		if (!peer && !prepare(config->peer[i]))
 			return false;
 		*nr_new += !peer;
+		peer = peer ? peer : config->peer[i];
+		peer->named = true;
 	}
 	for (i = 0; i < config->nr_groups; i++) {
 		group = group_as(config->group[i]);
-		if (group)
-			group->named = true;
 		*nr_new_groups += !group;
+		group = group ? group : config->group[i];
+		group->named = true;
 	}
 	return true;
 }
@@ -289,16 +289,14 @@ static void adopt(struct config *config)
 	unsigned int i;
 
 	for (i = 0; i < config->nr_peers; i++) {
-		if (peer_as(config->peer[i]))
+		if (!config->peer[i]->named)
 			continue;
-		config->peer[i]->named = true;
 		start(config->peer[i]);
 		config->peer[i] = NULL;
 	}
 	for (i = 0; i < config->nr_groups; i++) {
-		if (group_as(config->group[i]))
+		if (!config->group[i]->named)
 			continue;
-		config->group[i]->named = true;
 		vote_add(config->group[i]);
 		config->group[i] = NULL;
 	}

@@ -201,7 +201,7 @@ static int by_number(const void *x, const void *y)
 static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 {
 	u64 follows[TRIADD_PEERS], least;
-	unsigned int i, nr = 0;
+	unsigned int i, nr = 0, needed;
 	struct peer *other;
 
 	pthread_mutex_lock(&d->peer->lock);
@@ -218,11 +218,12 @@ static void tell_replicated(struct device_view *d, const struct ship_owner *o)
 		follows[nr++] = other->follows;
 		pthread_mutex_unlock(&other->lock);
 	}
+	needed = enough(d->peer, nr);
 	/* between two configurations fewer may be there */
-	if (!nr || nr < enough(d->peer, nr))
+	if (!nr || nr < needed)
 		return;
 	qsort(follows, nr, sizeof(follows[0]), by_number);
-	least = follows[enough(d->peer, nr) - 1];
+	least = follows[needed - 1];
 	if (least <= d->replicated)
 		return;
 	if (!message_record(d, "replicated", least))

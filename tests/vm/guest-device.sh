@@ -930,6 +930,17 @@ scsi_limits()
 	rmmod scsi_debug
 }
 
+# ended SECONDS JOB: within so many
+ended()
+{
+	e_left=$((2 * $1))
+	while [ -e /proc/$2 ]; do
+		sleep 0.5
+		e_left=$((e_left - 1))
+		[ $e_left -gt 0 ] || return 1
+	done
+}
+
 # A lone write with a flush behind it is one write with FUA, once that is what is to be expected.
 lone()
 {
@@ -951,12 +962,7 @@ lone()
 	# their submitter does the worker's part, and what needs more than memory it leaves to the worker
 	for size in 4 12 256; do
 		dd if=/dev/zero of=/dev/mapper/t bs=${size}k oflag=direct 2>/dev/null &
-		job=$! waited=0
-		while [ -e /proc/$job ]; do
-			sleep 0.5
-			waited=$((waited + 1))
-			[ $waited -lt 240 ] || { not_ok "lone writes of $size KiB all over the disk come to an end"; exit 1; }
-		done
+		ended 120 $! || { not_ok "lone writes of $size KiB all over the disk come to an end"; exit 1; }
 		ok "lone writes of $size KiB all over the disk come to an end"
 	done
 	triadsetup close t
@@ -973,12 +979,8 @@ group()
 		nr=$(field t 23)
 		fio --name=g --filename=/dev/mapper/t --rw=randwrite --bs=4k --direct=1 --ioengine=psync \
 			--fdatasync=1 --numjobs=8 --thread --size=32m --number_ios=250 >/tmp/fio 2>&1 &
-		job=$! waited=0
-		while [ -e /proc/$job ]; do
-			sleep 0.5
-			waited=$((waited + 1))
-			[ $waited -lt 120 ] || { not_ok "the last of the writers waits for those that have gone"; return; }
-		done
+		job=$!
+		ended 60 $job || { not_ok "the last of the writers waits for those that have gone"; return; }
 		must "8 writers that flush each of 250 writes come to an end" wait $job
 		nr=$((2000 / ($(field t 23) - nr)))
 		[ $nr -lt $most ] || most=$nr

@@ -121,8 +121,9 @@ opens()
 	rm -f /tmp/code.$2
 	(triadsetup open --wait $2 $3 >/tmp/out.$2 2>&1; echo $? >/tmp/code.$2) &
 }
-ended() { for _ in $(seq 600); do [ ! -e /tmp/code.$1 ] || return 0; sleep 0.1; done; return 1; }
-turns_ro() { for _ in $(seq 100); do [ "$(field $1 1)" != ro ] || return 0; sleep 0.1; done; return 1; }
+# soon SECONDS COMMAND...: it comes true
+soon() { s_left=$((10 * $1)); shift; until "$@"; do sleep 0.1; s_left=$((s_left - 1)); [ $s_left -gt 0 ] || return 1; done; }
+is_ro() { [ "$(field $1 1)" = ro ]; }
 
 fmt $one
 t=$(now)
@@ -146,7 +147,7 @@ refused 5 'another host has it open' "and is not to be had on the first" triadse
 triadsetup close u
 opens 1 t $one
 opens 2 u $two
-ended t && ended u
+soon 60 test -e /tmp/code.t && soon 60 test -e /tmp/code.u
 is "$(sort /tmp/code.t /tmp/code.u | tr '\n' ' ')" "0 5 " "of two that open it at once one does"
 [ -e /dev/mapper/t ] && dev=t || dev=u
 put b $dev 3
@@ -157,7 +158,7 @@ echo "# and another one opens it and asks nobody"
 triadsetup open u $two
 put c u 40
 dmsetup message u 0 commit
-must "the first finds that, and nobody had to write there" turns_ro t
+must "the first finds that, and nobody had to write there" soon 10 is_ro t
 triadsetup close u
 triadsetup close t
 checked "shared, it" sdb
